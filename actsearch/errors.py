@@ -1,0 +1,74 @@
+"""Errors of actsearch: what is wrong use, what ends a search, and what ends only one execution."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ActsearchError(Exception):
+    """Root of every error that actsearch raises on purpose."""
+
+
+class UsageError(ActsearchError, ValueError):
+    """The caller asked for something that cannot be done; nothing was trained. Exit status 2."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in its list; offers the nearest ones.
+
+    Args:
+        kind: What was looked for, in words: `"activation"`, `"search space"`.
+        name: The name that was given.
+        known: The names that exist.
+        where: The file and place that gave the name, where there is one.
+
+    Example:
+
+    >>> print(UnknownNameError("activation", "rleu", ["elu", "relu", "selu"]))
+    Unknown activation 'rleu'. Did you mean 'relu'? Known: elu, relu, selu.
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str], where: str | None = None) -> None:
+        known = sorted(known)
+        place = f"{where}: " if where else ""
+        hint = did_you_mean(name, known)
+        super().__init__(f"{place}Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest of the known names, a space before it; empty where none is near.
+
+    Example:
+
+    >>> did_you_mean("rleu", ["elu", "relu"])
+    " Did you mean 'relu'?"
+    """
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+class SpaceError(UsageError):
+    """A search space that is not valid."""
+
+
+class DataError(UsageError):
+    """Data that cannot be read or cannot be learned from."""
+
+
+class ModelError(UsageError):
+    """A model, or the function that builds it, that a search cannot use."""
+
+
+class LedgerError(ActsearchError):
+    """A ledger that cannot be read or written."""
+
+
+class TrackingError(ActsearchError):
+    """An MLflow store that cannot be written."""
+
+
+class SearchFailedError(ActsearchError):
+    """Not one execution of the search completed. Exit status 1."""
+
+
+class ExecutionFailedError(ActsearchError):
+    """One execution cannot be used; the search goes on. The message is the reason that is recorded."""

@@ -1,0 +1,190 @@
+"""What passes between the rooms: plain frozen records of a search, its trials and their executions."""
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """How an execution or a trial ended."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class Direction(StrEnum):
+    """Whether a larger or a smaller value of the objective is better."""
+
+    MAX = "max"
+    MIN = "min"
+
+
+class Task(StrEnum):
+    """What is learned from the data: one of two classes, one of several, or a number."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric's name and the direction in which it is better."""
+
+    name: str
+    direction: Direction
+
+    def best(self, values: Mapping[Any, float]) -> Any:
+        """The key of the best value; the first of equals."""
+        pick = max if self.direction is Direction.MAX else min
+        return pick(values, key=values.__getitem__)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one execution cost, measured from the process that ran it, not from the machine.
+
+    `train_seconds` is the wall time of all epochs, validation included; building and tracing stand apart.
+    """
+
+    build_seconds: float
+    trace_seconds: float
+    train_seconds: float
+    best_epoch_seconds: float
+    cpu_seconds: float
+    peak_rss_bytes: int
+    num_parameters: int
+    inference_microseconds: float | None = None
+    peak_gpu_bytes: int | None = None
+    gpu_joules: float | None = None
+
+
+@dataclass(frozen=True)
+class ExecutionRequest:
+    """One training from scratch that is asked for: plain data, safe to send to another process."""
+
+    trial_id: str
+    execution: int
+    seed: int
+    epochs: int
+    hyperparameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """One training from scratch of a trial with one seed, and how it ended.
+
+    `history` has one value an epoch under each of Keras's names (`loss`, `val_accuracy` ...).
+    Executions and epochs are counted from 1. `epochs` is the budget, `num_epochs` what was used of it.
+    Times are seconds since 1970. `reason` says why a FAILED execution failed.
+    """
+
+    trial_id: str
+    execution: int
+    seed: int
+    epochs: int
+    status: Status
+    started_at: float
+    ended_at: float
+    score: float | None = None
+    best_epoch: int | None = None
+    test_score: float | None = None
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    epoch_seconds: tuple[float, ...] = ()
+    resources: Resources | None = None
+    trainer: str | None = None
+    reason: str | None = None
+
+    @property
+    def num_epochs(self) -> int:
+        """The epochs that were trained."""
+        return len(self.epoch_seconds)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One set of hyperparameter values and its executions so far, in the order of their seeds.
+
+    `activation` is a label: the activation's name, or the names at each site. `matching` says which
+    initializer and dropout went with it.
+    """
+
+    trial_id: str
+    hyperparameters: Mapping[str, Any]
+    activation: str
+    matching: Mapping[str, str] = field(default_factory=dict)
+    executions: tuple[ExecutionRecord, ...] = ()
+
+    @property
+    def completed(self) -> tuple[ExecutionRecord, ...]:
+        """The executions that completed."""
+        return tuple(e for e in self.executions if e.status is Status.COMPLETED)
+
+    @property
+    def status(self) -> Status:
+        """COMPLETED where at least one execution is, FAILED where all failed, else RUNNING."""
+        if self.completed:
+            return Status.COMPLETED
+        return Status.FAILED if self.executions else Status.RUNNING
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """The objective of each completed execution, by its number."""
+        return {e.execution: e.score for e in self.completed if e.score is not None}
+
+    @property
+    def mean_score(self) -> float | None:
+        """Mean objective over the completed executions."""
+        return statistics.fmean(self.scores.values()) if self.scores else None
+
+    @property
+    def sd_score(self) -> float | None:
+        """Sample standard deviation of the objective; None for fewer than two executions."""
+        return statistics.stdev(self.scores.values()) if len(self.scores) > 1 else None
+
+    def mean_resource(self, name: str) -> float | None:
+        """Mean of one of `Resources` over the completed executions; None where it was not measured."""
+        values = [getattr(e.resources, name) for e in self.completed if e.resources is not None]
+        known = [v for v in values if v is not None and math.isfinite(v)]
+        return statistics.fmean(known) if known else None
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """One search as the ledger knows it.
+
+    `baseline` is the label that all others are compared with, None where the search has none. `settings` is
+    what was asked for (seed, epochs, executions, matching, ...), `environment` where it ran (versions, git
+    commit, hardware), `data` describes the data (name, fingerprint, sizes, task).
+    """
+
+    search_id: str
+    name: str
+    objective: Objective
+    baseline: str | None
+    created_at: float
+    ended_at: float | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    trials: tuple[TrialRecord, ...] = ()
+
+    @property
+    def ranked(self) -> list[TrialRecord]:
+        """Trials with a score, the best mean first; those without one follow. Ties keep their order."""
+        sign = -1 if self.objective.direction is Direction.MAX else 1
+        scored = [t for t in self.trials if t.mean_score is not None]
+        rest = [t for t in self.trials if t.mean_score is None]
+        return sorted(scored, key=lambda t: sign * t.mean_score) + rest  # type: ignore[operator]
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The trial with the best mean objective; None where nothing completed."""
+        ranked = self.ranked
+        return ranked[0] if ranked and ranked[0].mean_score is not None else None
