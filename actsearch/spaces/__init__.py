@@ -1,0 +1,21 @@
+"""Search spaces: their model, where they come from, and how a build function chooses from one."""
+
+from actsearch.spaces.choose import ChosenActivation, choices_on, choose, label_of, matching_of, resolve
+from actsearch.spaces.loading import load_space, space_names
+from actsearch.spaces.space import Candidate, Choices, Range, SearchSpace, Sites
+
+__all__ = [
+    "Candidate",
+    "Choices",
+    "ChosenActivation",
+    "Range",
+    "SearchSpace",
+    "Sites",
+    "choices_on",
+    "choose",
+    "label_of",
+    "load_space",
+    "matching_of",
+    "resolve",
+    "space_names",
+]

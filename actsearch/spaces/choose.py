@@ -1,0 +1,151 @@
+"""From a search space to an activation, inside a function that builds a model for KerasTuner."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from actsearch.activations import registry
+from actsearch.activations.registry import Activation
+from actsearch.errors import SpaceError
+from actsearch.spaces.loading import load_space
+from actsearch.spaces.space import SearchSpace, Sites
+
+_MARK = "_actsearch_chosen"
+
+
+@dataclass(frozen=True)
+class ChosenActivation:
+    """The activation that a trial has at a site: its layer, and what goes with it.
+
+    `matching` fills with the initializer and the dropout that were handed out; a search logs it.
+    """
+
+    activation: Activation
+    parameters: Mapping[str, float]
+    space: SearchSpace
+    site: str | None = None
+    matching: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The activation's name."""
+        return self.activation.name
+
+    @property
+    def label(self) -> str:
+        """Name and those parameters that differ from the catalogue's: `leaky_relu(slope=0.3)`."""
+        default = self.activation.values()
+        other = [f"{name}={value:g}" for name, value in self.parameters.items() if value != default[name]]
+        return f"{self.name}({', '.join(other)})" if other else self.name
+
+    def layer(self) -> Any:
+        """A new Keras layer; a new one each call, since learned parameters are not to be shared."""
+        return self.activation.layer(**self.parameters)
+
+    def initializer(self) -> Any:
+        """The kernel initializer that keeps the variance of the signal through this activation.
+
+        With `matching: false` in the space it is Keras's default, `glorot_uniform`, for every activation.
+        """
+        import keras
+
+        from actsearch.activations.matching import matched_initializer
+
+        if not self.space.matching:
+            self.matching["initializer"] = "glorot_uniform"
+            return keras.initializers.GlorotUniform()
+        initializer = matched_initializer(self.activation, self.parameters)
+        self.matching["initializer"] = f"variance_scaling({initializer.scale:.4g}, fan_in, truncated_normal)"
+        return initializer
+
+    def dropout(self, rate: float) -> Any:
+        """The dropout layer that fits the activation: AlphaDropout where the function asks for it."""
+        import keras
+
+        from actsearch.activations.matching import matched_dropout
+
+        layer = matched_dropout(self.activation, rate) if self.space.matching else keras.layers.Dropout(rate)
+        self.matching["dropout"] = type(layer).__name__
+        return layer
+
+
+def choose(
+    hp: Any, space: str | Path | Mapping[str, Any] | SearchSpace, *, site: str | None = None
+) -> ChosenActivation:
+    """Registers the activations of a search space on `hp` and returns the one that this trial has.
+
+    The hyperparameter is called `activation`, or `activation.SITE` where the space has one for each site; varied
+    parameters are called `leaky_relu.slope` and exist only where their activation is chosen.
+
+    Args:
+        hp: KerasTuner's `HyperParameters`, as it comes to the build function.
+        space: Name, path, dict or `SearchSpace`.
+        site: The site's name; needed where the space's `sites` is not `shared`, ignored where it is.
+
+    Returns:
+        The activation, with `.name`, `.layer()`, `.initializer()` and `.dropout(rate)`.
+
+    Raises:
+        SpaceError: The space is not valid, or asks for a site's name.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> choose(keras_tuner.HyperParameters(), "relu_variants").name
+    'relu'
+    """
+    space = load_space(space)
+    if space.sites is Sites.SHARED:
+        site = None
+    elif not site:
+        raise SpaceError(
+            f"The space {space.name!r} has an activation for each site (sites: {space.sites}), but choose() was "
+            'not told which site this is. Call choose(hp, space, site="conv1") for each, with names of your own.'
+        )
+    suffix = f".{site}" if site else ""
+    hp.Choice(f"activation{suffix}", space.names, default=space.baseline)
+    for candidate in space.activations:
+        for parameter, domain in candidate.varied.items():
+            with hp.conditional_scope(f"activation{suffix}", [candidate.name]):
+                domain.register(hp, f"{candidate.name}.{parameter}{suffix}")
+    chosen = resolve(hp.values, space, site)
+    vars(hp).setdefault(_MARK, {})[site] = chosen
+    return chosen
+
+
+def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = None) -> ChosenActivation:
+    """The activation that these hyperparameter values mean at a site."""
+    suffix = f".{site}" if site else ""
+    candidate = space.candidate(values[f"activation{suffix}"])
+    entry = registry.get(candidate.name)
+    varied = {name: values[f"{candidate.name}.{name}{suffix}"] for name in candidate.varied}
+    return ChosenActivation(entry, entry.values({**candidate.fixed, **varied}), space, site)
+
+
+def choices_on(hp: Any) -> dict[str | None, ChosenActivation]:
+    """What `choose` returned for this `hp`, by site: how a tuner learns what a build function chose."""
+    return vars(hp).get(_MARK, {})
+
+
+def label_of(choices: Iterable[ChosenActivation]) -> str:
+    """One label for the activations of all sites: one name where they agree, else all in order."""
+    labels = [chosen.label for chosen in choices]
+    return labels[0] if len(set(labels)) == 1 else ", ".join(labels)
+
+
+def matching_of(choices: Iterable[ChosenActivation], used: Iterable[str]) -> dict[str, str]:
+    """Initializer and dropout that go with the activations of a trial, as far as its build function uses them.
+
+    Args:
+        choices: The activation of each site.
+        used: Which of `initializer` and `dropout` the build function asked for.
+    """
+    choices, used = list(choices), set(used)
+    for chosen in choices:
+        if "initializer" in used:
+            chosen.initializer()
+        if "dropout" in used:
+            chosen.dropout(0.1)
+    found = {name: list(dict.fromkeys(c.matching[name] for c in choices)) for name in sorted(used)}
+    return {name: ", ".join(values) for name, values in found.items()}

@@ -1,0 +1,240 @@
+"""The validated model of a search space: which activations, which ranges, how sites share them."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from actsearch.activations import registry
+
+
+class Sites(StrEnum):
+    """How the sites of a model share an activation."""
+
+    SHARED = "shared"
+    PER_LAYER = "per_layer"
+    PER_BLOCK = "per_block"
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as text; people mean the number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
+Scalar = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_number)]
+
+
+class Strict(BaseModel):
+    """A part of a space: unknown keys are errors, and nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(Strict):
+    """Numbers from `min` to `max`, both included; whole numbers where both ends are."""
+
+    min: Number
+    max: Number
+    step: Number | None = None
+    sampling: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _check(self) -> "Range":
+        if not self.min < self.max:
+            raise ValueError(f"the range is empty: min {self.min} is not below max {self.max}")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step must be above 0, not {self.step}")
+        if self.sampling == "log" and self.min <= 0:
+            raise ValueError(f"a log range must start above 0, not at {self.min}")
+        if self.sampling == "log" and self.step is not None and self.step <= 1:
+            raise ValueError(f"the step of a log range multiplies: it must be above 1, not {self.step}")
+        return self
+
+    @property
+    def integers(self) -> bool:
+        """Whether only whole numbers are meant."""
+        return isinstance(self.min, int) and isinstance(self.max, int) and not isinstance(self.step, float)
+
+    def register(self, hp: Any, name: str) -> Any:
+        """Registers it on KerasTuner's `HyperParameters` and returns the value there."""
+        register = hp.Int if self.integers else hp.Float
+        return register(name, self.min, self.max, step=self.step, sampling=self.sampling)
+
+
+class Choices(Strict):
+    """A list of values of one kind."""
+
+    values: tuple[Scalar, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Choices":
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"a value stands twice: {list(self.values)}")
+        kinds = {type(v) for v in self.values}
+        if len(kinds) > 1 and kinds != {int, float}:
+            raise ValueError(f"values of one kind are needed, not a mixture: {list(self.values)}")
+        return self
+
+    def register(self, hp: Any, name: str) -> Any:
+        """Registers it on KerasTuner's `HyperParameters` and returns the value there."""
+        if len(self.values) == 1:
+            return hp.Fixed(name, self.values[0])
+        if set(self.values) == {True, False} and isinstance(self.values[0], bool):
+            return hp.Boolean(name, default=self.values[0])
+        values = list(self.values)
+        if any(isinstance(v, float) for v in values):
+            values = [float(v) for v in values]
+        return hp.Choice(name, values)
+
+
+def _domain(value: Any) -> Any:
+    """One value and a list are short forms of choices; a mapping is a range."""
+    if isinstance(value, Range | Choices):
+        return value
+    if isinstance(value, Mapping):
+        return Choices.model_validate(value) if "values" in value else Range.model_validate(value)
+    return Choices(values=tuple(value) if isinstance(value, list | tuple) else (value,))
+
+
+Domain = Annotated[Range | Choices, BeforeValidator(_domain)]
+
+
+class Candidate(Strict):
+    """One activation of a space, with what may vary of its parameters."""
+
+    name: str
+    parameters: dict[str, Domain] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and len(value) == 1 and "name" not in value:
+            ((name, parameters),) = value.items()
+            return {"name": name, "parameters": parameters or {}}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> "Candidate":
+        entry = registry.get(self.name)
+        entry.values(dict.fromkeys(self.parameters, 0.0))
+        for name, domain in self.parameters.items():
+            ends = [domain.min, domain.max] if isinstance(domain, Range) else list(domain.values)
+            if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
+                raise ValueError(f"{self.name}.{name} must be a number, a list of numbers or a range, not {ends}")
+        return self
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """The parameters that have one value."""
+        single = {n: d for n, d in self.parameters.items() if isinstance(d, Choices) and len(d.values) == 1}
+        return {name: float(domain.values[0]) for name, domain in single.items()}
+
+    @property
+    def varied(self) -> dict[str, Range | Choices]:
+        """The parameters that are searched."""
+        return {name: domain for name, domain in self.parameters.items() if name not in self.fixed}
+
+
+class SearchSpace(Strict):
+    """What may vary in a search.
+
+    Args:
+        name: Its name, `"custom"` if left out.
+        description: When to use it.
+        activations: Names, or `name: {parameter: value | [values] | {min, max, step, sampling}}`.
+        baseline: The activation that all others are compared with; `relu` where it is among them, else the first.
+        sites: `shared` (one activation everywhere), `per_layer` or `per_block`.
+        matching: Whether each activation gets the initializer and dropout that fit it (`true`), or Keras's
+            defaults for all (`false`).
+        hyperparameters: What else varies, by name.
+
+    Raises:
+        pydantic.ValidationError: With the place and what was expected; `load_space` turns it into a `SpaceError`.
+
+    Example:
+
+    >>> space = SearchSpace(activations=["relu", {"leaky_relu": {"slope": [0.01, 0.3]}}])
+    >>> space.baseline, space.names
+    ('relu', ['relu', 'leaky_relu'])
+    """
+
+    name: str = "custom"
+    description: str = ""
+    activations: tuple[Candidate, ...] = Field(min_length=1)
+    baseline: str = ""
+    sites: Sites = Sites.SHARED
+    matching: StrictBool = True
+    hyperparameters: dict[str, Domain] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "SearchSpace":
+        twice = {name for name in self.names if self.names.count(name) > 1}
+        if twice:
+            raise ValueError(
+                f"{', '.join(sorted(twice))} stands twice; for several values of a parameter write one entry "
+                "with a list, such as leaky_relu: {slope: [0.01, 0.3]}"
+            )
+        if self.baseline and self.baseline not in self.names:
+            raise ValueError(f"the baseline {self.baseline!r} is not among the activations: {', '.join(self.names)}")
+        if not self.baseline:
+            object.__setattr__(self, "baseline", "relu" if "relu" in self.names else self.names[0])
+        reserved = sorted(n for n in self.hyperparameters if n.split(".")[0] in {"activation", *self.names})
+        if reserved:
+            raise ValueError(f"{', '.join(reserved)}: this name is taken by the activation itself; choose another")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its activations, in their order."""
+        return [candidate.name for candidate in self.activations]
+
+    def __iter__(self) -> Iterator[Candidate]:  # type: ignore[override]
+        return iter(self.activations)
+
+    def candidate(self, name: str) -> Candidate:
+        """The candidate of that name."""
+        return next(c for c in self.activations if c.name == name)
+
+    def register(self, hp: Any) -> dict[str, Any]:
+        """Registers the further hyperparameters on KerasTuner's `hp` and returns their values."""
+        return {name: domain.register(hp, name) for name, domain in self.hyperparameters.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data in the short forms of the YAML file; `load_space` reads it back to an equal space."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "baseline": self.baseline,
+            "sites": str(self.sites),
+            "matching": self.matching,
+            "activations": [
+                {c.name: {n: _short(d) for n, d in c.parameters.items()}} if c.parameters else c.name
+                for c in self.activations
+            ],
+            "hyperparameters": {name: _short(domain) for name, domain in self.hyperparameters.items()},
+        }
+
+
+def _short(domain: Range | Choices) -> Any:
+    if isinstance(domain, Range):
+        return domain.model_dump(exclude_defaults=True)
+    return list(domain.values) if len(domain.values) > 1 else domain.values[0]
