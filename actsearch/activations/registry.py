@@ -1,0 +1,239 @@
+"""The register of activations: what an entry is, how one is found, and how a new one is added."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from types import ModuleType
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actsearch.errors import UnknownNameError, UsageError
+
+Array = NDArray[Any]
+Kinks = tuple[float, ...] | Callable[..., tuple[float, ...]]
+ENTRY_POINT_GROUP = "actsearch.activations"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A fixed number of an activation, or the start of a learned one, with the range that makes sense."""
+
+    default: float
+    low: float
+    high: float
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An entry of the catalogue: a function with its parameters, formula and paper.
+
+    Args:
+        name: What search spaces call it.
+        family: The family it is listed under: `"linear"`, `"relu"`, `"prelu"`, `"elu"`, `"selu"`,
+            `"sigmoid"`, `"smooth"`, `"shrink"`, or `"user"`.
+        formula: The function as people write it.
+        reference: The paper with its arXiv number, or where it comes from.
+        function: NumPy function `(x, **parameters) -> array` of the same shape: the function as it stands
+            before training, in inference.
+        make: Returns a new Keras layer for given parameters.
+        parameters: Its numbers by name.
+        learns: Whether training changes them.
+        alpha_dropout: Whether it keeps zero mean and unit variance, so that AlphaDropout is its dropout.
+        kinks: Where function or derivative jumps; a function of the parameters where they move.
+    """
+
+    name: str
+    family: str
+    formula: str
+    reference: str
+    function: Callable[..., Array]
+    make: Callable[..., Any]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    learns: bool = False
+    alpha_dropout: bool = False
+    kinks: Kinks = (0.0,)
+
+    def values(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
+        """All parameters: those given, the defaults for the rest.
+
+        Raises:
+            UnknownNameError: A name that is no parameter of this activation.
+        """
+        given = given or {}
+        for name in given:
+            if name not in self.parameters:
+                raise UnknownNameError(f"parameter of {self.name}", name, self.parameters)
+        return {name: float(given.get(name, p.default)) for name, p in self.parameters.items()}
+
+    def __call__(self, x: Any, **parameters: float) -> Array:
+        """The function's values, in NumPy, before training."""
+        return np.asarray(self.function(np.asarray(x, dtype=float), **self.values(parameters)), dtype=float)
+
+    def kinks_at(self, given: Mapping[str, float] | None = None) -> tuple[float, ...]:
+        """Where function or derivative jumps for these parameters."""
+        return self.kinks(**self.values(given)) if callable(self.kinks) else self.kinks
+
+    def layer(self, **parameters: float) -> Any:
+        """A new Keras layer for these parameters."""
+        return self.make(**self.values(parameters))
+
+
+_entries: dict[str, Activation] = {}
+
+
+def add(entry: Activation) -> Activation:
+    """Adds an entry; a name that another function has already is refused."""
+    known = _entries.get(entry.name)
+    if known is not None and _origin(known) != _origin(entry):
+        raise UsageError(
+            f"An activation named {entry.name!r} is registered already ({known.formula}). "
+            "Register this one under another name."
+        )
+    _entries[entry.name] = entry
+    return entry
+
+
+def get(name: str, where: str | None = None) -> Activation:
+    """The entry of that name.
+
+    Raises:
+        UnknownNameError: There is none; the message names `where` and offers the nearest.
+
+    Example:
+
+    >>> get("relu").formula
+    'max(0, x)'
+    """
+    _load()
+    if name not in _entries:
+        raise UnknownNameError("activation", name, _entries, where)
+    return _entries[name]
+
+
+def names() -> list[str]:
+    """The names of all activations, in the order of the catalogue, plug-ins and the user's last."""
+    _load()
+    return list(_entries)
+
+
+@overload
+def register_activation(target: Callable[..., Any], /) -> Any: ...
+@overload
+def register_activation(
+    target: str | None = None,
+    /,
+    *,
+    family: str = ...,
+    formula: str = ...,
+    reference: str = ...,
+    parameters: Mapping[str, Parameter] | None = ...,
+    alpha_dropout: bool = ...,
+    kinks: Kinks = ...,
+) -> Callable[[Any], Any]: ...
+def register_activation(
+    target: Any = None,
+    /,
+    *,
+    family: str = "user",
+    formula: str = "",
+    reference: str = "",
+    parameters: Mapping[str, Parameter] | None = None,
+    alpha_dropout: bool = False,
+    kinks: Kinks = (0.0,),
+) -> Any:
+    """Adds a function or a Keras layer to the catalogue, so that search spaces can name it.
+
+    Decorate a function of one tensor, written with `keras.ops`, or a `keras.layers.Layer` subclass. Keyword
+    arguments that have a number as default become its parameters, which a search space may vary. Its matched
+    initializer follows from the function itself.
+
+    Args:
+        target: The name in search spaces; the function's or class's own name if left out.
+        family, formula, reference: As in `Activation`.
+        parameters: Ranges for its numbers; found from the signature if left out.
+        alpha_dropout: Whether AlphaDropout is the dropout for it.
+        kinks: Where function or derivative jumps; a function of the parameters where they move.
+
+    Raises:
+        UsageError: The name is taken, or the target is neither a function nor a layer class.
+
+    Example:
+
+    >>> import keras, actsearch
+    >>> @actsearch.register_activation("squared_relu", formula="max(0, x)²", reference="arXiv 2109.08668")
+    ... def squared_relu(x):
+    ...     return keras.ops.square(keras.ops.relu(x))
+    >>> float(actsearch.get_activation("squared_relu")(3.0))
+    9.0
+    """
+
+    def decorate(obj: Any) -> Any:
+        from actsearch.activations.user import entry_of
+
+        _load()
+        name = target if isinstance(target, str) else getattr(obj, "__name__", repr(obj))
+        known = {"family": family, "formula": formula or name, "reference": reference}
+        add(entry_of(obj, name, parameters, alpha_dropout=alpha_dropout, kinks=kinks, **known))
+        return obj
+
+    if target is None or isinstance(target, str):
+        return decorate
+    return decorate(target)
+
+
+def _origin(entry: Activation) -> tuple[str, str]:
+    """Module and qualified name of what made the entry: running a notebook's cell again is no clash."""
+    target = getattr(entry.make, "target", entry.function)
+    return (getattr(target, "__module__", ""), getattr(target, "__qualname__", repr(target)))
+
+
+def _load() -> None:
+    """Fills the register once: our own catalogue, then the plug-ins that other packages declare.
+
+    Each step is taken off the list before it runs, so a plug-in may itself use the register.
+    """
+    while _pending:
+        _pending.pop(0)()
+
+
+def _add_catalogue() -> None:
+    from actsearch.activations.catalogue import ENTRIES
+
+    for entry in ENTRIES:
+        add(entry)
+
+
+def _add_plugins() -> None:
+    """Loads the entry points; one that fails is named in a warning, and the rest stays usable."""
+    for point in metadata.entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            _add_plugin(point.load(), point.value)
+        except Exception as error:  # noqa: BLE001 -- a foreign package may raise anything; it is reported below
+            package = point.dist.name if point.dist else "an unknown package"
+            warnings.warn(
+                f"The activation plug-in {point.name!r} ({point.value}) of {package} is left out: "
+                f"{type(error).__name__}: {error}. Everything else works; to be rid of this warning, "
+                f"update or uninstall {package}.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def _add_plugin(loaded: Any, value: str) -> None:
+    """Adds what an entry point gave; a module, or what it decorated, has added itself when imported."""
+    if isinstance(loaded, Activation):
+        add(loaded)
+    elif not isinstance(loaded, ModuleType) and not any(
+        getattr(entry.make, "target", None) is loaded for entry in _entries.values()
+    ):
+        raise UsageError(
+            f"{value} is neither an Activation, nor decorated with register_activation, nor a module that "
+            "registers its activations"
+        )
+
+
+_pending: list[Callable[[], None]] = [_add_catalogue, _add_plugins]

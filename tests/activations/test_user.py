@@ -1,0 +1,194 @@
+"""What a user registers: functions and layer classes, their parameters, moments, and refusals."""
+
+import keras
+import numpy as np
+import pytest
+
+from actsearch.activations import Parameter, get, names, register_activation
+from actsearch.activations.matching import matched_initializer
+from actsearch.activations.moments import second_moment, slope_second_moment
+from actsearch.errors import UnknownNameError, UsageError
+
+pytestmark = pytest.mark.usefixtures("own_register")
+GRID = np.linspace(-3, 3, 13)
+
+
+def swoosh(x, beta=1.0, shift=0.0, exact=True):
+    """A function of the kind that users write."""
+    return x * keras.ops.sigmoid(beta * x + shift) if exact else x
+
+
+class Bent(keras.layers.Layer):
+    """A layer of the kind that users write: a learned slope for each channel, and noise in training."""
+
+    def __init__(self, start=0.5, noise=True, **kwargs):
+        super().__init__(**kwargs)
+        self.start = start
+        self.noise = noise
+
+    def build(self, input_shape):
+        self.slope = self.add_weight(
+            shape=(input_shape[-1],), initializer=keras.initializers.Constant(self.start), name="slope"
+        )
+
+    def call(self, x, training=False):
+        y = keras.ops.where(x > 0, x, self.slope * x)
+        return y + keras.random.normal(keras.ops.shape(x)) if training and self.noise else y
+
+    def get_config(self):
+        return super().get_config() | {"start": self.start, "noise": self.noise}
+
+
+def test_function_becomes_an_entry():
+    assert register_activation(swoosh) is swoosh
+    entry = get("swoosh")
+    assert names()[-1] == "swoosh"
+    assert (entry.family, entry.formula, entry.reference) == ("user", "swoosh", "")
+    assert entry.kinks == (0.0,)
+    assert not entry.learns
+    assert not entry.alpha_dropout
+    np.testing.assert_allclose(entry(GRID, beta=2.0), GRID / (1 + np.exp(-2 * GRID)), rtol=1e-6)
+
+
+def test_numbers_of_the_signature_become_parameters():
+    register_activation(swoosh)
+    parameters = get("swoosh").parameters
+    assert parameters.keys() == {"beta", "shift"}
+    assert (parameters["beta"].default, parameters["beta"].low, parameters["beta"].high) == (1.0, 0.5, 2.0)
+    assert (parameters["shift"].default, parameters["shift"].low, parameters["shift"].high) == (
+        0.0,
+        -1.0,
+        1.0,
+    )
+
+
+def test_decorator_with_arguments():
+    @register_activation(
+        "named",
+        family="smooth",
+        formula="x·σ(βx)",
+        reference="arXiv 1710.05941",
+        parameters={"beta": Parameter(1.5, 0.1, 10.0, "steepness")},
+        alpha_dropout=True,
+        kinks=(),
+    )
+    def swish(x, beta=1.0):
+        return x * keras.ops.sigmoid(beta * x)
+
+    entry = get("named")
+    assert (entry.family, entry.formula, entry.reference) == ("smooth", "x·σ(βx)", "arXiv 1710.05941")
+    assert entry.alpha_dropout
+    assert entry.kinks == ()
+    assert entry(2.0) == pytest.approx(2 / (1 + np.exp(-3.0)), rel=1e-6)
+    assert swish(keras.ops.ones(1)).shape == (1,)
+
+
+def test_kinks_may_follow_a_parameter():
+    @register_activation(kinks=lambda threshold: (threshold,))
+    def gated(x, threshold=1.0):
+        return keras.ops.where(x > threshold, x, 0.0)
+
+    assert get("gated").kinks_at({"threshold": 0.5}) == (0.5,)
+    moment = 1 / matched_initializer(get("gated"), {"threshold": 0.0}).scale
+    assert moment == pytest.approx(0.5, rel=1e-6)
+
+
+def test_layer_of_a_function_computes_it():
+    register_activation(swoosh)
+    layer = get("swoosh").layer(beta=2.0)
+    y = layer(GRID[:, None].astype("float32"))
+    np.testing.assert_allclose(y[:, 0], get("swoosh")(GRID, beta=2.0), rtol=1e-6)
+
+
+def test_layer_class_becomes_an_entry():
+    assert register_activation("bent", kinks=(0.0,))(Bent) is Bent
+    entry = get("bent")
+    assert entry.parameters.keys() == {"start"}
+    assert entry.learns
+    assert isinstance(entry.layer(), Bent)
+    np.testing.assert_allclose(entry(GRID.reshape(1, 13), start=0.25)[0], np.where(GRID > 0, GRID, GRID / 4))
+
+
+def test_layer_class_without_weights_does_not_learn():
+    @register_activation
+    class Doubled(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    assert not get("Doubled").learns
+    assert get("Doubled")(3.0) == 6.0
+
+
+def test_matching_follows_from_the_function():
+    register_activation(swoosh)
+    register_activation("bent")(Bent)
+    assert second_moment("swoosh") == pytest.approx(second_moment("silu"), rel=1e-6)
+    assert slope_second_moment("swoosh") == pytest.approx(slope_second_moment("silu"), rel=1e-4)
+    assert slope_second_moment("bent") == pytest.approx(0.625, rel=1e-4)
+    assert matched_initializer(get("bent"), {"start": 0.0}).scale == pytest.approx(2.0, rel=1e-6)
+
+
+def test_registering_again_takes_the_new_one():
+    register_activation("bent", formula="first")(Bent)
+    register_activation("bent", formula="second")(Bent)
+    assert get("bent").formula == "second"
+    with pytest.raises(UsageError, match=r"'bent' is registered already \(second\)"):
+        register_activation("bent")(swoosh)
+
+
+def test_names_that_keras_knows_already_are_kept():
+    keras.saving.register_keras_serializable(package="theirs", name="own_name")(swoosh)
+    register_activation(swoosh)
+    assert keras.saving.get_registered_name(swoosh) == "theirs>own_name"
+    before = keras.saving.get_registered_name(keras.ops.square)
+    register_activation("squared")(keras.ops.square)
+    assert keras.saving.get_registered_name(keras.ops.square) == before
+
+
+def without_default(x, beta):
+    return beta * x
+
+
+def of_numpy(x):
+    return np.maximum(np.asarray(x), 0)
+
+
+def halves(x):
+    return x[..., ::2]
+
+
+def two(x):
+    return x, x
+
+
+class WithoutDefault(keras.layers.Layer):
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (3, "it is 3, expected a function of one tensor or a subclass of keras.layers.Layer"),
+        (Bent(), "Register the class of a layer"),
+        (dict, "expected a function of one tensor"),
+        (np.tanh, "expected a function of one tensor"),
+        (lambda x: x, "Keras cannot load a lambda. Write it with def."),
+        (without_default, "its argument 'beta' has no default. Give it a number"),
+        (WithoutDefault, "its argument 'size' has no default. Give it a number"),
+        (of_numpy, r"failed on a tensor of shape \(None, 4\).*Write it with keras.ops"),
+        (halves, r"made \[None, 2\] of a tensor of shape \[None, 4\]\. An activation returns one tensor"),
+        (two, "An activation returns one tensor of the shape of its input"),
+    ],
+)
+def test_what_cannot_be_an_activation_is_refused(wrong, message):
+    with pytest.raises(UsageError, match=rf"(?s)Cannot register 'wrong': .*{message}"):
+        register_activation("wrong")(wrong)
+    assert "wrong" not in names()
+
+
+def test_parameter_that_the_function_does_not_have():
+    parameters = {"betta": Parameter(1.0, 0.5, 2.0, "steepness")}
+    with pytest.raises(UnknownNameError, match=r"parameter of swoosh 'betta'\. Did you mean 'beta'\?"):
+        register_activation(parameters=parameters)(swoosh)
