@@ -1,0 +1,9 @@
+"""Data to search on: built-in sets, files and the user's own functions, checked, divided and prepared."""
+
+from actsearch.data.arrays import check_arrays, fingerprint, split_arrays
+from actsearch.data.dataset import Dataset
+from actsearch.data.loading import load_data
+from actsearch.data.sources import BUILT_IN
+from actsearch.records import Task
+
+__all__ = ["BUILT_IN", "Dataset", "Task", "check_arrays", "fingerprint", "load_data", "split_arrays"]

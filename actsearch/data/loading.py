@@ -1,0 +1,148 @@
+"""From a source to a data set that Keras can train on: divided first, then scaled by the training part."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actsearch.data.arrays import SHARES, check_varies, fingerprint, split_indices
+from actsearch.data.dataset import Dataset, summarise
+from actsearch.data.sources import PARTS, Raw, read_source
+from actsearch.data.tables import TableEncoder, standard_scaler
+from actsearch.data.target import Target, find_target
+from actsearch.errors import DataError
+from actsearch.records import Task
+
+Array = NDArray[Any]
+Parts = dict[str, tuple[Any, Array]]
+
+
+def load_data(source: str, *, target: str | None = None, task: str | None = None, seed: int = 0) -> Dataset:
+    """Loads data, finds what is to be learned, divides them and scales them by the training part.
+
+    Data that come in one piece are divided into 60 % training, 20 % validation and 20 % test, each class in
+    the same shares; a validation or test part that is missing is taken from the training part.
+
+    Columns are standardised, text columns become one 0-or-1 feature for each text, and arrays of more axes
+    (images) are divided by the largest value unless they lie in −1 ... 1. The target of a regression is
+    standardised, so its errors are in units of the target's standard deviation (`Dataset.target_sd`). What a
+    function of your own returns is used as it is, except bytes (uint8), which are scaled.
+
+    Args:
+        source: `digits`, `breast_cancer`, `wine` or `diabetes`; the path of a csv, parquet or npz file
+            (arrays x and y, or x_train, y_train, x_val, y_val, x_test, y_test); or `package.module:function`,
+            which returns `(x, y)`, `((x_train, y_train), (x_test, y_test))` or a dict with such keys.
+        target: The column to learn; csv and parquet only.
+        task: `binary`, `multiclass` or `regression`; found from the target if left out.
+        seed: Of the division.
+
+    Raises:
+        UnknownNameError: There is no source or task of that name.
+        DataError: The data cannot be read or cannot be learned from.
+        UsageError: The function cannot be imported.
+
+    Example:
+
+    >>> print(load_data("digits").summary)
+    digits: 1,797 samples of 8×8×1, multi-class (10 classes) found from the target; 1,077 train /
+    360 validation / 360 test; values divided by 16
+    """
+    raw = read_source(source, target)
+    place = f"{raw.name}: the target"
+    check_varies(raw.parts["train"][1], place)
+    kind = find_target(raw.parts["train"][1], task, place)
+    parts = _divide(raw, kind, seed)
+    x, feature_names, notes = _scale_features({part: x for part, (x, _) in parts.items()}, raw)
+    y = {part: kind.encode(y, f"{raw.name}: y_{part}") for part, (_, y) in parts.items()}
+    mean, sd = 0.0, 1.0
+    if kind.task is Task.REGRESSION:
+        y, mean, sd = _scale_target(y, raw)
+        notes.append("target as given" if raw.prepared else f"target standardised: a mae of 1 is {sd:.4g} of its units")
+    sizes = {name: len(y[part]) for name, part in zip(("train", "validation", "test"), PARTS, strict=True)}
+    return Dataset(
+        name=raw.name,
+        task=kind.task,
+        **{f"x_{part}": x[part] for part in PARTS},
+        **{f"y_{part}": y[part] for part in PARTS},
+        num_classes=kind.num_classes,
+        fingerprint=_fingerprint(raw),
+        summary=summarise(raw.name, x["train"].shape[1:], str(kind), sizes, [*raw.notes, *notes]),
+        feature_names=feature_names,
+        class_names=_class_names(kind, raw),
+        target_mean=mean,
+        target_sd=sd,
+    )
+
+
+def _divide(raw: Raw, kind: Target, seed: int) -> Parts:
+    """The three parts; those that did not come are taken from the training part."""
+    parts, missing = dict(raw.parts), [part for part in PARTS if part not in raw.parts]
+    if not missing:
+        return parts
+    x, y = parts["train"]
+    shares = (1.0 - sum(SHARES[1 : 1 + len(missing)]), *SHARES[1 : 1 + len(missing)])
+    labels = None if kind.task is Task.REGRESSION else y
+    try:
+        indices = split_indices(len(y), seed=seed, labels=labels, shares=shares)
+    except DataError as error:
+        raise DataError(f"{raw.name}: {error}") from error
+    for part, chosen in zip(["train", *missing], indices, strict=True):
+        parts[part] = (x[chosen] if isinstance(x, np.ndarray) else x.iloc[chosen], y[chosen])
+    return parts
+
+
+def _scale_features(parts: dict[str, Any], raw: Raw) -> tuple[dict[str, Array], tuple[str, ...] | None, list[str]]:
+    """Float32 features of each part, the features' names, and what was done."""
+    train = parts["train"]
+    names: tuple[str, ...] | None = None
+    if not isinstance(train, np.ndarray):
+        encode: Any = TableEncoder(train)
+        names = encode.names
+        note = "numbers standardised" + (", text columns one-hot" if encode.text else "")
+    elif raw.prepared and train.dtype != np.uint8:
+        encode, note = np.asarray, "features as given"
+    elif train.ndim == 2:
+        encode, note = standard_scaler(train).transform, "features standardised"
+    else:
+        largest = float(np.abs(train).max())
+        scale = largest if largest > 1.0 else 1.0
+        note = f"values divided by {scale:g}" if scale != 1.0 else "values as given"
+
+        def encode(part: Array) -> Array:
+            return (part if part.dtype.kind == "f" else part.astype(np.float32)) / scale
+
+    with np.errstate(all="ignore"):
+        scaled = {part: np.asarray(encode(x)).astype(np.float32) for part, x in parts.items()}
+    for part, x in scaled.items():
+        if not np.isfinite(x).all():
+            raise DataError(f"{raw.name}: x_{part} has values that are too large once they are scaled to float32.")
+    return scaled, names, [note]
+
+
+def _scale_target(parts: dict[str, Array], raw: Raw) -> tuple[dict[str, Array], float, float]:
+    mean, sd = 0.0, 1.0
+    with np.errstate(all="ignore"):
+        if not raw.prepared:
+            mean, sd = float(parts["train"].mean()), float(parts["train"].std())
+        scaled = {part: ((y - mean) / sd).astype(np.float32) for part, y in parts.items()}
+    if not (np.isfinite(sd) and all(np.isfinite(y).all() for y in scaled.values())):
+        raise DataError(
+            f"{raw.name}: the target cannot be scaled to float32: its values are too large, or all the same "
+            "in the training part."
+        )
+    return scaled, mean, sd
+
+
+def _class_names(kind: Target, raw: Raw) -> tuple[str, ...] | None:
+    given = raw.class_names
+    return given if given and kind.num_classes == len(given) else kind.class_names
+
+
+def _fingerprint(raw: Raw) -> str:
+    parts = {}
+    for part, (x, y) in raw.parts.items():
+        parts[part] = {
+            "x": x if isinstance(x, np.ndarray) else {name: x[name].to_numpy() for name in x},
+            "y": y,
+        }
+    return fingerprint(parts)

@@ -1,0 +1,196 @@
+"""Tables from csv and parquet files: columns checked, target taken out, text columns made numbers."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actsearch.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[Any]
+MAX_TEXTS = 100
+
+
+def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, list[str]]:
+    """Reads a csv or parquet file.
+
+    Args:
+        path: The file; a csv is UTF-8 with a header line, separated by commas, semicolons or tabs.
+        target: The column to learn.
+
+    Returns:
+        The features (columns of float64 or text), the target, and notes on what was left out.
+
+    Raises:
+        DataError: The file cannot be read as a table, has no such target, or has columns or values that
+            cannot be learned from.
+    """
+    import pandas as pd
+
+    try:
+        frame = _read_csv(path) if is_csv(path) else pd.read_parquet(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+    except Exception as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {reason}.") from error
+    frame.columns = [str(column) for column in frame.columns]
+    _check_form(frame, path, target)
+    frame, notes = _without_index(frame, target)
+    _check_missing(frame, path)
+    plain = pd.DataFrame({name: _plain(frame[name], path) for name in frame.columns})
+    for name in plain.columns:
+        _check_texts(plain[name], path, is_target=name == target)
+    return plain.drop(columns=[target]), plain[target].to_numpy(), notes
+
+
+class TableEncoder:
+    """Features of a table as one float array: numbers standardised, each text of a text column 0 or 1.
+
+    Everything is learned from the training part; a text that it does not have becomes zeros.
+
+    Args:
+        train: The training part.
+    """
+
+    def __init__(self, train: "pd.DataFrame") -> None:
+        from sklearn.preprocessing import OneHotEncoder
+
+        self.text = [name for name in train.columns if train[name].dtype.kind == "O"]
+        self.numbers = [name for name in train.columns if name not in self.text]
+        self.scaler = standard_scaler(train[self.numbers].to_numpy(dtype=float)) if self.numbers else None
+        encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        self.encoder = encoder.fit(train[self.text].to_numpy(dtype=object)) if self.text else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features in their order: the numbers, then `column=text`."""
+        values = self.encoder.categories_ if self.encoder else ()
+        columns = zip(self.text, values, strict=True)
+        return (*self.numbers, *(f"{column}={value}" for column, texts in columns for value in texts))
+
+    def __call__(self, part: "pd.DataFrame") -> Array:
+        """The features of a part, of shape (samples, features)."""
+        arrays = [self.scaler.transform(part[self.numbers].to_numpy(dtype=float))] if self.scaler else []
+        if self.encoder:
+            arrays.append(self.encoder.transform(part[self.text].to_numpy(dtype=object)))
+        return np.hstack(arrays)
+
+
+def standard_scaler(train: Array) -> Any:
+    """Scikit-learn's scaler to mean 0 and variance 1, fitted; a constant column becomes 0."""
+    from sklearn.preprocessing import StandardScaler
+
+    with np.errstate(all="ignore"):
+        return StandardScaler().fit(train)
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a path is that of a csv file."""
+    return path.suffix.lower() == ".csv"
+
+
+def listed(names: list[str], limit: int = 20) -> str:
+    """Names with commas; of a long list the first ones and how many there are."""
+    more = f", ... ({len(names):,} in all)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    with path.open(encoding="utf-8") as file:
+        header = file.readline()
+    separator = max(",;\t", key=header.count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(path, sep=separator, index_col=False, low_memory=False, encoding="utf-8")
+        except pd.errors.ParserWarning as warning:
+            raise ValueError("its lines have more fields than its header") from warning
+
+
+def _check_form(frame: "pd.DataFrame", path: Path, target: str | None) -> None:
+    columns = list(frame.columns)
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: several columns are called {twice[0]!r}. Rename them.")
+    if target is None:
+        raise DataError(f"{path}: say which column is the target. Columns: {listed(columns)}.")
+    if target not in columns:
+        hint = did_you_mean(target, columns)
+        raise DataError(f"{path}: there is no column {target!r}.{hint} Columns: {listed(columns)}.")
+    if len(columns) < 2:
+        raise DataError(f"{path}: has no column beside the target {target!r}.")
+    if not len(frame):
+        raise DataError(f"{path}: has a header and no rows.")
+
+
+def _without_index(frame: "pd.DataFrame", target: str | None) -> tuple["pd.DataFrame", list[str]]:
+    """Leaves out the row numbers that pandas writes: in a sorted file they give the target away."""
+    first = frame.columns[0]
+    counted = first == "Unnamed: 0" and np.array_equal(frame[first].to_numpy(), np.arange(len(frame)))
+    if not counted or first == target or frame.shape[1] < 3:
+        return frame, []
+    return frame.drop(columns=[first]), ["column of row numbers left out"]
+
+
+def _check_missing(frame: "pd.DataFrame", path: Path) -> None:
+    """Refuses missing and infinite values, naming the columns."""
+    infinite = frame.select_dtypes("floating").isin([np.inf, -np.inf])
+    empty = " Empty fields, NA, NaN and None count as missing."
+    for what, bad, hint in [("missing", frame.isna(), empty), ("infinite", infinite, "")]:
+        counts = bad.sum()
+        columns = [f"{name!r} ({count:,})" for name, count in counts[counts > 0].items()]
+        if columns:
+            row = int(bad.any(axis=1).to_numpy().argmax()) + 1
+            raise DataError(
+                f"{path}: {what} values in {listed(columns, 5)}, the first in row {row} below the header. "
+                f"Fill them in, or remove these rows or columns.{hint}"
+            )
+
+
+def _plain(column: "pd.Series[Any]", path: Path) -> Array:
+    """A column as a NumPy array of booleans, numbers, or text (dtype object)."""
+    import pandas as pd
+
+    place = f"{path}: column {column.name!r}"
+    values = column.astype(str) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    types = pd.api.types
+    if types.is_bool_dtype(values):
+        return values.to_numpy(dtype=bool)
+    if types.is_numeric_dtype(values) and not types.is_complex_dtype(values):
+        return values.to_numpy(dtype=getattr(values.dtype, "numpy_dtype", values.dtype))
+    texts = values.to_numpy(dtype=object)
+    if not all(isinstance(text, str) for text in texts):
+        kind = type(texts[0]).__name__ if values.dtype == object else str(values.dtype)
+        kind = "whole numbers of over 64 bits" if kind == "int" else f"values of the type {kind}"
+        raise DataError(f"{place} holds {kind}; expected numbers or text. Remove or convert it.")
+    return texts
+
+
+def _check_texts(column: "pd.Series[Any]", path: Path, *, is_target: bool) -> None:
+    """Refuses numbers with a text among them, such as a question mark, and columns of names or identifiers."""
+    import pandas as pd
+
+    if column.dtype.kind != "O":
+        return
+    place = f"{path}: column {column.name!r}"
+    odd = pd.to_numeric(column, errors="coerce").isna().to_numpy()
+    if 0 < odd.sum() < len(odd) / 2:
+        row = int(odd.argmax())
+        raise DataError(
+            f"{place} holds numbers, but in row {row + 1} below the header the text {column.iloc[row]!r}. "
+            "Write a number there, or remove the row."
+        )
+    limit = min(MAX_TEXTS, max(20, len(column) // 2))
+    if column.nunique() > limit and not is_target:
+        raise DataError(
+            f"{place} has {column.nunique():,} different texts, such as {column.iloc[0]!r}; at most {limit} can "
+            "become features. Remove a column of names or identifiers; write numbers as 1234.5."
+        )
