@@ -1,0 +1,1 @@
+"""One execution: built, trained, measured, recorded."""

@@ -1,0 +1,94 @@
+"""Keras callbacks in executions: fresh ones for each, and what they ask of the trainer."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+
+from actsearch.errors import ExecutionFailedError, UnknownNameError, UsageError
+from actsearch.records import Objective
+from actsearch.training.resources import Stopwatch
+
+Callbacks = Sequence[keras.callbacks.Callback] | Callable[[], Sequence[keras.callbacks.Callback]]
+_HOOKS_OF_FIT = [
+    f"on_{phase}{end}"
+    for phase in ("batch_", "train_batch_", "test_batch_", "predict_batch_", "test_", "predict_")
+    for end in ("begin", "end")
+]
+
+
+def fresh(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
+    """Callbacks for one execution: what the function returns, or deep copies of those in the list.
+
+    Raises:
+        UsageError: A callback cannot be copied.
+    """
+    if callable(callbacks):
+        return list(callbacks())
+    try:
+        return [copy.deepcopy(callback) for callback in callbacks]
+    except (TypeError, ValueError, AttributeError, NotImplementedError, RecursionError) as error:
+        raise UsageError(
+            f"A callback cannot be copied for each execution ({type(error).__name__}: {error}). "
+            "Give a function that returns new callbacks: callbacks=lambda: [MyCallback()]."
+        ) from error
+
+
+def need_fit(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Whether one of them wants to be called inside an epoch, which only `model.fit` does."""
+    return any(_needs_fit(callback) for callback in callbacks)
+
+
+def _needs_fit(callback: keras.callbacks.Callback) -> bool:
+    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
+        return False
+    base = keras.callbacks.Callback
+    hooks = [(getattr(callback, name, None), getattr(base, name)) for name in _HOOKS_OF_FIT]
+    return any(getattr(hook, "__func__", hook) is not original for hook, original in hooks)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps what an execution leaves: logs and seconds of each epoch, and the weights of the best one.
+
+    Raises:
+        UnknownNameError: The objective is not among the logs of an epoch: the search is meaningless.
+        ExecutionFailedError: The loss or the objective is NaN or infinite.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+        self.history: dict[str, list[float]] = {}
+        self.epoch_seconds: list[float] = []
+        self.best_epoch = 0
+        self.best_weights: list[Any] = []
+        self._watch = Stopwatch()
+
+    @property
+    def scores(self) -> list[float]:
+        """The objective of each epoch."""
+        return self.history.get(self.objective.name, [])
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self._watch.lap()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.epoch_seconds.append(self._watch.lap())
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        check_objective(self.objective, logs)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+        for name in ("loss", self.objective.name):
+            if not math.isfinite(logs.get(name, 0.0)):
+                raise ExecutionFailedError(f"{name} is {logs[name]} in epoch {epoch + 1}")
+        best = self.objective.best(dict(enumerate(self.scores, start=1)))
+        if best != self.best_epoch:
+            self.best_epoch, self.best_weights = best, self.model.get_weights()
+
+
+def check_objective(objective: Objective, names: Iterable[str]) -> None:
+    """Raises `UnknownNameError` where the objective is not among the names of an epoch's logs."""
+    if objective.name not in (names := list(names)):
+        raise UnknownNameError("objective", objective.name, names)

@@ -1,0 +1,154 @@
+"""A trainer for data that fits in memory: a whole epoch is one TensorFlow function over `model.train_step`.
+
+`train_step` and `test_step` are Keras's public override points, so a model's own keep working. What `model.fit`
+spends on each batch outside of them (iterator, callbacks, logs) is spent once an epoch here.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Batch = tuple[Any, ...]
+_KERAS_STEPS = (keras.Model.train_step, keras.Model.test_step)
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Data on the device: `(x, y)` or `(x, y, sample_weight)`, each a tensor or a nested structure of them."""
+
+    train: Batch
+    validation: Batch | None = None
+    test: Batch | None = None
+
+
+class Epochs:
+    """The epochs of one model, traced once for its lifetime.
+
+    Args:
+        model: A compiled Keras model; it is built here if it is not.
+        tensors: What is trained, validated and tested on.
+        batch_size: Samples a batch; the last one may be smaller.
+    """
+
+    def __init__(self, model: keras.Model, tensors: Tensors, batch_size: int) -> None:
+        self.model = model
+        self._tensors, self._batch_size = tensors, batch_size
+        self.num_samples = _length(tensors.train)
+        model.test_step(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
+        model.optimizer.build(model.trainable_variables)
+        model.reset_metrics()
+        self._train_epoch: Any = None
+        self._validate: Any = None
+        self._test: Any = None
+
+    def trace(self) -> None:
+        """Builds the graphs, so that their cost is not that of the first epoch.
+
+        With a `train_step` of the model's own this trains one batch: give the model its initial state afterwards.
+        """
+        order = tf.TensorSpec((self.num_samples,), tf.int32)
+        loops = tf.TensorSpec((), tf.int32)
+        self._train_epoch = tf.function(self._one_epoch, autograph=False).get_concrete_function(order, loops)
+        self._train_epoch(tf.range(self.num_samples), tf.constant(0))  # TensorFlow optimizes at the first call
+        self._validate = self._traced_evaluation(self._tensors.validation)
+        self._test = self._traced_evaluation(self._tensors.test)
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names of an epoch's logs, those of validation with `val_` in front."""
+        names = list(self._train_epoch.structured_outputs)
+        return names + [f"val_{name}" for name in (self._validate.structured_outputs if self._validate else ())]
+
+    def train(self, order: np.ndarray) -> dict[str, float]:
+        """One epoch in this order of the samples; its logs as `model.fit` would give them."""
+        self.model.reset_metrics()
+        logs = _floats(self._train_epoch(tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))))
+        if self._validate is not None:
+            self.model.reset_metrics()
+            logs |= {f"val_{name}": value for name, value in _floats(self._validate()).items()}
+        return logs
+
+    def test(self) -> dict[str, float]:
+        """The model's metrics on the test data; empty where there is none."""
+        if self._test is None:
+            return {}
+        self.model.reset_metrics()
+        return _floats(self._test())
+
+    def _traced_evaluation(self, data: Batch | None) -> Any:
+        if data is None:
+            return None
+        traced = tf.function(lambda: self._evaluate(data), autograph=False).get_concrete_function()
+        traced()
+        return traced
+
+    def _one_epoch(self, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
+        def rows(start: Any, end: Any) -> Any:
+            return tf.nest.map_structure(lambda a: tf.gather(a, order[start:end]), self._tensors.train)
+
+        return self._steps(self.model.train_step, rows, loops, self.num_samples)
+
+    def _evaluate(self, data: Batch) -> dict[str, tf.Tensor]:
+        count = _length(data)
+        loops = tf.constant(self._loops(count))
+        return self._steps(self.model.test_step, lambda start, end: _rows(data, slice(start, end)), loops, count)
+
+    def _loops(self, count: int) -> int:
+        """How many batches run in the loop: all, or all but the last.
+
+        A `train_step` of the model's own may return logs that are no metrics; as in `model.fit` those of the last
+        batch count then, so the last batch must stand behind the loop.
+        """
+        return math.ceil(count / self._batch_size) - self._own_steps
+
+    @property
+    def _own_steps(self) -> bool:
+        kind = type(self.model)
+        return kind.train_step is not _KERAS_STEPS[0] or kind.test_step is not _KERAS_STEPS[1]
+
+    def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
+        """One trace of the step serves every batch: their size is open, as it is in `model.fit`."""
+        size = self._batch_size
+
+        def body(number: tf.Tensor) -> tuple[tf.Tensor]:
+            start = number * size
+            step(_of_any_length(rows(start, tf.minimum(start + size, count))))
+            return (number + 1,)
+
+        tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
+        logs: dict[str, Any] = {}
+        if self._own_steps:
+            logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
+        metrics = dict(self.model.get_metrics_result())
+        return logs if set(logs) - set(metrics) else metrics
+
+
+def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
+    """The order of the samples in an epoch: it depends on seed and epoch alone, so it is paired over activations."""
+    return np.random.default_rng([seed, epoch]).permutation(num_samples)
+
+
+def to_tensors(data: Sequence[Any]) -> Batch:
+    """Arrays, or nested structures of them, as tensors; done once a search."""
+    return tuple(tf.nest.map_structure(tf.convert_to_tensor, part) for part in data if part is not None)
+
+
+def _length(data: Batch) -> int:
+    return int(tf.nest.flatten(data)[0].shape[0])
+
+
+def _rows(data: Batch, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda a: a[rows], data)
+
+
+def _of_any_length(batch: Any) -> Any:
+    return tf.nest.map_structure(lambda a: tf.compat.v1.placeholder_with_default(a, [None, *a.shape[1:]]), batch)
+
+
+def _floats(logs: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in logs.items()}

@@ -1,0 +1,231 @@
+"""One execution: a trial trained from scratch with one seed, measured, and recorded however it ends."""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+from actsearch.errors import ExecutionFailedError, UsageError
+from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, Status
+from actsearch.training.callbacks import Callbacks, Recorder, check_objective, fresh, need_fit
+from actsearch.training.compiled import order_of
+from actsearch.training.data import TrainingData
+from actsearch.training.preparing import BuildFunction, Prepared, Workshop, predict_function
+from actsearch.training.resources import Meter, Stopwatch, Usage
+
+FitFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an execution leaves: its record, and the weights of its best epoch where it completed."""
+
+    record: ExecutionRecord
+    weights: list[np.ndarray] | None = None
+
+
+class Executions:
+    """Runs executions of one search in this process.
+
+    Args:
+        build: From hyperparameters to a compiled model.
+        data: What is trained and validated on.
+        objective: The metric whose best epoch counts.
+        callbacks: Keras callbacks, fresh for each execution.
+        batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
+        fit: A `HyperModel.fit` of the user's own; `model.fit` semantics are then theirs.
+        seed: For what draws from TensorFlow's own generator, once a search.
+    """
+
+    def __init__(
+        self,
+        build: BuildFunction,
+        data: TrainingData,
+        objective: Objective,
+        *,
+        callbacks: Callbacks = (),
+        batch_size: int = 32,
+        fit: FitFunction | None = None,
+        seed: int = 0,
+    ) -> None:
+        keras.utils.set_random_seed(seed)
+        self._data, self._objective, self._callbacks = data, objective, callbacks
+        self._batch_size, self._fit = batch_size, fit
+        self._workshop = Workshop(build)
+        self._tensors = None if fit else data.tensors()
+
+    def run(self, request: ExecutionRequest) -> Trained:
+        """Runs one execution; what goes wrong in it is recorded as FAILED with its reason.
+
+        Raises:
+            UsageError: What is wrong would be wrong in every execution.
+        """
+        started_at = time.time()
+        recorder = Recorder(self._objective)
+        trainer = None
+        hp = keras_tuner.HyperParameters()
+        hp.values = dict(request.hyperparameters)
+        try:
+            callbacks = [*fresh(self._callbacks), recorder]  # the last one sees what the others add to the logs
+            batch_size = int(hp.values.get("batch_size", self._batch_size))
+            compiled = self._tensors is not None and not need_fit(callbacks[:-1])
+            trainer = "compiled" if compiled else "fit"
+            run = self._run_compiled if compiled else self._run_fit
+            prepared, usage = run(request, hp, callbacks, batch_size)
+            resources, test = self._measure(prepared, recorder, usage, batch_size)
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a user's model raises ends this execution only
+            return Trained(self._failed(request, started_at, recorder, trainer, error))
+        record = ExecutionRecord(
+            **_identity(request),
+            status=Status.COMPLETED,
+            started_at=started_at,
+            ended_at=time.time(),
+            score=recorder.scores[recorder.best_epoch - 1],
+            best_epoch=recorder.best_epoch,
+            test_score=test.get(self._objective.name.removeprefix("val_")),
+            test_metrics=test,
+            history=_history(recorder),
+            epoch_seconds=tuple(recorder.epoch_seconds),
+            resources=resources,
+            trainer=trainer,
+        )
+        return Trained(record, recorder.best_weights)
+
+    def _run_compiled(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
+        assert self._tensors is not None
+        prepared = self._workshop.prepare(hp, request.seed, self._tensors, batch_size)
+        epochs = prepared.epochs
+        assert epochs is not None
+        check_objective(self._objective, epochs.metric_names)
+        calls = keras.callbacks.CallbackList(
+            callbacks, add_history=True, model=prepared.model, epochs=request.epochs, steps=None, verbose=0
+        )
+        prepared.model.stop_training = False
+        meter = Meter()
+        calls.on_train_begin()
+        for epoch in range(request.epochs):
+            calls.on_epoch_begin(epoch)
+            logs = epochs.train(order_of(request.seed, epoch, epochs.num_samples))
+            calls.on_epoch_end(epoch, logs)
+            if prepared.model.stop_training:
+                break
+        calls.on_train_end(logs)
+        return prepared, meter.read()
+
+    def _run_fit(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
+        prepared = self._workshop.prepare_for_fit(hp, request.seed)
+        data = self._data
+        options: dict[str, Any] = {
+            "y": data.y,
+            "sample_weight": data.sample_weight,
+            "class_weight": data.class_weight,
+            "validation_data": data.validation,
+            "epochs": request.epochs,
+            "callbacks": callbacks,
+            "verbose": 0,
+            **data.fit_options,
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        if isinstance(data.x, np.ndarray | list | tuple | dict):
+            options["batch_size"] = batch_size
+        else:  # a data set has its own batches and its own order
+            options["shuffle"] = False
+        keras.utils.set_random_seed(request.seed)
+        meter = Meter()
+        if self._fit is not None:
+            self._fit(hp, prepared.model, data.x, **options)
+        else:
+            prepared.model.fit(data.x, **options)
+        return prepared, meter.read()
+
+    def _measure(
+        self, prepared: Prepared, recorder: Recorder, usage: Usage, batch_size: int
+    ) -> tuple[Resources, dict[str, float]]:
+        """What it cost, and its test metrics with the weights of the best epoch."""
+        if not recorder.epoch_seconds:
+            raise ExecutionFailedError("no epoch was trained")
+        model = prepared.model
+        model.set_weights(recorder.best_weights)
+        resources = Resources(
+            build_seconds=prepared.build_seconds,
+            trace_seconds=prepared.trace_seconds,
+            train_seconds=sum(recorder.epoch_seconds),
+            best_epoch_seconds=sum(recorder.epoch_seconds[: recorder.best_epoch]),
+            cpu_seconds=usage.cpu_seconds,
+            peak_rss_bytes=usage.peak_rss_bytes,
+            num_parameters=model.count_params(),
+            inference_microseconds=self._inference(prepared, batch_size),
+            peak_gpu_bytes=usage.peak_gpu_bytes,
+            gpu_joules=usage.gpu_joules,
+        )
+        return resources, self._test(prepared)
+
+    def _test(self, prepared: Prepared) -> dict[str, float]:
+        if prepared.epochs is not None:
+            return prepared.epochs.test()
+        test = self._data.test
+        if test is None:
+            return {}
+        parts = test if isinstance(test, tuple) else (test,)
+        return dict(prepared.model.evaluate(*parts, verbose=0, return_dict=True))
+
+    def _inference(self, prepared: Prepared, batch_size: int) -> float:
+        """Median microseconds a sample of a forward pass over one batch."""
+        forward, count = prepared.predict or predict_function(prepared.model, _some(self._data.x), batch_size)
+        watch = Stopwatch()
+        seconds: list[float] = []
+        while len(seconds) < 5 or (sum(seconds) < 0.02 and len(seconds) < 50):
+            np.asarray(_first(forward()))
+            seconds.append(watch.lap())
+        return float(np.median(seconds)) * 1e6 / count
+
+    def _failed(
+        self, request: ExecutionRequest, started_at: float, recorder: Recorder, trainer: str | None, error: Exception
+    ) -> ExecutionRecord:
+        return ExecutionRecord(
+            **_identity(request),
+            status=Status.FAILED,
+            started_at=started_at,
+            ended_at=time.time(),
+            history=_history(recorder),
+            epoch_seconds=tuple(recorder.epoch_seconds),
+            trainer=trainer,
+            reason=reason_of(error),
+        )
+
+
+def _identity(request: ExecutionRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in ("trial_id", "execution", "seed", "epochs")}
+
+
+def _history(recorder: Recorder) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(values) for name, values in recorder.history.items()}
+
+
+def reason_of(error: Exception) -> str:
+    """Why an execution failed: our own words, or kind, message and the line that raised it."""
+    if isinstance(error, ExecutionFailedError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno} in {last.name})"
+
+
+def _some(x: Any) -> Any:
+    """The first batch of a data set; arrays as they are."""
+    if isinstance(x, np.ndarray | list | tuple | dict):
+        return x
+    first = next(iter(x))
+    return first[0] if isinstance(first, tuple) else first
+
+
+def _first(output: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.flatten(output)[0]
