@@ -1,0 +1,50 @@
+"""`actsearch.search`: a whole search in one call."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from actsearch.data import check_arrays, split_arrays
+from actsearch.search.result import SearchResult
+from actsearch.search.tuner import ActivationTuner
+
+
+def search(
+    model_or_build: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    space: "str | Path | Mapping[str, Any] | Any | None" = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    seed: int = 0,
+    **options: Any,
+) -> SearchResult:
+    """Searches the activation function of a Keras model.
+
+    Args:
+        model_or_build: A build function `build(hp)` that calls `actsearch.choose`.
+        x, y: The data: arrays, or nested structures of them. Without `validation_data` a fifth of the samples is
+            kept for validation and a fifth for the test, classes in the same shares.
+        space: Search space for a model; a build function names its own.
+        validation_data, test_data: `(x, y)`, where the data is divided already.
+        seed: Divides the data, and reaches weights, dropout and the order of the data.
+        **options: What `ActivationTuner` and its `search` take: `objective`, `executions`, `epochs`, `batch_size`,
+            `oracle`, `max_trials`, `directory`, `overwrite`, `tracking_uri`, `experiment`, `callbacks` ...
+
+    Returns:
+        Trials, the best of them, and where everything is written.
+
+    Raises:
+        UsageError: The search is meaningless as asked; nothing was trained.
+        SearchFailedError: Not one execution completed.
+    """
+    names = inspect.signature(ActivationTuner).parameters
+    tuner_options = {name: options.pop(name) for name in list(options) if name in names}
+    tuner = ActivationTuner(model_or_build, seed=seed, **tuner_options)
+    if validation_data is None and y is not None and not options.get("validation_split"):
+        x, y = check_arrays(x, y)
+        (x, y), validation_data, held_out = split_arrays(x, y, seed=seed)
+        test_data = held_out if test_data is None else test_data
+    return tuner.search(x, y, validation_data=validation_data, test_data=test_data, **options)

@@ -1,0 +1,105 @@
+"""What a build function searches over, found by calling it, without KerasTuner's build for each scope."""
+
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras_tuner
+
+from actsearch.errors import ModelError, UsageError
+from actsearch.spaces import ChosenActivation, SearchSpace, choices_on, label_of, matching_of, resolve
+from actsearch.training.preparing import BuildFunction, build_model
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The hyperparameters of a build function, and how it chooses activations.
+
+    `space` is None where it never calls `choose`; `sites` are the names that it gave, None for a shared one.
+    """
+
+    hyperparameters: keras_tuner.HyperParameters
+    space: SearchSpace | None = None
+    sites: tuple[str | None, ...] = ()
+    used: tuple[str, ...] = field(default=())
+
+    def choices(self, values: dict[str, Any]) -> list[ChosenActivation]:
+        """The activation of each site that these values mean."""
+        if self.space is None:
+            return []
+        names = [(site, f"activation.{site}" if site else "activation") for site in self.sites]
+        return [resolve(values, self.space, site) for site, name in names if name in values]
+
+    def label(self, values: dict[str, Any]) -> str:
+        """The activation label of a trial with these values."""
+        choices = self.choices(values)
+        return label_of(choices) if choices else str(values.get("activation", "-"))
+
+    def matching(self, values: dict[str, Any]) -> dict[str, str]:
+        """Initializer and dropout that such a trial has, where its build function leaves them to us."""
+        choices = self.choices(values)
+        return matching_of(choices, self.used) if choices else {}
+
+    @property
+    def baseline(self) -> str | None:
+        """The label that all others are compared with."""
+        if self.space is not None:
+            return self.label(_defaults(self.hyperparameters))
+        choices = [hp for hp in self.hyperparameters.space if hp.name == "activation"]
+        return "relu" if choices and "relu" in choices[0].values else None
+
+
+def discover(build: BuildFunction) -> Discovery:
+    """Calls the build function with every default, and once more for each conditional scope of the user's own.
+
+    Scopes that `choose` opens need no build: it registers all of them at once.
+
+    Raises:
+        ModelError: The build function fails, or returns no compiled model; its own traceback is shown.
+    """
+    hp = keras_tuner.HyperParameters()
+    _build(build, hp)
+    chosen = choices_on(hp)
+    ours = {f"activation.{site}" if site else "activation" for site in chosen}
+    known = hp.copy()
+    known.values = _defaults(known)
+    tried: list[Any] = list(hp.active_scopes)
+    waiting = _foreign(hp.inactive_scopes, ours)
+    while waiting:
+        scope = waiting.pop(0)
+        if scope in tried:
+            continue
+        tried.append(scope)
+        attempt = known.copy()
+        attempt.values = _defaults(known) | {condition.name: condition.values[0] for condition in scope}
+        _build(build, attempt)
+        known.merge(attempt)
+        known.values = _defaults(known)
+        waiting += _foreign(attempt.inactive_scopes, ours)
+    spaces = [c.space for c in chosen.values()]
+    used = {name for c in chosen.values() for name in c.matching}
+    return Discovery(known, spaces[0] if spaces else None, tuple(chosen), tuple(sorted(used)))
+
+
+def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> None:
+    try:
+        build_model(build, hp, seed=0)
+    except UsageError:
+        raise
+    except Exception as error:
+        shown = "".join(traceback.format_exception(error.with_traceback(error.__traceback__)))
+        raise ModelError(f"The build function failed with its default hyperparameters:\n{shown}") from error
+
+
+def _foreign(scopes: list[Any], ours: set[str]) -> list[Any]:
+    return [scope for scope in scopes if not any(condition.name in ours for condition in scope)]
+
+
+def _defaults(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """The default of each hyperparameter that is active; KerasTuner's own ensure_active_values draws at random."""
+    fresh = hp.copy()
+    fresh.values = {}
+    for parameter in fresh.space:
+        if parameter.name not in fresh.values and fresh.is_active(parameter):
+            fresh.values[parameter.name] = parameter.default
+    return dict(fresh.values)

@@ -1,0 +1,59 @@
+"""Where a search ran: versions, machine and git commit, so that it can be repeated."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGES = ("actsearch", "tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Plain data on versions, hardware, git commit and command line; nothing of the environment variables.
+
+    Example:
+
+    >>> sorted(describe_environment())
+    ['command', 'cpu', 'cpu_count', 'git_commit', 'memory_bytes', 'packages', 'platform', 'python']
+    """
+    return {
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cpu_count": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "git_commit": git_commit(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def git_commit(folder: str | Path = ".") -> str | None:
+    """The commit that is checked out, with `-dirty` where files were changed; None outside of git."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

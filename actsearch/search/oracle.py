@@ -1,0 +1,154 @@
+"""Who proposes trials: KerasTuner's oracles by name, and our own grid."""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.hyperparameters import Float, HyperParameter, HyperParameters, Int
+
+from actsearch.errors import UnknownNameError, UsageError
+from actsearch.records import Objective
+
+MAX_GRID = 100_000
+NAMES = ("grid", "random", "bayesian", "hyperband")
+
+
+class GridOracle(keras_tuner.Oracle):
+    """Proposes every combination of a space of finite size, once each.
+
+    Values of parameters that are not active in a combination are left out, so no two trials are the same. The
+    first trial has every default: that is the baseline. With `max_trials` below the size of the grid the others come
+    in an order drawn from the seed, so that no hyperparameter is explored before another.
+
+    Args:
+        objective: A `keras_tuner.Objective`.
+        max_trials: The most trials; None for all combinations.
+        seed: Draws the order where not all are tried.
+    """
+
+    def __init__(
+        self, objective: keras_tuner.Objective, *, max_trials: int | None = None, seed: int = 0, **options: Any
+    ) -> None:
+        super().__init__(objective=objective, max_trials=max_trials, seed=seed + 1, **options)
+        self._known: tuple[int, list[dict[str, Any]]] = (-1, [])
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002  KerasTuner's signature
+        """The next combination that no trial has; STOPPED where there is none."""
+        for values in self._order():
+            if not self._duplicate(values):
+                return {"status": "RUNNING", "values": values}
+        return {"status": "STOPPED"}
+
+    def _order(self) -> list[dict[str, Any]]:
+        """All combinations in the order of trying; made anew when a build brings new hyperparameters."""
+        if self._known[0] != len(self.hyperparameters.space):
+            self._known = (len(self.hyperparameters.space), self._combinations())
+        return self._known[1]
+
+    def _combinations(self) -> list[dict[str, Any]]:
+        size = grid_size(self.hyperparameters)
+        if size is None or size > MAX_GRID:
+            many = "has no end" if size is None else f"has over {MAX_GRID:,} combinations"
+            raise UsageError(
+                f"This search space {many}: a grid cannot try them all. Use --oracle random with --max-trials, "
+                "or give the ranges a step or a list of values."
+            )
+        first, *others = grid(self.hyperparameters)
+        if self.max_trials is not None and self.max_trials < size:
+            random.Random(self.seed).shuffle(others)
+        return [first, *others]
+
+
+def grid(space: HyperParameters) -> Iterator[dict[str, Any]]:
+    """Every combination of active values; the defaults of each hyperparameter come first."""
+
+    def extend(position: int, hp: HyperParameters) -> Iterator[dict[str, Any]]:
+        if position == len(space.space):
+            yield dict(hp.values)
+            return
+        parameter = space.space[position]
+        if not hp.is_active(parameter) or parameter.name in hp.values:
+            yield from extend(position + 1, hp)
+            return
+        for value in _values(parameter):
+            hp.values[parameter.name] = value
+            yield from extend(position + 1, hp)
+            del hp.values[parameter.name]
+
+    empty = space.copy()
+    empty.values = {}
+    return extend(0, empty)
+
+
+def grid_size(space: HyperParameters) -> int | None:
+    """The number of combinations; None where a range of real numbers has no step. Counts to `MAX_GRID` + 1."""
+    if any(isinstance(hp, Float) and hp.step is None for hp in space.space):
+        return None
+    return sum(1 for _ in itertools.islice(grid(space), MAX_GRID + 1))
+
+
+def _values(parameter: HyperParameter) -> list[Any]:
+    if isinstance(parameter, Int) and parameter.step is None:
+        values = list(range(parameter.min_value, parameter.max_value + 1))
+    else:
+        values = list(parameter.values)
+    return [parameter.default, *(v for v in values if v != parameter.default)]
+
+
+def make_oracle(
+    oracle: str | keras_tuner.Oracle | None,
+    objective: Objective,
+    *,
+    space: HyperParameters,
+    max_trials: int | None = None,
+    epochs: int = 1,
+    seed: int = 0,
+) -> keras_tuner.Oracle:
+    """The oracle of a search.
+
+    Args:
+        oracle: One of `grid`, `random`, `bayesian`, `hyperband`; a KerasTuner oracle, which is used as it is; or None:
+            `grid` where the space is finite, else `random`.
+        objective: What is searched for.
+        space: The hyperparameters, as far as they are known.
+        max_trials: The most trials. 20 for `random` and `bayesian` where none is given.
+        epochs: The epochs of an execution; the most that `hyperband` gives.
+        seed: Reaches the oracle's own draws.
+
+    Raises:
+        UnknownNameError: No oracle has that name.
+        UsageError: The oracle cannot search this space.
+    """
+    if isinstance(oracle, keras_tuner.Oracle):
+        return oracle
+    size = grid_size(space)
+    if oracle is None:
+        oracle = "grid" if size is not None and (size <= MAX_GRID or max_trials is not None) else "random"
+    if oracle not in NAMES:
+        raise UnknownNameError("oracle", oracle, NAMES)
+    goal = keras_tuner.Objective(objective.name, objective.direction.value)
+    common = {"objective": goal, "seed": seed + 1, "hyperparameters": space}  # KerasTuner discards a seed of 0
+    if oracle == "grid":
+        return GridOracle(goal, max_trials=max_trials, seed=seed, hyperparameters=space)
+    if oracle == "random":
+        return keras_tuner.oracles.RandomSearchOracle(max_trials=max_trials or 20, **common)
+    if oracle == "bayesian":
+        return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=max_trials or 20, **common)
+    _check_hyperband(size, epochs)
+    return keras_tuner.oracles.HyperbandOracle(max_epochs=epochs, **common)
+
+
+def _check_hyperband(size: int | None, epochs: int) -> None:
+    """Hyperband fills its first bracket with different candidates; where there are fewer, it never halves."""
+    if epochs < 3:
+        raise UsageError(f"hyperband needs at least 3 epochs to halve over, not {epochs}. Use --oracle grid.")
+    brackets = math.floor(math.log(epochs, 3) + 1e-9)
+    first = math.ceil(math.ceil(1 + math.log(epochs, 3)) / (brackets + 1) * 3**brackets)
+    if size is not None and size < first:
+        raise UsageError(
+            f"hyperband begins with {first} different candidates for {epochs} epochs, and this space has {size}: it "
+            "would never halve. Use --oracle grid, which tries each of them, or a space with ranges, such as joint."
+        )

@@ -1,0 +1,277 @@
+"""The search itself: trials from an oracle, executions in the order of an allocation, facts into the ledger."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.hypermodel import HyperModel
+
+from actsearch.errors import SearchFailedError, UsageError
+from actsearch.ledger import Ledger
+from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord, TrialRecord
+from actsearch.search.allocation import Allocation, Fixed
+from actsearch.search.describe import describe_search
+from actsearch.search.directory import ORACLE_FOLDER, prepare_directory
+from actsearch.search.discovery import discover
+from actsearch.search.inputs import check_count, describe_data, training_data
+from actsearch.search.objective import parse_objective
+from actsearch.search.oracle import GridOracle, grid_size, make_oracle
+from actsearch.search.progress import Lines, Reporter
+from actsearch.search.recording import Recording
+from actsearch.search.result import SearchResult, failure
+from actsearch.search.seeds import execution_seed
+from actsearch.search.weights import load_weights, save_weights
+from actsearch.tracking.store import store_address
+from actsearch.training.callbacks import Callbacks
+from actsearch.training.execution import Executions
+from actsearch.training.preparing import BuildFunction, build_model
+
+
+class ActivationTuner(keras_tuner.Tuner):
+    """Searches the activation function of a Keras model as KerasTuner searches other hyperparameters.
+
+    Executions go seed by seed: every trial on the first seed, then every trial on the second, and so on, so that
+    trials are compared in pairs. Every fact goes to a ledger first; MLflow is drawn from it by a process of its own.
+
+    Args:
+        build: `build(hp)` that returns a compiled Keras model and calls `actsearch.choose`, or a
+            `keras_tuner.HyperModel`.
+        objective: A metric of the logs (`"val_accuracy"`), with a direction where the name does not tell
+            (`"val_f1:max"`).
+        executions: Trainings of each trial, each from another seed.
+        epochs: Epochs of an execution.
+        batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
+        oracle: `grid`, `random`, `bayesian`, `hyperband`, a KerasTuner oracle, or None: a grid where the space is
+            finite.
+        max_trials: The most trials.
+        seed: Weights, dropout and the order of the data follow from it: the same seed gives the same numbers on CPU.
+        directory: Where ledger and weights go; a new one under `actsearch-runs` if left out.
+        overwrite: Whether a search that is in `directory` is deleted.
+        tracking_uri, experiment: The MLflow store; else MLflow's environment variables, else `mlflow.db` here.
+        reporter: Hears of the progress; plain lines on standard error if left out.
+
+    Raises:
+        UsageError: Something cannot be searched as asked; nothing was trained.
+
+    Example:
+
+    >>> import keras, actsearch
+    >>> def build(hp):
+    ...     activation = actsearch.choose(hp, "relu_variants")
+    ...     dense = keras.layers.Dense(8, kernel_initializer=activation.initializer())
+    ...     model = keras.Sequential([keras.Input((4,)), dense, activation.layer(), keras.layers.Dense(1)])
+    ...     model.compile("adam", "mse")
+    ...     return model
+    >>> tuner = actsearch.ActivationTuner(build, objective="val_loss", epochs=2, directory=getfixture("tmp_path"))
+    >>> tuner.oracle.objective.direction
+    'min'
+    """
+
+    def __init__(
+        self,
+        build: BuildFunction | HyperModel,
+        *,
+        objective: Any = "val_accuracy",
+        executions: int = 3,
+        epochs: int = 30,
+        batch_size: int = 32,
+        oracle: str | keras_tuner.Oracle | None = None,
+        max_trials: int | None = None,
+        seed: int = 0,
+        directory: str | Path | None = None,
+        overwrite: bool = False,
+        tracking_uri: str | None = None,
+        experiment: str | None = None,
+        reporter: Reporter | None = None,
+    ) -> None:
+        for name, value in {"executions": executions, "epochs": epochs, "batch_size": batch_size}.items():
+            check_count(name, value)
+        if max_trials is not None:
+            check_count("max_trials", max_trials)
+        if not isinstance(seed, int) or seed < 0:
+            raise UsageError(f"seed must be a whole number from 0 on, not {seed!r}.")
+        self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
+        self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
+        self._objective = parse_objective(objective)
+        self._settings = {
+            "seed": seed,
+            "executions": executions,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "max_trials": max_trials,
+        }
+        self._address = store_address(tracking_uri, experiment)
+        self._discovery = discover(self._build)
+        space = self._discovery.hyperparameters
+        made = make_oracle(oracle, self._objective, space=space, max_trials=max_trials, epochs=epochs, seed=seed)
+        made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
+        made.verbose = 0
+        self._settings["oracle"] = type(made).__name__
+        self._reporter: Reporter = reporter or Lines()
+        name = self._discovery.space.name if self._discovery.space else "search"
+        self.search_directory = prepare_directory(directory, name, overwrite=overwrite)
+        super().__init__(
+            oracle=made,
+            hypermodel=build,
+            directory=str(self.search_directory),
+            project_name=ORACLE_FOLDER,
+            overwrite=True,
+        )
+        self._ledger: Ledger | None = None
+        self._trials: dict[str, TrialRecord] = {}
+        self._best_scores: dict[str, float | None] = {}
+
+    def _populate_initial_space(self) -> None:
+        """The space is known already, from one build instead of one for each conditional scope."""
+        self.oracle.update_space(self._discovery.hyperparameters)
+        self.oracle.verbose = 0
+
+    def search(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        test_data: Any = None,
+        callbacks: Callbacks = (),
+        data: Mapping[str, Any] | None = None,
+        **fit_options: Any,
+    ) -> SearchResult:
+        """Runs the search.
+
+        Args:
+            x, y: Training data: arrays, or nested structures of them for several inputs or outputs; or a
+                `tf.data.Dataset` as `x`.
+            validation_data: `(x, y)`: chooses epochs and is what the objective is measured on.
+            test_data: `(x, y)` that nothing is chosen by: gives the test metrics.
+            callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
+            data: What the ledger and MLflow say of the data; found from the arrays if left out.
+            **fit_options: `sample_weight` and `class_weight`; anything else that `model.fit` takes, which then does
+                the training.
+
+        Returns:
+            The result, also of a search in which some executions failed.
+
+        Raises:
+            UsageError: The search is meaningless as asked.
+            SearchFailedError: Not one execution completed.
+        """
+        recording = Recording(self.search_directory, self._address)
+        training = training_data(x, y, validation_data, test_data, fit_options, self._objective)
+        self._executions = Executions(
+            self._build,
+            training,
+            self._objective,
+            callbacks=callbacks,
+            batch_size=self._settings["batch_size"],
+            fit=self._own_fit,
+            seed=self._settings["seed"],
+        )
+        described = data or describe_data(training)
+        search = describe_search(self._discovery, self._objective, self._settings, described, self._address)
+        with recording.of(search) as self._ledger:
+            self._reporter.begin(search, str(self.search_directory))
+            try:
+                self._run(Fixed(self._settings["executions"]))
+            finally:
+                self._reporter.end()
+        return self._result(recording.mlflow)
+
+    def run_trial(self, trial: Any, execution: int = 1) -> ExecutionRecord:
+        """Trains one execution of a trial, and writes it down."""
+        values = dict(trial.hyperparameters.values)
+        request = ExecutionRequest(
+            trial_id=trial.trial_id,
+            execution=execution,
+            seed=execution_seed(self._settings["seed"], execution),
+            epochs=int(values.get("tuner/epochs", self._settings["epochs"])),
+            hyperparameters=values,
+        )
+        trained = self._executions.run(request)
+        self._ledger.append_execution(trained.record)
+        known = self._trials[trial.trial_id]
+        self._trials[trial.trial_id] = replace(known, executions=(*known.executions, trained.record))
+        if trained.weights is not None and self._is_best(trained.record):
+            save_weights(self.search_directory, trial.trial_id, trained.weights)
+            self._best_scores[trial.trial_id] = trained.record.score
+        self._reporter.execution(self._trials[trial.trial_id], trained.record)
+        return trained.record
+
+    def recorded(self) -> SearchRecord | None:
+        """The search so far, from its ledger; None before it began."""
+        return self._ledger.read() if self._ledger is not None else None
+
+    def load_model(self, trial: Any) -> Any:
+        """The model of a trial, with the weights of its best execution."""
+        model = build_model(self._build, trial.hyperparameters, self._settings["seed"])
+        model.set_weights(load_weights(self.search_directory, trial.trial_id))
+        return model
+
+    def _run(self, allocation: Allocation) -> None:
+        """Each proposed trial's first execution, then the others seed by seed."""
+        for trial in self._proposals():
+            allocation.add(trial.trial_id, baseline=self._trials[trial.trial_id].activation == self._discovery.baseline)
+            self._run_next(allocation)
+            self._tell_oracle(trial)
+        self._reporter.plan(len(self._trials), len(self._trials) * self._settings["executions"])
+        while self._run_next(allocation):
+            pass
+        self._score_trials()
+
+    def _run_next(self, allocation: Allocation) -> bool:
+        asked = allocation.ask()
+        if asked is None:
+            return False
+        trial_id, execution = asked
+        record = self.run_trial(self.oracle.get_trial(trial_id), execution)
+        allocation.tell(trial_id, execution, record.score)
+        return True
+
+    def _proposals(self) -> Iterator[Any]:
+        planned = self._planned_trials()
+        self._reporter.plan(planned, planned * self._settings["executions"] if planned else None)
+        while True:
+            trial = self.oracle.create_trial(self.tuner_id)
+            if trial.status != "RUNNING":
+                return
+            values = dict(trial.hyperparameters.values)
+            record = TrialRecord(
+                trial.trial_id, values, self._discovery.label(values), self._discovery.matching(values)
+            )
+            self._trials[trial.trial_id] = record
+            self._ledger.append_trial(record)
+            yield trial
+
+    def _planned_trials(self) -> int | None:
+        size = grid_size(self.oracle.hyperparameters)
+        known = [n for n in (self.oracle.max_trials, size) if n is not None]
+        return min(known) if known and (self.oracle.max_trials or isinstance(self.oracle, GridOracle)) else None
+
+    def _tell_oracle(self, trial: Any) -> None:
+        """The oracle learns the score of the first execution, as soon as there is one."""
+        record = self._trials[trial.trial_id]
+        trial.status = "COMPLETED" if record.completed else "FAILED"
+        if record.mean_score is not None:
+            self.oracle.update_trial(trial.trial_id, {self.oracle.objective.name: record.mean_score})
+        self.oracle.end_trial(trial)
+
+    def _score_trials(self) -> None:
+        """KerasTuner's own listings show the mean over all executions."""
+        for trial_id, record in self._trials.items():
+            self.oracle.get_trial(trial_id).score = record.mean_score
+
+    def _is_best(self, record: ExecutionRecord) -> bool:
+        known = self._best_scores.get(record.trial_id)
+        return known is None or self._objective.best({"known": known, "new": record.score}) == "new"
+
+    def _result(self, mlflow: dict[str, Any]) -> SearchResult:
+        record = self._ledger.read()
+        if "problem" in mlflow:
+            self._reporter.message(
+                f"MLflow was not written to the end: {mlflow['problem']}. The ledger in {self.search_directory} is whole."
+            )
+        if record.best is None:
+            raise SearchFailedError(failure(record))
+        return SearchResult(record, self.search_directory, mlflow, self._build)

@@ -1,0 +1,1 @@
+"""Draws the ledger into MLflow, repeatably, in a process of its own."""

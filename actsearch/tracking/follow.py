@@ -1,0 +1,99 @@
+"""A process that follows a ledger and draws it into MLflow while the search trains.
+
+Started by `Follower`; it answers in lines of JSON on its standard output: `ready` or `refused` once, then `drawn`
+or `failed` at the end.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from actsearch.errors import TrackingError
+from actsearch.ledger import FILE_NAME, End, Kind, Ledger
+from actsearch.tracking.store import StoreAddress
+
+POLL_SECONDS = 0.2
+
+
+def main() -> None:
+    """Follows the ledger of `argv[1]` into the store `argv[2]`, experiment `argv[3]`, until it has an end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search; what it wrote is still to be drawn
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    directory, uri, experiment = sys.argv[1:]
+    address = StoreAddress(uri, experiment)
+    try:
+        drawing, experiment_id = _open(address)
+    except Exception as error:  # noqa: BLE001  whatever MLflow raises, the search is told
+        _answer(answers, "refused", reason=f"{type(error).__name__}: {error}")
+        return
+    _answer(answers, "ready", tracking_uri=uri, experiment_id=experiment_id)
+    try:
+        _follow(Path(directory), drawing)
+    except Exception as error:  # noqa: BLE001
+        _answer(answers, "failed", reason=f"{type(error).__name__}: {error}")
+        return
+    _answer(answers, "drawn", **drawing.run_ids)
+
+
+def _open(address: StoreAddress) -> tuple[Any, str]:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with _only_one(address.database):
+        from mlflow import MlflowClient
+
+        from actsearch.tracking.mlflow import Drawing, open_experiment
+
+        client = MlflowClient(tracking_uri=address.tracking_uri)
+        experiment_id = open_experiment(client, address)
+    return Drawing(client, experiment_id), experiment_id
+
+
+@contextmanager
+def _only_one(database: Path | None) -> Iterator[None]:
+    """A fresh SQLite file that two processes initialise at once is left unusable."""
+    if database is None:
+        yield
+        return
+    import fcntl
+
+    if not database.parent.is_dir():
+        raise TrackingError(f"the folder {database.parent} does not exist")
+    lock = database.with_name(f".{database.name}.lock")
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _follow(directory: Path, drawing: Any) -> None:
+    parent, last = os.getppid(), 0
+    while not (directory / FILE_NAME).exists():  # the search begins its ledger when the store has answered
+        if os.getppid() != parent:
+            return
+        time.sleep(POLL_SECONDS)
+    ledger = Ledger(directory)
+    while True:
+        orphaned = os.getppid() != parent  # asked before reading: what a dying search wrote last is read still
+        facts = ledger.facts(after=last)
+        drawing.draw(facts)
+        if facts:
+            last = facts[-1].number
+        if any(fact.kind is Kind.END for fact in facts):
+            return
+        if orphaned:
+            drawing.close(End(time.time(), "interrupted", "the search's process ended without a word"))
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _answer(stream: TextIO, event: str, **values: Any) -> None:
+    print(json.dumps({"event": event, **values}), file=stream, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,338 @@
+"""A whole search through `ActivationTuner`, into a real ledger and a real MLflow store."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from conftest import runs_of, small_network
+
+import actsearch
+from actsearch.errors import ModelError, SearchFailedError, UnknownNameError, UsageError
+from actsearch.ledger import End, Kind, Ledger, parse
+from actsearch.records import Status
+from actsearch.search.progress import Silent
+
+CLASSIC = {"activations": ["relu", "tanh"]}
+
+
+def tuner_for(build=small_network, **options) -> actsearch.ActivationTuner:
+    options = {"epochs": 2, "executions": 2, "directory": "found", "reporter": Silent(), **options}
+    return actsearch.ActivationTuner(build, **options)
+
+
+def classic(hp):
+    return small_network(hp, CLASSIC)
+
+
+def run(tuner, digits, **options):
+    x, y = digits
+    data = {"validation_data": (x[300:450], y[300:450]), "test_data": (x[450:], y[450:])}
+    return tuner.search(x[:300], y[:300], **{**data, **options})
+
+
+def test_every_trial_and_execution_is_in_the_store(digits, store):
+    result = run(tuner_for(), digits)
+    assert [len(t.executions) for t in result.trials] == [2] * 5
+    [search] = runs_of(store, "search")
+    trials, executions = runs_of(store, "trial"), runs_of(store, "execution")
+    assert (len(trials), len(executions)) == (5, 10)
+    assert {r.info.status for r in runs_of(store)} == {"FINISHED"}
+    assert {r.data.tags["mlflow.parentRunId"] for r in trials} == {search.info.run_id}
+    assert {r.data.tags["mlflow.parentRunId"] for r in executions} == {r.info.run_id for r in trials}
+    assert result.mlflow_run_id == search.info.run_id
+    for trial in result.trials:
+        drawn = store.get_run(result.mlflow["trial_run_ids"][trial.trial_id]).data
+        assert drawn.params["activation"] == trial.activation
+        assert drawn.metrics["best_val_accuracy"] == pytest.approx(trial.mean_score)
+        assert drawn.metrics["best_val_accuracy_sd"] == pytest.approx(trial.sd_score)
+        assert drawn.metrics["num_executions"] == 2
+        assert {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"} <= set(drawn.metrics)
+    one = result.trials[0].executions[0]
+    drawn = next(r for r in executions if r.data.tags["actsearch.trial_id"] == one.trial_id and r.data.tags["actsearch.execution"] == "1")
+    curve = store.get_metric_history(drawn.info.run_id, "val_loss")
+    assert [(p.step, p.value) for p in curve] == list(enumerate(one.history["val_loss"], start=1))
+    assert "relu" in search.data.tags["mlflow.note.content"]
+    assert search.data.tags["actsearch.version.tensorflow"]
+    assert search.data.params["data_fingerprint"]
+
+
+def test_executions_go_seed_by_seed(digits, store):
+    run(tuner_for(classic, executions=3), digits)
+    executions = [f for f in Ledger("found").facts() if f.kind is Kind.EXECUTION]
+    assert [f.key.split("/")[1] for f in executions] == ["1", "1", "2", "2", "3", "3"]
+    seeds = {e.execution: e.seed for t in Ledger("found").read().trials for e in t.executions}
+    assert len(set(seeds.values())) == 3
+    for trial in Ledger("found").read().trials:
+        assert {e.execution: e.seed for e in trial.executions} == seeds
+
+
+def test_the_same_seed_gives_the_same_numbers(digits, store):
+    def scores(**options):
+        result = run(tuner_for(**options), digits)
+        return [[(e.score, e.test_score, e.history) for e in t.executions] for t in result.trials]
+
+    one = scores(directory="one")
+    assert scores(directory="two") == one
+    assert scores(directory="three", seed=1) != one
+
+
+def test_the_best_model_is_the_one_that_was_scored(digits, store):
+    x, y = digits
+    result = run(tuner_for(classic), digits)
+    best = max(result.best.executions, key=lambda e: e.score)
+    measured = result.best_model().evaluate(x[300:450], y[300:450], verbose=0, return_dict=True)
+    assert measured["accuracy"] == pytest.approx(best.score, abs=1e-6)
+
+
+def test_keras_tuners_own_questions_are_answered(digits, store):
+    tuner = tuner_for(classic)
+    result = run(tuner, digits)
+    assert tuner.get_best_hyperparameters()[0].values["activation"] == result.best.activation
+    trial = tuner.oracle.get_best_trials()[0]
+    assert trial.score == pytest.approx(result.best.mean_score)
+    assert isinstance(tuner.get_best_models()[0], keras.Model)
+
+
+def test_the_frame_has_a_row_for_each_execution(digits, store):
+    frame = run(tuner_for(classic), digits).to_frame()
+    assert len(frame) == 4
+    assert {"trial_id", "activation", "execution", "seed", "status", "score", "train_seconds", "reason"} <= set(frame)
+
+
+def sometimes_bad(hp):
+    model = small_network(hp, CLASSIC)
+    if hp.values["activation"] == "tanh":
+        model.compile(keras.optimizers.SGD(float("nan")), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_a_failing_activation_does_not_end_the_search(digits, store):
+    result = run(tuner_for(sometimes_bad), digits)
+    status = {t.activation: t.status for t in result.trials}
+    assert status == {"relu": Status.COMPLETED, "tanh": Status.FAILED}
+    assert result.best.activation == "relu"
+    failed = [r for r in runs_of(store) if r.info.status == "FAILED"]
+    assert sorted(r.data.tags["actsearch.level"] for r in failed) == ["execution", "execution", "trial"]
+    assert all("nan" in r.data.tags["actsearch.reason"] for r in failed)
+
+
+def test_more_failures_than_keras_tuner_bears(digits, store):
+    space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
+
+    def build(hp):
+        if hp.values.get("activation", "relu") != "relu":
+            raise ValueError("only relu here")
+        return small_network(hp, space)
+
+    result = run(tuner_for(lambda hp: small_network(hp, space) if not hp.values else build(hp), executions=1), digits)
+    assert [t.status for t in result.trials].count(Status.FAILED) == 4
+    assert result.best.activation == "relu"
+
+
+def test_a_search_where_nothing_completed_is_an_error(digits, store):
+    def build(hp):
+        model = small_network(hp, CLASSIC)
+        model.compile(keras.optimizers.SGD(float("nan")), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    with pytest.raises(SearchFailedError, match="Not one of 4 executions completed.*\n.*nan"):
+        run(tuner_for(build), digits)
+    assert {r.info.status for r in runs_of(store, "execution")} == {"FAILED"}
+
+
+def test_an_unknown_objective_ends_the_search_at_once(digits, store):
+    with pytest.raises(UnknownNameError, match="Did you mean 'val_accuracy'"):
+        run(tuner_for(objective="val_acuracy:max"), digits)
+    assert not any(t.executions for t in Ledger("found").read().trials)
+    assert "RUNNING" not in {r.info.status for r in runs_of(store)}
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_search_leaves_nothing_running(digits, store):
+    tuner = tuner_for(classic)
+    with pytest.raises(KeyboardInterrupt):
+        run(tuner, digits, callbacks=[Interrupt()])
+    end = parse([f for f in Ledger("found").facts() if f.kind is Kind.END][0], End)
+    assert end.how == "interrupted"
+    assert {r.info.status for r in runs_of(store)} == {"KILLED"}
+    assert tuner.recorded().best is None
+
+
+def test_a_directory_of_another_search_is_refused(digits, store):
+    run(tuner_for(classic, executions=1), digits)
+    with pytest.raises(UsageError, match="--overwrite"):
+        tuner_for(classic)
+    result = run(tuner_for(classic, executions=1, overwrite=True), digits)
+    assert len(Ledger("found").read().trials) == len(result.trials) == 2
+
+
+def test_overwriting_leaves_other_files_alone(digits, store, tmp_path):
+    run(tuner_for(classic, executions=1), digits)
+    (tmp_path / "found" / "notes.txt").write_text("mine")
+    tuner_for(classic, overwrite=True)
+    assert (tmp_path / "found" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
+def test_keras_tuners_oracles_by_name(digits, store, oracle):
+    def build(hp):
+        hp.Float("unused", 0.0, 1.0)
+        return small_network(hp, CLASSIC)
+
+    result = run(tuner_for(build, oracle=oracle, max_trials=3, executions=1, epochs=3), digits)
+    assert len(result.trials) >= 3
+    if oracle == "hyperband":
+        assert {e.epochs for t in result.trials for e in t.executions} == {1, 3}
+
+
+def test_a_keras_tuner_oracle_of_the_users_own(digits, store):
+    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_accuracy", "max"), max_trials=2, seed=3)
+    assert len(run(tuner_for(classic, oracle=oracle, executions=1), digits).trials) == 2
+
+
+class OwnHyperModel(keras_tuner.HyperModel):
+    fitted = 0
+
+    def build(self, hp):
+        return small_network(hp, CLASSIC)
+
+    def fit(self, hp, model, *args, **options):
+        type(self).fitted += 1
+        return model.fit(*args, **options)
+
+
+def test_a_hypermodel_with_its_own_fit(digits, store):
+    OwnHyperModel.fitted = 0
+    result = run(tuner_for(OwnHyperModel(), executions=1), digits)
+    assert OwnHyperModel.fitted == 2
+    assert {e.trainer for t in result.trials for e in t.executions} == {"fit"}
+
+
+def test_a_build_function_that_knows_nothing_of_us(digits, store):
+    def build(hp):
+        name = hp.Choice("activation", ["relu", "selu"])
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(8, name), keras.layers.Dense(10, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, executions=1), digits)
+    assert [t.activation for t in result.trials] == ["relu", "selu"]
+    assert result.record.baseline == "relu"
+
+
+def test_conditional_scopes_of_the_users_own_are_found_in_few_builds():
+    builds = []
+
+    def build(hp):
+        builds.append(1)
+        if hp.Choice("kind", ["plain", "wide"]) == "wide":
+            with hp.conditional_scope("kind", ["wide"]):
+                hp.Choice("width", [64, 128])
+        else:
+            with hp.conditional_scope("kind", ["wide"]):
+                pass
+        return small_network(hp, "everything")
+
+    tuner = tuner_for(build)
+    assert "width" in {p.name for p in tuner.oracle.get_space().space}
+    assert len(builds) == 2
+
+
+def test_a_build_function_that_fails_shows_its_own_traceback():
+    def build(hp):
+        raise ZeroDivisionError("here")
+
+    with pytest.raises(ModelError, match="ZeroDivisionError: here") as error:
+        tuner_for(build)
+    assert "test_tuner.py" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda hp: None, "expected a compiled keras.Model"),
+        (lambda hp: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), "model.compile"),
+    ],
+)
+def test_a_build_function_that_returns_something_else(build, says):
+    with pytest.raises(ModelError, match=says):
+        tuner_for(build)
+
+
+@pytest.mark.parametrize("wrong", [{"executions": 0}, {"epochs": 1.5}, {"max_trials": 0}, {"seed": -1}, {"batch_size": True}])
+def test_numbers_that_cannot_be(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        tuner_for(**wrong)
+
+
+def test_an_objective_of_validation_needs_validation_data(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="validation_data"):
+        tuner_for(classic).search(x, y)
+
+
+def test_arrays_that_do_not_fit_each_other(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="299"):
+        run(tuner_for(classic), (x, y), validation_data=(x[:300], y[:299]))
+
+
+def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default")
+    with pytest.raises(UsageError, match="migrate-filestore"):
+        tuner_for(classic)
+
+
+def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monkeypatch):
+    import shutil
+
+    from mlflow import MlflowClient
+
+    shutil.copy(empty_store, tmp_path / "other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
+    result = run(tuner_for(classic, executions=1), digits)
+    client = MlflowClient(f"sqlite:///{tmp_path / 'other.db'}")
+    assert client.get_run(result.mlflow_run_id).info.experiment_id == client.get_experiment_by_name("of my own").experiment_id
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_store_that_cannot_be_opened_is_refused(digits, tmp_path):
+    with pytest.raises(UsageError, match="no_such_folder"):
+        run(tuner_for(classic, tracking_uri=f"sqlite:///{tmp_path}/no_such_folder/mlflow.db"), digits)
+    assert not (tmp_path / "found" / "ledger.sqlite").exists()
+
+
+def test_search_divides_the_data_itself(digits, store):
+    x, y = digits
+    result = actsearch.search(classic, x, y, epochs=1, executions=1, reporter=Silent(), directory="found")
+    assert len(result.trials) == 2
+    assert result.best.executions[0].test_score is not None
+
+
+def test_activations_for_each_layer(digits, store):
+    def build(hp):
+        model = keras.Sequential([keras.Input((64,))])
+        for site in ("one", "two"):
+            activation = actsearch.choose(hp, "per_layer", site=site)
+            model.add(keras.layers.Dense(8, kernel_initializer=activation.initializer()))
+            model.add(activation.layer())
+        model.add(keras.layers.Dense(10, "softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, executions=1, epochs=1, max_trials=4), digits)
+    assert len(result.trials) == 4
+    assert result.trials[0].activation == result.record.baseline == "relu"
+    assert any("," in t.activation for t in result.trials)
+
+
+def test_numbers_of_numpy_are_written_too(digits, store):
+    x, y = digits
+    result = actsearch.search(classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, reporter=Silent(), directory="found")
+    assert result.best is not None
