@@ -1,0 +1,96 @@
+"""`actsearch activations`: the catalogue, and one entry with its curve."""
+
+from pathlib import Path
+
+import numpy as np
+
+from actsearch.activations import registry
+from actsearch.activations.moments import second_moment, slope_second_moment
+from actsearch.activations.registry import Activation
+from actsearch.errors import UsageError
+
+_LOW, _HIGH = -4.0, 4.0
+
+
+def run(name: str | None, plot: Path | None) -> None:
+    """Lists the activations, or shows one; with `plot` draws it."""
+    if name is None:
+        if plot is not None:
+            raise UsageError("--plot draws one activation: name it, as in `actsearch activations selu --plot selu.svg`.")
+        _list()
+        return
+    entry = registry.get(name)
+    if plot is not None:
+        _draw(entry, plot)
+        print(plot)
+        return
+    _show(entry)
+
+
+def _list() -> None:
+    from actsearch.cli.tables import print_table
+
+    entries = [registry.get(name) for name in registry.names()]
+    rows = [(e.name, e.family, e.formula, "yes" if e.learns else "", e.reference) for e in entries]
+    print_table(["activation", "family", "formula", "learns", "paper"], rows)
+
+
+def _show(entry: Activation) -> None:
+    moment = second_moment(entry)
+    print(f"{entry.name} ({entry.family})")
+    print(f"  f(x) = {entry.formula}")
+    print(f"  paper: {entry.reference}")
+    for name, parameter in entry.parameters.items():
+        role = "learned, begins at" if entry.learns else "default"
+        print(f"  {name}: {parameter.meaning}; {role} {parameter.default:g}, sensible {parameter.low:g} to {parameter.high:g}")
+    print(f"  matched initializer: variance_scaling({1 / moment:.4g}, fan_in), since E f(z)² = {moment:.4f}")
+    print(f"  matched dropout: {'AlphaDropout' if entry.alpha_dropout else 'Dropout'}")
+    print(f"  gradient: E f'(z)² = {slope_second_moment(entry):.4f}, so × {slope_second_moment(entry) / moment:.3f} a layer")
+    print(curve(entry))
+
+
+def curve(entry: Activation, *, width: int = 65, height: int = 19) -> str:
+    """The function (`*`) and its derivative (`.`) over -4 to 4, in characters.
+
+    Example:
+
+    >>> curve(registry.get("relu")).splitlines()[0].rstrip().endswith("*")
+    True
+    """
+    x = np.linspace(_LOW, _HIGH, width)
+    values, slopes = entry(x), np.gradient(entry(x), x)
+    low, high = min(values.min(), slopes.min(), 0.0), max(values.max(), slopes.max(), 0.0)
+    rows = [[" "] * width for _ in range(height)]
+
+    def row_of(value: float) -> int:
+        return round((high - value) / (high - low) * (height - 1))
+
+    rows[row_of(0.0)] = ["-"] * width
+    for row in rows:
+        row[width // 2] = "|"
+    for points, mark in ((slopes, "."), (values, "*")):
+        for column, value in enumerate(points):
+            rows[row_of(value)][column] = mark
+    labels = {0: f"{high:6.2f} ", height - 1: f"{low:6.2f} "}
+    lines = [labels.get(number, " " * 7) + "".join(row) for number, row in enumerate(rows)]
+    scale = f"{'':7}{_LOW:<{width - 4}g}{_HIGH:>4g}"
+    return "\n".join([*lines, scale, f"{'':7}* f(x)   . its derivative"])
+
+
+def _draw(entry: Activation, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    x = np.linspace(_LOW, _HIGH, 801)
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(0, color="0.7", linewidth=0.8)
+    axes.axvline(0, color="0.7", linewidth=0.8)
+    axes.plot(x, entry(x), label=f"{entry.name}(x)", color="#0072B2")
+    axes.plot(x, np.gradient(entry(x), x), label="derivative", color="#D55E00", linestyle="--")
+    axes.set_xlabel("x")
+    axes.set_title(f"{entry.name}: {entry.formula}", fontsize=9)
+    axes.legend()
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be drawn: {error}. Give a file that ends in .png, .svg or .pdf.") from error

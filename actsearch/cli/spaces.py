@@ -1,0 +1,18 @@
+"""`actsearch spaces`: the search spaces that there are."""
+
+from importlib import resources
+
+
+def run(name: str | None) -> None:
+    """Lists the search spaces, or prints one as its YAML file."""
+    from actsearch.spaces import load_space, space_names
+    from actsearch.spaces.loading import PACKAGE
+
+    if name is not None:
+        load_space(name)
+        print((resources.files(PACKAGE) / f"{name}.yaml").read_text("utf-8"), end="")
+        return
+    from actsearch.cli.tables import print_table
+
+    rows = [(n, load_space(n).description, ", ".join(load_space(n).names)) for n in space_names()]
+    print_table(["space", "when", "activations"], rows)

@@ -1,0 +1,40 @@
+"""Tables on the terminal."""
+
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from actsearch.records import SearchRecord
+
+
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None, *, numbers: bool = False
+) -> None:
+    """A plain table; `numbers` sets all columns but the first to the right. Nothing is cut where output is a file."""
+    console = Console(file=stream, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, header in enumerate(headers):
+        table.add_column(header, justify="right" if numbers and position else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    if not console.is_terminal:
+        console.width = max(console.width, console.measure(table).maximum)
+    console.print(table, markup=False)
+
+
+def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
+    """The trials, the best first, and the reasons of those that failed."""
+    from actsearch.analysis.report import HEADERS, leaderboard
+
+    print_table(HEADERS, leaderboard(search), stream, numbers=True)
+    for trial in search.trials:
+        for execution in trial.executions:
+            if execution.reason:
+                print(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}", file=stream)
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("[", r"\[")

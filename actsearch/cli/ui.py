@@ -1,0 +1,92 @@
+"""`actsearch ui`: the MLflow UI on the right store, on this machine only."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from actsearch.errors import TrackingError
+from actsearch.tracking.store import StoreAddress, store_address
+
+HOST = "127.0.0.1"
+START_SECONDS = 90
+
+
+def run(directory: Path | None, tracking_uri: str | None, port: int | None) -> int:
+    """Serves the UI until Ctrl-C; the exit status."""
+    address = _address(directory, tracking_uri)
+    if address.tracking_uri.startswith("http"):
+        print(f"These runs are on a server: {address.tracking_uri}, experiment {address.experiment}")
+        return 0
+    port = port or _free_port()
+    server = _start(address, port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        _wait_until_up(server, port)
+        print(f"MLflow UI: http://{HOST}:{port}  (experiment {address.experiment}; Ctrl-C stops it)", flush=True)
+        server.wait()
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _stop(server)
+
+
+def _address(directory: Path | None, tracking_uri: str | None) -> StoreAddress:
+    if directory is None or tracking_uri is not None:
+        return store_address(tracking_uri)
+    from actsearch.ledger import Ledger
+
+    where = Ledger(directory).read().environment
+    return StoreAddress(where["tracking_uri"], where["experiment"])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(address: StoreAddress, port: int) -> subprocess.Popen[bytes]:
+    if address.database is not None and not address.database.exists():
+        raise TrackingError(f"{address.database}: no MLflow store here yet. Run a search first, or name a search's directory.")
+    options = ["--backend-store-uri", address.tracking_uri, "--host", HOST, "--port", str(port), "--workers", "1"]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *options],
+        env=environment | dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise TrackingError(f"The MLflow server ended with status {server.returncode}; is port {port} in use?")
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise TrackingError(f"The MLflow server did not answer on port {port} within {START_SECONDS} s.")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is not None:
+        return
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
