@@ -48,7 +48,8 @@ class Objective:
 class Resources:
     """What one execution cost, measured from the process that ran it, not from the machine.
 
-    `train_seconds` is the wall time of all epochs, validation included; building and tracing stand apart.
+    `train_seconds` is the wall time of all epochs, validation and callbacks included; building and tracing stand
+    apart. `best_epoch_seconds` is what was needed to the best epoch.
     """
 
     build_seconds: float

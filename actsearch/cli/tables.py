@@ -10,6 +10,9 @@ from rich.table import Table
 from actsearch.records import SearchRecord
 
 
+_FILE_WIDTH = 500
+
+
 def print_table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None, *, numbers: bool = False
 ) -> None:
@@ -21,7 +24,7 @@ def print_table(
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
+        console.width = _FILE_WIDTH
     console.print(table, markup=False)
 
 

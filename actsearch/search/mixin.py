@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner.engine import tuner_utils
 
 from actsearch.errors import ExecutionFailedError, UsageError
 from actsearch.layers.base import exclude_from_weight_decay
@@ -151,9 +150,7 @@ def _completed(
     if recorder.scores:
         score = recorder.scores[recorder.best_epoch - 1]
     else:  # a HyperModel.fit of the user's own that calls no callbacks
-        goal = recorder.objective
-        metrics = tuner_utils.convert_to_metrics_dict(results, keras_tuner.Objective(goal.name, goal.direction.value))
-        score = float(metrics[goal.name])
+        score = float(results[recorder.objective.name] if isinstance(results, dict) else results)
     if not math.isfinite(score):
         raise ExecutionFailedError(f"{recorder.objective.name} is {score}")
     return replace(

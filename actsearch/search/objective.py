@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
-from actsearch.errors import UsageError
+from actsearch.errors import UsageError, did_you_mean
 from actsearch.records import Direction, Objective
 
+_USUAL = ("val_accuracy", "val_loss", "val_mae", "val_auc", "val_precision", "val_recall", "val_f1_score")
 _WORDS = {
     Direction.MAX: r"acc|accuracy|auc|precision|recall|sensitivity|specificity|f\d?|fbeta|r2|iou|dice|top|similarity",
     Direction.MIN: r"loss|error|mae|mse|rmse|mape|msle|deviation|entropy|crossentropy|divergence|hinge|perplexity",
@@ -35,7 +36,7 @@ def parse_objective(objective: Any) -> Objective:
         name, direction = getattr(objective, "name", None), getattr(objective, "direction", None)
     if not name or direction not in list(Direction):
         raise UsageError(
-            f"Objective {objective!r}: cannot tell whether more or less of it is better. "
+            f"Objective {objective!r}: cannot tell whether more or less of it is better.{did_you_mean(str(name), _USUAL)} "
             f"Say so: {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
         )
     return Objective(str(name), Direction(direction))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from actsearch.errors import TrackingError
-from actsearch.ledger import FILE_NAME, End, Kind, Ledger
+from actsearch.ledger import FILE_NAME, End, Kind, Ledger, parse
 from actsearch.tracking.store import StoreAddress
 
 POLL_SECONDS = 0.2
@@ -71,7 +71,7 @@ def _only_one(database: Path | None) -> Iterator[None]:
 
 
 def _follow(directory: Path, drawing: Any) -> None:
-    parent, last = os.getppid(), 0
+    parent, last, began = os.getppid(), 0, time.time()
     while not (directory / FILE_NAME).exists():  # the search begins its ledger when the store has answered
         if os.getppid() != parent:
             return
@@ -83,7 +83,7 @@ def _follow(directory: Path, drawing: Any) -> None:
         drawing.draw(facts)
         if facts:
             last = facts[-1].number
-        if any(fact.kind is Kind.END for fact in facts):
+        if any(parse(fact, End).at >= began for fact in facts if fact.kind is Kind.END):  # not that of an earlier part
             return
         if orphaned:
             drawing.close(End(time.time(), "interrupted", "the search's process ended without a word"))

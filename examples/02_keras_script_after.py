@@ -1,0 +1,37 @@
+"""The script of `01_keras_script_before.py` with the activation searched: six lines differ.
+
+`choose` gives the function, and with it the initializer that keeps the signal's variance through it. Every trial goes
+to MLflow; `actsearch ui` shows them.
+"""
+
+import keras
+from sklearn.datasets import load_digits
+
+import actsearch
+
+x, y = load_digits(return_X_y=True)
+x = (x / 16).astype("float32").reshape(-1, 8, 8, 1)
+
+
+def build(hp):
+    activation = actsearch.choose(hp, "relu_variants")
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(16, 3, kernel_initializer=activation.initializer()),
+            activation.layer(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(32, kernel_initializer=activation.initializer()),
+            activation.layer(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+result = actsearch.search(build, x, y, epochs=8, executions=2)
+print(result.report())
+model = result.best_model()
+model.summary()

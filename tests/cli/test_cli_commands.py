@@ -1,0 +1,137 @@
+"""The commands that train nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from conftest import small_network
+
+import actsearch
+from actsearch.activations import registry
+from actsearch.cli import main
+from actsearch.search.progress import Silent
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["actsearch", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            status = exit_.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def test_help_names_every_command(program):
+    _, out, _ = program("--help")
+    assert all(command in out for command in ("search", "report", "ui", "activations", "spaces"))
+
+
+def test_the_version(program):
+    assert program("--version")[1].strip() == actsearch.__version__
+
+
+def test_the_list_has_every_activation(program):
+    _, out, _ = program("activations")
+    assert all(name in out for name in registry.names())
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_one_activation_in_full(program, name):
+    status, out, err = program("activations", name)
+    assert status == 0, err
+    entry = registry.get(name)
+    assert entry.formula in out
+    assert entry.reference in out
+    assert "matched initializer" in out
+    assert out.count("*") > 50
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_picture(program, tmp_path, kind):
+    assert program("activations", "gelu", "--plot", f"gelu.{kind}")[0] == 0
+    assert (tmp_path / f"gelu.{kind}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("activations", "geluu"), "Did you mean 'gelu'"),
+        (("activations", "gelu", "--plot", "gelu.xyz"), ".png"),
+        (("activations", "--plot", "all.png"), "name it"),
+        (("spaces", "modrn"), "Did you mean 'modern'"),
+        (("report", "nowhere"), "no search here"),
+        (("ui", "nowhere"), "no search here"),
+    ],
+)
+def test_wrong_use_is_status_2(program, arguments, says):
+    status, _, err = program(*arguments)
+    assert status == 2
+    assert says in err
+
+
+def test_a_space_is_printed_as_its_file(program, tmp_path):
+    _, out, _ = program("spaces", "classic")
+    (tmp_path / "mine.yaml").write_text(out)
+    assert actsearch.load_space(tmp_path / "mine.yaml").names == ["sigmoid", "tanh", "relu"]
+
+
+def test_all_spaces_are_listed(program):
+    _, out, _ = program("spaces")
+    assert "relu_variants" in out
+    assert "joint" in out
+
+
+def test_ui_without_a_store_says_so(program):
+    status, _, err = program("ui")
+    assert status == 1
+    assert "Run a search first" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_ui_serves_the_store_of_a_search_from_any_folder(digits, store, tmp_path, tmp_path_factory, how):
+    x, y = digits
+
+    def build(hp):
+        return small_network(hp, {"activations": ["relu", "tanh"]})
+
+    actsearch.search(build, x, y, epochs=1, executions=1, reporter=Silent(), directory="found", experiment="seen")
+    ui = subprocess.Popen(
+        [sys.executable, "-c", "from actsearch.cli import main; main()", "ui", str(tmp_path / "found")],
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with ui.stdout as output:
+            line = output.readline()
+            address = line.split()[2]
+            assert address.startswith("http://127.0.0.1:")
+            request = urllib.request.Request(
+                f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name=seen", headers={"Accept": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                assert b'"seen"' in answer.read()
+            ui.send_signal(how)
+            assert ui.wait(timeout=30) == 0
+    finally:
+        ui.kill()
+        ui.wait()
+    with pytest.raises(OSError):
+        urllib.request.urlopen(address, timeout=2)
+    assert not [p for p in _children_of(os.getpid()) if "mlflow" in p]
+
+
+def _children_of(pid):
+    import psutil
+
+    return [" ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True)]

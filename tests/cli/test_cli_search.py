@@ -1,0 +1,228 @@
+"""`actsearch search` on real data, as a user calls it, and everything that can be wrong with the call."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from conftest import runs_of
+
+from actsearch.cli import main
+from actsearch.data import load_data
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Runs the program in this process: exit status, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["actsearch", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            status = exit_.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
+
+
+def test_the_main_job(program, store, tmp_path):
+    arguments = ("search", "relu_variants", "--data", "digits", "--epochs", 2, "--executions", 3, "--json")
+    status, out, err = program(*arguments, "--directory", "one")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert list(found) == ["search_id", "directory", "mlflow", "objective", "baseline", "best", "trials"]
+    assert found["objective"] == {"name": "val_accuracy", "direction": "max"}
+    assert found["baseline"] == "relu"
+    assert [t["activation"] for t in found["trials"]] == ["relu", "leaky_relu", "prelu", "elu", "selu"]
+    executions = [e for t in found["trials"] for e in t["executions"]]
+    assert len(executions) == 15
+    assert {e["status"] for e in executions} == {"COMPLETED"}
+    assert set(executions[0]) == {
+        "execution", "seed", "status", "score", "test_score", "train_seconds", "cpu_seconds", "peak_rss_bytes", "num_epochs",
+    }  # fmt: skip
+    assert set(found["trials"][0]) == {
+        "trial_id", "mlflow_run_id", "status", "hyperparameters", "activation", "executions", "mean_score", "sd_score",
+    }  # fmt: skip
+    assert len(runs_of(store)) == 1 + 5 + 15
+    assert {r.info.status for r in runs_of(store)} == {"FINISHED"}
+    trial_ids = {t["mlflow_run_id"] for t in found["trials"]}
+    parents = {r.data.tags["mlflow.parentRunId"] for r in runs_of(store, "trial")}
+    assert parents == {found["mlflow"]["run_id"]}
+    assert {r.data.tags["mlflow.parentRunId"] for r in runs_of(store, "execution")} == trial_ids
+    again = json.loads(program(*arguments, "--directory", "two")[1])
+    assert [[e["score"] for e in t["executions"]] for t in again["trials"]] == [
+        [e["score"] for e in t["executions"]] for t in found["trials"]
+    ]
+
+
+def npz(folder):
+    data = load_data("breast_cancer")
+    np.savez(folder / "mine.npz", x=data.x_train, y=data.y_train)
+    return ("mine.npz",)
+
+
+def csv(folder):
+    lines = ["age,kind,target"] + [f"{i % 17},{'ab'[i % 2]},{'yes' if i % 17 > 8 else 'no'}" for i in range(120)]
+    (folder / "mine.csv").write_text("\n".join(lines))
+    return ("mine.csv", "--target", "target")
+
+
+def parquet(folder):
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 3))
+    pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, 2.0, 3.0]}).to_parquet(folder / "mine.parquet")
+    return ("mine.parquet", "--target", "y")
+
+
+def function(folder):
+    (folder / "my_data.py").write_text(
+        "import numpy as np\ndef make():\n    x = np.random.default_rng(0).normal(size=(90, 4))\n    return x, (x[:, 0] > 0).astype(int)\n"
+    )
+    return ("my_data:make",)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (lambda folder: ("breast_cancer",), "two classes"),
+        (lambda folder: ("diabetes",), "regression"),
+        (lambda folder: ("wine",), "multi-class"),
+        (npz, "two classes"),
+        (csv, "two classes"),
+        (parquet, "regression"),
+        (function, "two classes"),
+    ],
+    ids=["breast_cancer", "diabetes", "wine", "npz", "csv", "parquet", "function"],
+)
+def test_every_kind_of_data(program, store, tmp_path, source, says):
+    status, out, err = program("search", "classic", "--data", *source(tmp_path), *QUICK)
+    assert status == 0, err
+    assert says in err
+    assert "relu" in out
+    assert "baseline" in out
+    assert len(runs_of(store, "execution")) == 3
+
+
+def test_a_model_with_options(program, store):
+    status, _, err = program("search", "classic", "--model", "cnn", "--layers", 2, "--units", 4, "--dropout", 0.1, "--batch-norm", *QUICK)
+    assert status == 0, err
+
+
+BUILD = """
+import keras, actsearch
+
+def build(hp):
+    activation = actsearch.choose(hp, {"activations": ["relu", "tanh"]})
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(8), activation.layer(),
+                              keras.layers.Dense(10, activation="softmax")])
+    optimizer = keras.optimizers.SGD(float("nan") if activation.name == "tanh" else 0.01)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+def broken(hp):
+    raise ZeroDivisionError("mine")
+"""
+
+
+def test_a_build_function_whose_one_activation_fails(program, store, tmp_path):
+    (tmp_path / "my_model.py").write_text(BUILD)
+    status, out, err = program("search", "--model", "my_model:build", "--json", *QUICK)
+    assert status == 0, err
+    trials = {t["activation"]: t for t in json.loads(out)["trials"]}
+    assert trials["tanh"]["status"] == "FAILED"
+    assert trials["tanh"]["mean_score"] is None
+    assert json.loads(out)["best"] == trials["relu"]["trial_id"]
+    status, out, _ = program("report", "found")
+    assert status == 0
+    assert "nan" in out
+
+
+def test_nothing_completed_is_status_1(program, store, tmp_path):
+    (tmp_path / "hopeless.py").write_text(BUILD.replace('if activation.name == "tanh" else 0.01', ""))
+    status, _, err = program("search", "--model", "hopeless:build", *QUICK)
+    assert status == 1
+    assert "Not one of 2 executions completed" in err
+
+
+def test_ctrl_c_is_status_130(program, store, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("actsearch.training.execution.order_of", interrupted)
+    status, _, err = program("search", "classic", *QUICK)
+    assert status == 130
+    assert "Interrupted" in err
+
+
+def write(folder, name, content):
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name
+
+
+BAD = {
+    "space": (lambda f: ("relu_variant",), "Did you mean 'relu_variants'?"),
+    "activation": (lambda f: (write(f, "s.yaml", "activations: [relu, rleu]"),), "s.yaml: line 1: activations[1]: Unknown activation 'rleu'. Did you mean 'relu'"),
+    "broken yaml": (lambda f: (write(f, "s.yaml", "activations: [relu"),), "s.yaml: line 1"),
+    "python tag": (lambda f: (write(f, "s.yaml", "activations: !!python/name:os.system"),), "s.yaml: line 1"),
+    "hyperparameter": (lambda f: (write(f, "s.yaml", "activations: [relu]\nhyperparameters: {unit: [1, 2]}"),), "Did you mean 'units'"),
+    "data": (lambda f: ("classic", "--data", "digit"), "Did you mean 'digits'?"),
+    "file": (lambda f: ("classic", "--data", "none.csv", "--target", "y"), "none.csv"),
+    "column": (lambda f: ("classic", "--data", write(f, "d.csv", "age,kind\n1,2\n3,4\n"), "--target", "knd"), "Did you mean 'kind'"),
+    "objective": (lambda f: ("classic", "--objective", "val_acuracy"), "Did you mean 'val_accuracy'?"),
+    "direction": (lambda f: ("classic", "--objective", "val_mystery"), "val_mystery:max"),
+    "oracle": (lambda f: ("classic", "--oracle", "gird"), "Did you mean 'grid'?"),
+    "model": (lambda f: ("classic", "--model", "mpl"), "Did you mean 'mlp'?"),
+    "task": (lambda f: ("classic", "--task", "binry"), "binary"),
+    "hyperband": (lambda f: ("classic", "--oracle", "hyperband", "--epochs", "27"), "--oracle grid"),
+    "module": (lambda f: ("--model", "no_such_module:build"), "no_such_module"),
+    "space and build": (lambda f: ("classic", "--model", "my:build"), "leave 'classic' out"),
+    "fails": (lambda f: ("--model", write(f, "my_model.py", BUILD).removesuffix(".py") + ":broken"), "ZeroDivisionError: mine"),
+    "epochs": (lambda f: ("classic", "--epochs", "0"), "epochs must be a whole number"),
+    "pickle": (lambda f: ("classic", "--data", pickled(f)), "pickled"),
+    "nan": (lambda f: ("classic", "--data", write(f, "d.csv", "a,y\n1,0\n,1\n3,0\n4,1\n" * 9), "--target", "y"), "missing values in 'a'"),
+    "one class": (lambda f: ("classic", "--data", write(f, "d.csv", "a,y\n" + "1,x\n2,x\n" * 9), "--target", "y"), "nothing to learn"),
+    "few samples": (lambda f: ("classic", "--data", write(f, "d.csv", "a,y\n1,x\n2,z\n"), "--target", "y"), "too few"),
+    "legacy store": (lambda f: legacy(f), "migrate-filestore"),
+    "folder store": (lambda f: ("classic", "--tracking-uri", "runs"), "file store"),
+}  # fmt: skip
+
+
+def pickled(folder):
+    np.savez(folder / "d.npz", x=np.array([{}], dtype=object), y=np.zeros(1))
+    return "d.npz"
+
+
+def legacy(folder):
+    (folder / "mlruns" / "0").mkdir(parents=True)
+    (folder / "mlruns" / "0" / "meta.yaml").write_text("name: Default")
+    return ("classic",)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_status_2_with_one_message(program, tmp_path, name):
+    arguments, says = BAD[name]
+    status, out, err = program("search", *arguments(tmp_path))
+    assert status == 2, err
+    assert out == ""
+    assert [line.startswith("Error:") for line in err.splitlines()].count(True) == 1
+    assert says in err
+
+
+def test_a_directory_with_another_search_is_status_2(program, store):
+    assert program("search", "classic", *QUICK)[0] == 0
+    status, _, err = program("search", "classic", *QUICK)
+    assert status == 2
+    assert "--overwrite" in err
+    assert program("search", "classic", *QUICK, "--overwrite")[0] == 0
+
+
+def test_an_option_that_there_is_not_is_status_2(program):
+    assert program("search", "--epoch", 3)[0] == 2
