@@ -1,0 +1,234 @@
+"""What the activation layers share: shape and mask, learned parameters, and their exemption from weight decay."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
+
+import keras
+import tensorflow as tf
+
+from actsearch.errors import ModelError, UsageError
+
+Sharing = Literal["channel", "layer", "element"]
+
+
+class ActivationLayer(keras.layers.Layer):
+    """A layer that works on each element: the shape stays, and a mask passes through."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="actsearch")
+class AtLeast(keras.constraints.Constraint):
+    """Keeps a learned parameter at or above a smallest value.
+
+    Args:
+        smallest: The value that smaller ones become.
+
+    Example:
+
+    >>> import numpy as np
+    >>> keras.ops.convert_to_numpy(AtLeast(0.5)(np.array([0.25, 1.0]))).tolist()
+    [0.5, 1.0]
+    """
+
+    def __init__(self, smallest: float) -> None:
+        self.smallest = smallest
+
+    def __call__(self, w: Any) -> Any:
+        """The weights, none below the smallest value."""
+        return keras.ops.maximum(w, self.smallest)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constraint is made again from."""
+        return {"smallest": self.smallest}
+
+
+class LearnedActivation(ActivationLayer):
+    """An activation layer whose parameters training changes; the base for one of your own.
+
+    They are weights in the layer's variable dtype, never regularised, and `exclude_from_weight_decay` keeps weight
+    decay off them. A subclass passes their names and starts, and reads them as tensors from `parameters` in `call`.
+    Parameters named in its `smallest` never fall below the value given there.
+
+    Args:
+        starts: Each parameter's value before training, by name.
+        sharing: `"channel"`: one of each for every channel, the last axis; `"layer"`: one for the whole layer;
+            `"element"`: one for every element of a sample.
+        **kwargs: `name`, `dtype`, `trainable` as in every Keras layer.
+
+    Raises:
+        UsageError: `sharing` is something else, or a start lies below its smallest value; in `build`: a dimension
+            is unknown that `sharing` needs.
+
+    Example:
+
+    >>> class Threshold(LearnedActivation):
+    ...     def __init__(self, start=0.0, **kwargs):
+    ...         super().__init__({"start": start}, **kwargs)
+    ...     def call(self, inputs):
+    ...         return keras.ops.maximum(inputs, *self.parameters)
+    >>> layer = Threshold()
+    >>> layer(keras.Input((28, 28, 64))).shape, layer.count_params()
+    ((None, 28, 28, 64), 64)
+    """
+
+    smallest: ClassVar[Mapping[str, float]] = {}
+
+    def __init__(self, starts: Mapping[str, float], *, sharing: Sharing = "channel", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if sharing not in get_args(Sharing):
+            known = ", ".join(map(repr, get_args(Sharing)))
+            raise UsageError(f"{type(self).__name__} got sharing={sharing!r}; expected one of {known}.")
+        for name, start in starts.items():
+            _check_start(type(self).__name__, name, start, self.smallest.get(name))
+        self.starts = dict(starts)
+        self.sharing = sharing
+        self.learned: list[Any] = []
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the parameters for inputs of this shape."""
+        shape = self._shape(tuple(input_shape))
+        self.learned = [
+            self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=keras.initializers.Constant(start),
+                constraint=AtLeast(self.smallest[name]) if name in self.smallest else None,
+                autocast=False,
+            )
+            for name, start in self.starts.items()
+        ]
+        self.built = True
+
+    @property
+    def parameters(self) -> list[Any]:
+        """The parameters as they are now, in the order of `starts`, as tensors of the variable dtype."""
+        return [tf.convert_to_tensor(variable.value) for variable in self.learned]
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made again from: the starts of the parameters and how they are shared."""
+        return {**super().get_config(), **self.starts, "sharing": self.sharing}
+
+    def _shape(self, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
+        """The shape of each parameter."""
+        if self.sharing == "layer":
+            return ()
+        shape = input_shape[-1:] if self.sharing == "channel" else input_shape[1:]
+        if None in shape:
+            raise UsageError(
+                f"{type(self).__name__} has one parameter for each {self.sharing}, but its input has the shape "
+                f"{input_shape}. Give the model's Input a full shape"
+                + (', or use sharing="channel".' if self.sharing == "element" else ', or use sharing="layer".')
+            )
+        return tuple(size for size in shape if size is not None)
+
+
+def check_positive(layer: str, **numbers: float) -> None:
+    """Refuses numbers that are not above zero.
+
+    Raises:
+        UsageError: One is not; the message names it and the layer.
+
+    Example:
+
+    >>> check_positive("ELU", alpha=0.0)
+    Traceback (most recent call last):
+    actsearch.errors.UsageError: ELU got alpha=0.0; expected a number above 0.
+    """
+    for name, number in numbers.items():
+        if not number > 0:
+            raise UsageError(f"{layer} got {name}={number!r}; expected a number above 0.")
+
+
+def decay_free_variables(model: keras.Model) -> list[Any]:
+    """The learned parameters of a model's activation layers, which weight decay must not touch.
+
+    Ours and those of `keras.layers.PReLU` are found, in nested models and in wrappers such as `TimeDistributed` too.
+
+    Args:
+        model: A Keras model.
+
+    Returns:
+        Its variables, each once; none for layers that are not built yet.
+
+    Source: He et al. 2015, arXiv 1502.01852: weight decay draws the slopes to zero, that is towards ReLU.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.PReLU()])
+    >>> [variable.name for variable in decay_free_variables(model)]
+    ['alpha']
+    """
+    return [variable for layer in _learned_layers(model) for variable in layer.trainable_variables]
+
+
+def exclude_from_weight_decay(model: keras.Model) -> list[Any]:
+    """Keeps weight decay off the learned parameters of a compiled model's activation layers.
+
+    What was excluded before stays excluded. Nothing happens where the optimizer decays no weights. Keras does not
+    save exclusions: call it again for a loaded model.
+
+    Args:
+        model: A compiled model, before its first training step.
+
+    Returns:
+        The variables of `decay_free_variables`; an empty list where nothing was to be done.
+
+    Raises:
+        ModelError: It is too early, an activation layer is not built; or too late, the optimizer is.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.PReLU()])
+    >>> model.compile("adamw", "mse")
+    >>> len(exclude_from_weight_decay(model))
+    1
+    """
+    optimizer = _decaying_optimizer(model)
+    unbuilt = [layer.name for layer in _learned_layers(model) if not layer.built]
+    if optimizer is not None and unbuilt:
+        raise ModelError(
+            f"Activation layer {unbuilt[0]!r} has no parameters yet, so weight decay cannot be kept off them. "
+            "Build the model first: start it with keras.Input, or call model.build(input_shape)."
+        )
+    variables = decay_free_variables(model)
+    if optimizer is None or not variables:
+        return []
+    # Keras forgets earlier exclusions at each call, and has no public way to read them.
+    decayed = {id(v) for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    if not any(id(v) in decayed for v in variables):
+        return variables
+    if optimizer.built:
+        raise ModelError(
+            "The optimizer is built, and Keras takes exclusions from weight decay only before that. "
+            "Compile the model with a new optimizer, and exclude before its first training step."
+        )
+    earlier = [v for v in model.trainable_variables if id(v) not in decayed]
+    optimizer.exclude_from_weight_decay(var_list=[*earlier, *variables])
+    return variables
+
+
+def _check_start(layer: str, name: str, start: float, smallest: float | None) -> None:
+    if smallest is not None and not start >= smallest:
+        raise UsageError(f"{layer} got {name}={start!r}; expected at least {smallest}, below which it cannot fall.")
+
+
+def _learned_layers(model: keras.Model) -> list[Any]:
+    """The activation layers with learned parameters; `model.layers` would miss those in wrappers."""
+    kinds = (LearnedActivation, keras.layers.PReLU)
+    return [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+
+
+def _decaying_optimizer(model: keras.Model) -> Any:
+    """The optimizer that decays weights, taken out of a loss scaling one; None where there is none."""
+    optimizer: Any = getattr(model, "optimizer", None)
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    decays = any(getattr(optimizer, name, None) for name in ("weight_decay", "adam_weight_decay"))
+    return optimizer if decays else None

@@ -1,0 +1,85 @@
+"""Any function of one tensor as a layer, such as one that a user registers."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any
+
+import keras
+
+from actsearch.errors import UsageError
+from actsearch.layers.base import ActivationLayer
+
+
+@keras.saving.register_keras_serializable(package="actsearch")
+class FunctionActivation(ActivationLayer):
+    """Applies a function of one tensor, with fixed numbers as its other arguments.
+
+    f(x) = function(x, **parameters)
+
+    Args:
+        function: One of `keras.activations`, or one registered with `keras.saving.register_keras_serializable`; it
+            keeps the shape of its input.
+        parameters: The numbers passed to it, by name.
+        **kwargs: `name`, `dtype` as in every Keras layer.
+
+    Input and output: any shape, the same.
+
+    Raises:
+        UsageError: The function is not registered, does not take these parameters, or one is not a number.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = FunctionActivation(keras.activations.soft_shrink, {"threshold": 1.0})
+    >>> layer(np.array([-3.0, 0.5, 3.0])).numpy().tolist()
+    [-2.0, 0.0, 2.0]
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], parameters: Mapping[str, float] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.function = function
+        self.parameters = dict(parameters or {})
+        _check_loadable(function)
+        _check_parameters(function, self.parameters)
+
+    def call(self, inputs: Any) -> Any:
+        """The function's values."""
+        return self.function(inputs, **self.parameters)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made again from: the function by its registered name, and the parameters."""
+        function = keras.activations.serialize(self.function)
+        return {**super().get_config(), "function": function, "parameters": dict(self.parameters)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "FunctionActivation":
+        """The layer of a configuration that `get_config` gave."""
+        function = keras.activations.get(config["function"])
+        return super().from_config({**config, "function": function})
+
+
+def _check_loadable(function: Callable[..., Any]) -> None:
+    """Refuses a function that a saved model could not find again."""
+    if not inspect.isfunction(function):
+        raise UsageError(f"FunctionActivation got {function!r}; expected a function of one tensor.")
+    registered = keras.saving.get_registered_object(keras.saving.get_registered_name(function))
+    if function not in (registered, getattr(keras.activations, function.__name__, None)):
+        raise UsageError(
+            f"Function {function.__qualname__!r} is not registered with Keras, so a model with it could not be "
+            'loaded. Put @keras.saving.register_keras_serializable(package="...") before it.'
+        )
+
+
+def _check_parameters(function: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Refuses parameters that the function does not take, or that are no numbers."""
+    name = function.__name__
+    for key, value in parameters.items():
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise UsageError(f"Parameter {key!r} of {name} is {value!r}; expected a number.")
+    try:
+        inspect.signature(function).bind(None, **parameters)
+    except TypeError as error:
+        raise UsageError(f"{name}(x, ...) cannot take {dict(parameters)!r}: {error}.") from error
