@@ -6,13 +6,17 @@ Names are loaded when they are used: `import actsearch` loads neither TensorFlow
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from actsearch._version import __version__
+from actsearch._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from actsearch.activations import Activation as Activation
     from actsearch.activations import Parameter as Parameter
     from actsearch.activations import register_activation as register_activation
-    from actsearch.activations.registry import get as get_activation
+    from actsearch.activations.registry import get as get_activation  # noqa: F401
+    from actsearch.models.plan import plan_swap as plan_swap
+    from actsearch.models.saved import load_user_model as load_user_model
+    from actsearch.models.sites import find_sites as find_sites
+    from actsearch.models.swap import swap_activations as swap_activations
     from actsearch.search.api import search as search
     from actsearch.search.mixin import MLflowTracking as MLflowTracking
     from actsearch.search.result import SearchResult as SearchResult
@@ -34,7 +38,11 @@ _WITH_TENSORFLOW = {
     "ActivationTuner": "actsearch.search.tuner:ActivationTuner",
     "MLflowTracking": "actsearch.search.mixin:MLflowTracking",
     "SearchResult": "actsearch.search.result:SearchResult",
+    "find_sites": "actsearch.models.sites:find_sites",
     "layers": "actsearch.layers",
+    "load_user_model": "actsearch.models.saved:load_user_model",
+    "plan_swap": "actsearch.models.plan:plan_swap",
+    "swap_activations": "actsearch.models.swap:swap_activations",
 }
 
 __all__ = sorted(["__version__", "search", *_LIGHT, *_WITH_TENSORFLOW])

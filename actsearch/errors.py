@@ -46,6 +46,13 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+class UnknownObjectiveError(UnknownNameError):
+    """The objective is not among the logs: no execution of the search can be scored."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__("objective", name, known)
+
+
 class SpaceError(UsageError):
     """A search space that is not valid."""
 

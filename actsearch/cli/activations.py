@@ -16,7 +16,9 @@ def run(name: str | None, plot: Path | None) -> None:
     """Lists the activations, or shows one; with `plot` draws it."""
     if name is None:
         if plot is not None:
-            raise UsageError("--plot draws one activation: name it, as in `actsearch activations selu --plot selu.svg`.")
+            raise UsageError(
+                "--plot draws one activation: name it, as in `actsearch activations selu --plot selu.svg`."
+            )
         _list()
         return
     entry = registry.get(name)
@@ -42,10 +44,12 @@ def _show(entry: Activation) -> None:
     print(f"  paper: {entry.reference}")
     for name, parameter in entry.parameters.items():
         role = "learned, begins at" if entry.learns else "default"
-        print(f"  {name}: {parameter.meaning}; {role} {parameter.default:g}, sensible {parameter.low:g} to {parameter.high:g}")
+        values = f"{role} {parameter.default:g}, sensible {parameter.low:g} to {parameter.high:g}"
+        print(f"  {name}: {parameter.meaning}; {values}")
     print(f"  matched initializer: variance_scaling({1 / moment:.4g}, fan_in), since E f(z)² = {moment:.4f}")
     print(f"  matched dropout: {'AlphaDropout' if entry.alpha_dropout else 'Dropout'}")
-    print(f"  gradient: E f'(z)² = {slope_second_moment(entry):.4f}, so × {slope_second_moment(entry) / moment:.3f} a layer")
+    slope = slope_second_moment(entry)
+    print(f"  gradient: E f'(z)² = {slope:.4f}, so its square changes by × {slope / moment:.3f} a layer")
     print(curve(entry))
 
 

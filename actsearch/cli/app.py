@@ -36,7 +36,7 @@ def _actsearch(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
 ) -> None:
     if version:
-        from actsearch import __version__
+        from actsearch._version import __version__
 
         print(__version__)
         raise typer.Exit
@@ -45,25 +45,60 @@ def _actsearch(
 @app.command()
 def search(
     space: Annotated[str | None, typer.Argument(help="A search space: a name (see `spaces`) or a YAML file.")] = None,
-    data: Annotated[str, typer.Option(help="digits, breast_cancer, wine, diabetes; a .npz, .csv or .parquet file; package.module:function.")] = "digits",
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, breast_cancer, wine, diabetes; a .npz, .csv or .parquet file; package.module:function."
+        ),
+    ] = "digits",
     target: Annotated[str | None, typer.Option(help="The column to learn, for .csv and .parquet.")] = None,
-    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression; found from the target if left out.")] = None,
-    model: Annotated[str, typer.Option(help="mlp, cnn, or package.module:function, a KerasTuner build(hp).")] = "mlp",
+    task: Annotated[
+        str | None, typer.Option(help="binary, multiclass or regression; found from the target if left out.")
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="mlp, cnn; a compiled model in a .keras file; package.module:function, a KerasTuner build(hp)."
+        ),
+    ] = "mlp",
     layers: Annotated[int, typer.Option(help="Hidden layers of mlp and cnn.")] = 3,
     units: Annotated[int, typer.Option(help="Units of each layer; filters in cnn.")] = 64,
     dropout: Annotated[float, typer.Option(help="Rate after each activation; AlphaDropout where it fits.")] = 0.0,
-    batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Batch normalisation before each activation.")] = False,
+    batch_norm: Annotated[
+        bool, typer.Option("--batch-norm", help="Batch normalisation before each activation.")
+    ] = False,
     learning_rate: Annotated[float, typer.Option(help="Of the optimizer, Adam.")] = 0.001,
-    objective: Annotated[str | None, typer.Option(help="A metric of the logs; NAME:max or NAME:min where the name does not tell. [default: by the task]")] = None,
-    oracle: Annotated[str | None, typer.Option(help="grid, random, bayesian or hyperband. [default: grid where the space is finite]")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="A metric of the logs; NAME:max or NAME:min where the name does not tell. [default: by the task]"
+        ),
+    ] = None,
+    oracle: Annotated[
+        str | None, typer.Option(help="grid, random, bayesian or hyperband. [default: grid where the space is finite]")
+    ] = None,
     max_trials: Annotated[int | None, typer.Option(help="The most trials.")] = None,
     executions: Annotated[int, typer.Option(help="Trainings of each trial, each from another seed.")] = 3,
+    allocation: Annotated[str, typer.Option(help="Who gets the next execution: fixed, halving, or race.")] = "fixed",
+    max_executions: Annotated[int, typer.Option(help="The most trainings of a trial, in a race.")] = 30,
+    alpha: Annotated[float, typer.Option(help="The chance of any wrong claim.")] = 0.05,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="The difference that does not matter. [default: 0.5 points of accuracy, 1 % of a loss]"),
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(help="Begin no further seed after this time: 90s, 10m, 2h.")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of an execution.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
-    directory: Annotated[Path | None, typer.Option(help="Where ledger and weights go. [default: actsearch-runs/TIME-NAME]")] = None,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where ledger and weights go. [default: actsearch-runs/TIME-NAME]")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the search that is in the directory.")] = False,
-    tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store. [default: MLFLOW_TRACKING_URI, else mlflow.db here]")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="The MLflow store. [default: MLFLOW_TRACKING_URI, else mlflow.db here]")
+    ] = None,
     experiment: Annotated[str | None, typer.Option(help="[default: MLFLOW_EXPERIMENT_NAME, else actsearch]")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
@@ -84,7 +119,9 @@ def report(directory: Annotated[Path, typer.Argument(help="The directory of a se
 
 @app.command()
 def ui(
-    directory: Annotated[Path | None, typer.Argument(help="The directory of a search. [default: the store of this folder]")] = None,
+    directory: Annotated[
+        Path | None, typer.Argument(help="The directory of a search. [default: the store of this folder]")
+    ] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="Another MLflow store.")] = None,
     port: Annotated[int | None, typer.Option(help="[default: a free one]")] = None,
 ) -> None:
@@ -97,7 +134,9 @@ def ui(
 @app.command()
 def activations(
     name: Annotated[str | None, typer.Argument(help="One activation, in full.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it and its derivative into this file (.png, .svg, .pdf).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it and its derivative into this file (.png, .svg, .pdf).")
+    ] = None,
 ) -> None:
     """List the activations, or show one."""
     from actsearch.cli.activations import run
@@ -106,7 +145,9 @@ def activations(
 
 
 @app.command()
-def spaces(name: Annotated[str | None, typer.Argument(help="One space, as YAML to begin your own from.")] = None) -> None:
+def spaces(
+    name: Annotated[str | None, typer.Argument(help="One space, as YAML to begin your own from.")] = None,
+) -> None:
     """List the search spaces, or show one."""
     from actsearch.cli.spaces import run
 

@@ -24,7 +24,12 @@ class Live:
         self._pace = Pace()
         self._trials: dict[str, TrialRecord] = {}
         self._search: SearchRecord | None = None
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")]
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+        ]
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task: Any = None
 

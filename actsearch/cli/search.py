@@ -1,10 +1,12 @@
 """`actsearch search`: data, model and space from the command line to a search."""
 
 import json
+import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actsearch.errors import UsageError
+from actsearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
-    "executions", "epochs", "batch_size", "oracle", "max_trials", "seed", "directory", "overwrite", "tracking_uri",
-    "experiment",
+    "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
+    "seed", "directory", "overwrite", "tracking_uri", "experiment",
 )  # fmt: skip
 
 
@@ -33,10 +35,12 @@ def run(options: dict[str, Any]) -> int:
     dataset = load_data(options["data"], target=options["target"], task=options["task"], seed=options["seed"])
     reporter.message(dataset.summary)
     output = output_for(dataset.task, dataset.num_classes)
+    build = _build_function(options, dataset, output)
     tuner = ActivationTuner(
-        _build_function(options, dataset, output),
+        build,
         objective=options["objective"] or output.objective,
         reporter=reporter,
+        time_budget=seconds_of(options["time_budget"]),
         **{name: options[name] for name in _TUNER_OPTIONS},
     )
     try:
@@ -53,23 +57,66 @@ def run(options: dict[str, Any]) -> int:
     return 0
 
 
+def seconds_of(duration: str | None) -> float | None:
+    """Seconds from `90s`, `10m` or `2h`; None where nothing is given.
+
+    Example:
+
+    >>> seconds_of("10m")
+    600.0
+    """
+    if duration is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
+    if found is None:
+        raise UsageError(
+            f"--time-budget {duration!r} is no duration: write seconds, minutes or hours as 90s, 10m or 2h."
+        )
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 def _build_function(options: dict[str, Any], dataset: "Dataset", output: "OutputSpec") -> Any:
+    """The build function that `--model` names: one of ours, an existing model, or the user's own."""
     from actsearch.models.baselines import BaselineOptions, baseline
     from actsearch.spaces import load_space
 
+    if options["model"].endswith(".keras"):
+        return _existing_model(options, dataset)
     if ":" in options["model"]:
-        if options["space"] is not None:
-            raise UsageError(
-                f"{options['model']} names its search space itself, where it calls choose(hp, space): leave "
-                f"{options['space']!r} out."
-            )
-        from actsearch.importing import import_object
-
-        return import_object(options["model"], "build function")
+        return _users_function(options)
     names = ("layers", "units", "dropout", "batch_norm", "learning_rate")
     fixed = BaselineOptions(**{name: options[name] for name in names})
     space = load_space(options["space"] or DEFAULT_SPACE)
     return baseline(options["model"], space, dataset.input_shape, output, fixed)
+
+
+def _existing_model(options: dict[str, Any], dataset: "Dataset") -> Any:
+    from actsearch.models.saved import load_user_model
+    from actsearch.models.searched import SearchedModel
+    from actsearch.search.api import default_objective
+    from actsearch.spaces import load_space
+
+    model = load_user_model(options["model"])
+    if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:
+        raise ModelError(
+            f"{options['model']} takes samples of shape {tuple(model.input_shape[1:])}, and those of {dataset.name} "
+            f"have the shape {dataset.input_shape}. Give data of that shape; package.module:function can make it."
+        )
+    build = SearchedModel(model, load_space(options["space"] or DEFAULT_SPACE))
+    options["objective"] = options["objective"] or default_objective(model)
+    return build
+
+
+def _users_function(options: dict[str, Any]) -> Any:
+    from actsearch.importing import import_object
+
+    if options["space"] is not None:
+        raise UsageError(
+            f"{options['model']} names its search space itself, where it calls choose(hp, space): leave "
+            f"{options['space']!r} out."
+        )
+    sys.path.insert(0, str(Path.cwd()))  # what it imports when it is called is found too
+    return import_object(options["model"], "build function")
 
 
 def _interrupted(tuner: "ActivationTuner") -> int:
@@ -89,6 +136,7 @@ def _show(result: "SearchResult", *, as_json: bool) -> None:
     from actsearch.cli.tables import print_leaderboard
 
     print_leaderboard(result.record, sys.stdout)
+    print(f"{result.verdict.recommendation}.")
     print(f"\nLedger and weights: {result.directory}")
     if result.mlflow_run_id:
         print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")

@@ -7,8 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from actsearch.analysis.findings import Verdict
 from actsearch.records import SearchRecord
-
 
 _FILE_WIDTH = 500
 
@@ -37,6 +37,15 @@ def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
         for execution in trial.executions:
             if execution.reason:
                 print(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}", file=stream)
+
+
+def print_findings(verdict: Verdict, stream: TextIO) -> None:
+    """What is found of each trial against the baseline, with its intervals and prices."""
+    from actsearch.analysis.report import FINDING_HEADERS, finding_row
+
+    rows = [finding_row(finding, verdict.units) for finding in verdict.findings]
+    if rows:
+        print_table(FINDING_HEADERS, rows, stream, numbers=True)
 
 
 def _plain(cell: str) -> str:

@@ -55,7 +55,9 @@ def _free_port() -> int:
 
 def _start(address: StoreAddress, port: int) -> subprocess.Popen[bytes]:
     if address.database is not None and not address.database.exists():
-        raise TrackingError(f"{address.database}: no MLflow store here yet. Run a search first, or name a search's directory.")
+        raise TrackingError(
+            f"{address.database}: no MLflow store here yet. Run a search first, or name a search's directory."
+        )
     options = ["--backend-store-uri", address.tracking_uri, "--host", HOST, "--port", str(port), "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     return subprocess.Popen(

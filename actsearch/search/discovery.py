@@ -1,12 +1,12 @@
 """What a build function searches over, found by calling it, without KerasTuner's build for each scope."""
 
-import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner
 
-from actsearch.errors import ModelError, UsageError
+from actsearch.errors import ModelError
+from actsearch.importing import user_code
 from actsearch.spaces import ChosenActivation, SearchSpace, choices_on, label_of, matching_of, resolve
 from actsearch.training.preparing import BuildFunction, build_model
 
@@ -15,13 +15,15 @@ from actsearch.training.preparing import BuildFunction, build_model
 class Discovery:
     """The hyperparameters of a build function, and how it chooses activations.
 
-    `space` is None where it never calls `choose`; `sites` are the names that it gave, None for a shared one.
+    `space` is None where it never calls `choose`; `sites` are the names that it gave, None for a shared one. `build`
+    may say itself, by a method `matching(values)`, which initializers and dropout a trial has.
     """
 
+    build: BuildFunction
     hyperparameters: keras_tuner.HyperParameters
     space: SearchSpace | None = None
     sites: tuple[str | None, ...] = ()
-    used: tuple[str, ...] = field(default=())
+    used: tuple[str, ...] = ()
 
     def choices(self, values: dict[str, Any]) -> list[ChosenActivation]:
         """The activation of each site that these values mean."""
@@ -37,6 +39,8 @@ class Discovery:
 
     def matching(self, values: dict[str, Any]) -> dict[str, str]:
         """Initializer and dropout that such a trial has, where its build function leaves them to us."""
+        if hasattr(self.build, "matching"):
+            return dict(self.build.matching(values))
         choices = self.choices(values)
         return matching_of(choices, self.used) if choices else {}
 
@@ -78,17 +82,12 @@ def discover(build: BuildFunction) -> Discovery:
         waiting += _foreign(attempt.inactive_scopes, ours)
     spaces = [c.space for c in chosen.values()]
     used = {name for c in chosen.values() for name in c.matching}
-    return Discovery(known, spaces[0] if spaces else None, tuple(chosen), tuple(sorted(used)))
+    return Discovery(build, known, spaces[0] if spaces else None, tuple(chosen), tuple(sorted(used)))
 
 
 def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> None:
-    try:
+    with user_code("The build function, called with its default hyperparameters,", ModelError):
         build_model(build, hp, seed=0)
-    except UsageError:
-        raise
-    except Exception as error:
-        shown = "".join(traceback.format_exception(error.with_traceback(error.__traceback__)))
-        raise ModelError(f"The build function failed with its default hyperparameters:\n{shown}") from error
 
 
 def _foreign(scopes: list[Any], ours: set[str]) -> list[Any]:

@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -23,8 +23,13 @@ from actsearch.training.callbacks import Recorder
 from actsearch.training.execution import reason_of
 from actsearch.training.resources import Meter, Stopwatch
 
+if TYPE_CHECKING:
+    from keras_tuner import Tuner as _AnyTuner
+else:
+    _AnyTuner = object
 
-class MLflowTracking:
+
+class MLflowTracking(_AnyTuner):
     """A mixin that gives a KerasTuner tuner the ledger and the MLflow runs of `ActivationTuner`.
 
     KerasTuner trains as it always does: its oracle, its order, its repetition. Each execution is seeded, measured

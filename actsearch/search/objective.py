@@ -29,15 +29,17 @@ def parse_objective(objective: Any) -> Objective:
     """
     if isinstance(objective, Objective):
         return objective
+    direction: str | None
     if isinstance(objective, str):
-        name, _, direction = objective.partition(":")
-        direction = direction or _direction_of(name)
+        name, _, given = objective.partition(":")
+        direction = given or _direction_of(name)
     else:
-        name, direction = getattr(objective, "name", None), getattr(objective, "direction", None)
+        name = getattr(objective, "name", None) or ""
+        direction = getattr(objective, "direction", None)
     if not name or direction not in list(Direction):
         raise UsageError(
-            f"Objective {objective!r}: cannot tell whether more or less of it is better.{did_you_mean(str(name), _USUAL)} "
-            f"Say so: {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
+            f"Objective {objective!r}: cannot tell whether more or less of it is better."
+            f"{did_you_mean(str(name), _USUAL)} Say so: {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
         )
     return Objective(str(name), Direction(direction))
 

@@ -1,11 +1,15 @@
 """What a search found."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 
+from actsearch.analysis.findings import Verdict
+from actsearch.analysis.report import markdown
+from actsearch.analysis.verdict import verdict_of
 from actsearch.errors import SearchFailedError
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.search.weights import load_weights
@@ -30,6 +34,7 @@ class SearchResult:
     directory: Path
     mlflow: dict[str, Any] = field(default_factory=dict)
     build: BuildFunction | None = field(default=None, repr=False)
+    sample: Any = field(default=None, repr=False)
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -51,6 +56,11 @@ class SearchResult:
     def mlflow_run_id(self) -> str | None:
         """The run of the search in MLflow."""
         return self.mlflow.get("run_id")
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the evidence says of each trial against the baseline."""
+        return verdict_of(self.record)
 
     def to_frame(self) -> "pd.DataFrame":
         """One row an execution: trial, activation, hyperparameters, seed, status, score, cost."""
@@ -79,15 +89,13 @@ class SearchResult:
             raise SearchFailedError("This result was read from a ledger; search() or the tuner that made it can build.")
         hp = keras_tuner.HyperParameters()
         hp.values = dict(trial.hyperparameters)
-        model = build_model(self.build, hp, seed=self.record.settings["seed"])
+        model = build_model(self.build, hp, seed=self.record.settings["seed"], sample=self.sample)
         model.set_weights(load_weights(self.directory, trial.trial_id))
         return model
 
     def report(self) -> str:
-        """The leaderboard in markdown."""
-        from actsearch.analysis.report import markdown
-
-        return markdown(self.record)
+        """Verdict and leaderboard in markdown."""
+        return markdown(self.record, self.verdict)
 
 
 def failure(search: SearchRecord) -> str:

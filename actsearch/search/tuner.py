@@ -1,5 +1,7 @@
 """The search itself: trials from an oracle, executions in the order of an allocation, facts into the ledger."""
 
+import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +10,14 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
-from actsearch.errors import SearchFailedError, UsageError
-from actsearch.ledger import Ledger
+from actsearch.errors import SearchFailedError
+from actsearch.ledger import Kind, Ledger
 from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord, TrialRecord
-from actsearch.search.allocation import Allocation, Fixed
+from actsearch.search.allocation import make_allocation
 from actsearch.search.describe import describe_search
 from actsearch.search.directory import ORACLE_FOLDER, prepare_directory
 from actsearch.search.discovery import discover
-from actsearch.search.inputs import check_count, describe_data, training_data
+from actsearch.search.inputs import check_numbers, describe_data, training_data
 from actsearch.search.objective import parse_objective
 from actsearch.search.oracle import GridOracle, grid_size, make_oracle
 from actsearch.search.progress import Lines, Reporter
@@ -26,7 +28,7 @@ from actsearch.search.weights import load_weights, save_weights
 from actsearch.tracking.store import store_address
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.execution import Executions
-from actsearch.training.preparing import BuildFunction, build_model
+from actsearch.training.preparing import BuildFunction, build_model, some_rows
 
 
 class ActivationTuner(keras_tuner.Tuner):
@@ -40,7 +42,12 @@ class ActivationTuner(keras_tuner.Tuner):
             `keras_tuner.HyperModel`.
         objective: A metric of the logs (`"val_accuracy"`), with a direction where the name does not tell
             (`"val_f1:max"`).
-        executions: Trainings of each trial, each from another seed.
+        executions: Trainings of each trial, each from another seed; at each rung, in `halving`.
+        allocation: Which trial gets the next execution: `fixed`, `halving` or `race`; see
+            `actsearch.search.allocation`.
+        max_executions: The most trainings of a trial, in `race`.
+        alpha, margin: The chance of wrong claims, and the difference that does not matter; for `race` and the verdict.
+        time_budget: Seconds after which no further seed is begun; the one under way is completed.
         epochs: Epochs of an execution.
         batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
         oracle: `grid`, `random`, `bayesian`, `hyperband`, a KerasTuner oracle, or None: a grid where the space is
@@ -75,6 +82,11 @@ class ActivationTuner(keras_tuner.Tuner):
         *,
         objective: Any = "val_accuracy",
         executions: int = 3,
+        allocation: str = "fixed",
+        max_executions: int = 30,
+        alpha: float = 0.05,
+        margin: float | None = None,
+        time_budget: float | None = None,
         epochs: int = 30,
         batch_size: int = 32,
         oracle: str | keras_tuner.Oracle | None = None,
@@ -86,21 +98,28 @@ class ActivationTuner(keras_tuner.Tuner):
         experiment: str | None = None,
         reporter: Reporter | None = None,
     ) -> None:
-        for name, value in {"executions": executions, "epochs": epochs, "batch_size": batch_size}.items():
-            check_count(name, value)
-        if max_trials is not None:
-            check_count("max_trials", max_trials)
-        if not isinstance(seed, int) or seed < 0:
-            raise UsageError(f"seed must be a whole number from 0 on, not {seed!r}.")
+        counts = {"executions": executions, "max_executions": max_executions, "epochs": epochs}
+        check_numbers({**counts, "batch_size": batch_size, "max_trials": max_trials}, seed, time_budget)
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
         self._objective = parse_objective(objective)
-        self._settings = {
+        self._allocation = make_allocation(
+            allocation,
+            self._objective,
+            executions=executions,
+            max_executions=max_executions,
+            alpha=alpha,
+            margin=margin,
+        )
+        self._settings: dict[str, Any] = {
             "seed": seed,
-            "executions": executions,
-            "epochs": epochs,
+            **counts,
             "batch_size": batch_size,
             "max_trials": max_trials,
+            "allocation": allocation,
+            "alpha": alpha,
+            "margin": margin,
+            "time_budget": time_budget,
         }
         self._address = store_address(tracking_uri, experiment)
         self._discovery = discover(self._build)
@@ -109,6 +128,7 @@ class ActivationTuner(keras_tuner.Tuner):
         made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
         made.verbose = 0
         self._settings["oracle"] = type(made).__name__
+        self._settings["matching"] = "on" if self._discovery.space is None or self._discovery.space.matching else "off"
         self._reporter: Reporter = reporter or Lines()
         name = self._discovery.space.name if self._discovery.space else "search"
         self.search_directory = prepare_directory(directory, name, overwrite=overwrite)
@@ -119,9 +139,11 @@ class ActivationTuner(keras_tuner.Tuner):
             project_name=ORACLE_FOLDER,
             overwrite=True,
         )
-        self._ledger: Ledger | None = None
+        self._sample: Any = None
         self._trials: dict[str, TrialRecord] = {}
         self._best_scores: dict[str, float | None] = {}
+
+    _ledger: Ledger
 
     def _populate_initial_space(self) -> None:
         """The space is known already, from one build instead of one for each conditional scope."""
@@ -169,12 +191,13 @@ class ActivationTuner(keras_tuner.Tuner):
             fit=self._own_fit,
             seed=self._settings["seed"],
         )
+        self._sample = some_rows(training.x)
         described = data or describe_data(training)
         search = describe_search(self._discovery, self._objective, self._settings, described, self._address)
         with recording.of(search) as self._ledger:
             self._reporter.begin(search, str(self.search_directory))
             try:
-                self._run(Fixed(self._settings["executions"]))
+                self._run()
             finally:
                 self._reporter.end()
         return self._result(recording.mlflow)
@@ -186,7 +209,7 @@ class ActivationTuner(keras_tuner.Tuner):
             trial_id=trial.trial_id,
             execution=execution,
             seed=execution_seed(self._settings["seed"], execution),
-            epochs=int(values.get("tuner/epochs", self._settings["epochs"])),
+            epochs=self._epochs(trial.trial_id, execution, values),
             hyperparameters=values,
         )
         trained = self._executions.run(request)
@@ -199,49 +222,66 @@ class ActivationTuner(keras_tuner.Tuner):
         self._reporter.execution(self._trials[trial.trial_id], trained.record)
         return trained.record
 
+    def _epochs(self, trial_id: str, execution: int, values: Mapping[str, Any]) -> int:
+        """All epochs; fewer where Hyperband or halving gives fewer."""
+        share = self._allocation.epochs(trial_id, execution)
+        return max(1, round(share * int(values.get("tuner/epochs", self._settings["epochs"]))))
+
     def recorded(self) -> SearchRecord | None:
         """The search so far, from its ledger; None before it began."""
-        return self._ledger.read() if self._ledger is not None else None
+        return self._ledger.read() if hasattr(self, "_ledger") else None
 
     def load_model(self, trial: Any) -> Any:
         """The model of a trial, with the weights of its best execution."""
-        model = build_model(self._build, trial.hyperparameters, self._settings["seed"])
+        model = build_model(self._build, trial.hyperparameters, self._settings["seed"], self._sample)
         model.set_weights(load_weights(self.search_directory, trial.trial_id))
         return model
 
-    def _run(self, allocation: Allocation) -> None:
+    def _run(self) -> None:
         """Each proposed trial's first execution, then the others seed by seed."""
+        deadline = time.monotonic() + (self._settings["time_budget"] or math.inf)
         for trial in self._proposals():
-            allocation.add(trial.trial_id, baseline=self._trials[trial.trial_id].activation == self._discovery.baseline)
-            self._run_next(allocation)
+            is_baseline = self._trials[trial.trial_id].activation == self._discovery.baseline
+            self._allocation.add(trial.trial_id, baseline=is_baseline)
+            self._run_next()
             self._tell_oracle(trial)
-        self._reporter.plan(len(self._trials), len(self._trials) * self._settings["executions"])
-        while self._run_next(allocation):
-            pass
+            if time.monotonic() > deadline:
+                break
+        self._plan(len(self._trials))
+        while self._run_next():
+            if time.monotonic() > deadline:
+                self._allocation.stop()
+        if time.monotonic() > deadline:
+            self._reporter.message("The time budget is used up; the search stopped after a complete seed.")
         self._score_trials()
 
-    def _run_next(self, allocation: Allocation) -> bool:
-        asked = allocation.ask()
+    def _run_next(self) -> bool:
+        asked = self._allocation.ask()
         if asked is None:
             return False
-        trial_id, execution = asked
-        record = self.run_trial(self.oracle.get_trial(trial_id), execution)
-        allocation.tell(trial_id, execution, record.score)
+        record = self.run_trial(self.oracle.get_trial(asked[0]), asked[1])
+        known = len(self._allocation.decisions)
+        self._allocation.tell(*asked, record.score)
+        self._allocation.finished  # noqa: B018  decisions are taken when the allocation looks for what is next
+        for number, decision in enumerate(self._allocation.decisions[known:], start=known + 1):
+            self._ledger.append(Kind.DECISION, str(number), decision)
         return True
 
+    def _plan(self, num_trials: int | None) -> None:
+        """How many executions are to come is known beforehand for a fixed number of them only."""
+        fixed = num_trials is not None and self._settings["allocation"] == "fixed"
+        self._reporter.plan(num_trials, num_trials * self._settings["executions"] if fixed else None)
+
     def _proposals(self) -> Iterator[Any]:
-        planned = self._planned_trials()
-        self._reporter.plan(planned, planned * self._settings["executions"] if planned else None)
+        self._plan(self._planned_trials())
         while True:
             trial = self.oracle.create_trial(self.tuner_id)
             if trial.status != "RUNNING":
                 return
             values = dict(trial.hyperparameters.values)
-            record = TrialRecord(
-                trial.trial_id, values, self._discovery.label(values), self._discovery.matching(values)
-            )
-            self._trials[trial.trial_id] = record
-            self._ledger.append_trial(record)
+            label, matching = self._discovery.label(values), self._discovery.matching(values)
+            self._trials[trial.trial_id] = TrialRecord(trial.trial_id, values, label, matching)
+            self._ledger.append_trial(self._trials[trial.trial_id])
             yield trial
 
     def _planned_trials(self) -> int | None:
@@ -264,14 +304,17 @@ class ActivationTuner(keras_tuner.Tuner):
 
     def _is_best(self, record: ExecutionRecord) -> bool:
         known = self._best_scores.get(record.trial_id)
-        return known is None or self._objective.best({"known": known, "new": record.score}) == "new"
+        if known is None or record.score is None:
+            return known is None
+        return bool(self._objective.best({"known": known, "new": record.score}) == "new")
 
     def _result(self, mlflow: dict[str, Any]) -> SearchResult:
         record = self._ledger.read()
         if "problem" in mlflow:
             self._reporter.message(
-                f"MLflow was not written to the end: {mlflow['problem']}. The ledger in {self.search_directory} is whole."
+                f"MLflow was not written to the end: {mlflow['problem']}. "
+                f"The ledger in {self.search_directory} is whole."
             )
         if record.best is None:
             raise SearchFailedError(failure(record))
-        return SearchResult(record, self.search_directory, mlflow, self._build)
+        return SearchResult(record, self.search_directory, mlflow, self._build, self._sample)

@@ -13,7 +13,10 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
+from actsearch.analysis.outcomes import Decision
+from actsearch.analysis.pictures import pictures_of
 from actsearch.analysis.report import markdown
+from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import End, Fact, Kind, parse
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
 from actsearch.tracking.store import StoreAddress
@@ -65,6 +68,10 @@ class Drawing:
                 self._draw_trial(parse(fact, TrialRecord))
             elif fact.kind is Kind.EXECUTION:
                 self._draw_execution(parse(fact, ExecutionRecord))
+            elif fact.kind is Kind.DECISION:
+                decision = parse(fact, Decision)
+                run = self._runs[("trial", decision.trial_id)]
+                self._client.set_tag(run, "actsearch.decision", _tag(f"{decision.action}: {decision.reason}"))
             elif fact.kind is Kind.END:
                 self.close(parse(fact, End))
 
@@ -117,11 +124,17 @@ class Drawing:
             self._client.set_terminated(self._runs[("trial", trial.trial_id)], status, at)
         search = replace(self._search, trials=tuple(self._trials.values()), ended_at=end.at)
         run = self._runs[("search",)]
-        self._client.set_tag(run, "mlflow.note.content", markdown(search)[:8000])
+        verdict = verdict_of(search) if search.best is not None else None
+        self._client.set_tag(run, "mlflow.note.content", markdown(search, verdict)[:8000])
+        if verdict is not None:
+            for name, figure in pictures_of(search, verdict).items():
+                self._client.log_figure(run, figure, f"report/{name}.png")
+            for finding in verdict.findings:
+                self._client.set_tag(self._runs[("trial", finding.trial_id)], "actsearch.verdict", str(finding.outcome))
         if end.reason:
             self._client.set_tag(run, "actsearch.reason", _tag(end.reason))
         executions = [e for t in search.trials for e in t.executions]
-        metrics = {"num_trials": len(search.trials), "num_executions": len(executions)}
+        metrics = {"num_trials": float(len(search.trials)), "num_executions": float(len(executions))}
         metrics["search_seconds"] = end.at - search.created_at
         if search.best is not None and search.best.mean_score is not None:
             metrics[self._best_name] = search.best.mean_score

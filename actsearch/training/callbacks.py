@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from actsearch.errors import ExecutionFailedError, UnknownNameError, UsageError
+from actsearch.errors import ExecutionFailedError, UnknownObjectiveError, UsageError
 from actsearch.records import Objective
 from actsearch.training.resources import Stopwatch
 
@@ -53,7 +53,7 @@ class Recorder(keras.callbacks.Callback):
     """Keeps what an execution leaves: logs and seconds of each epoch, and the weights of the best one.
 
     Raises:
-        UnknownNameError: The objective is not among the logs of an epoch: the search is meaningless.
+        UnknownObjectiveError: The objective is not among the logs of an epoch: the search is meaningless.
         ExecutionFailedError: The loss or the objective is NaN or infinite.
     """
 
@@ -89,6 +89,6 @@ class Recorder(keras.callbacks.Callback):
 
 
 def check_objective(objective: Objective, names: Iterable[str]) -> None:
-    """Raises `UnknownNameError` where the objective is not among the names of an epoch's logs."""
+    """Raises `UnknownObjectiveError` where the objective is not among the names of an epoch's logs."""
     if objective.name not in (names := list(names)):
-        raise UnknownNameError("objective", objective.name, names)
+        raise UnknownObjectiveError(objective.name, names)

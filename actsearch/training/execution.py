@@ -10,7 +10,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from actsearch.errors import ExecutionFailedError, UsageError
+from actsearch.errors import ExecutionFailedError, UnknownObjectiveError
 from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, Status
 from actsearch.training.callbacks import Callbacks, Recorder, check_objective, fresh, need_fit
 from actsearch.training.compiled import order_of
@@ -63,22 +63,22 @@ class Executions:
         """Runs one execution; what goes wrong in it is recorded as FAILED with its reason.
 
         Raises:
-            UsageError: What is wrong would be wrong in every execution.
+            UsageError: A callback cannot be copied, or the objective is not logged: no execution could go well.
         """
         started_at = time.time()
         recorder = Recorder(self._objective)
         trainer = None
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
+        callbacks = [*fresh(self._callbacks), recorder]  # the last one sees what the others add to the logs
         try:
-            callbacks = [*fresh(self._callbacks), recorder]  # the last one sees what the others add to the logs
             batch_size = int(hp.values.get("batch_size", self._batch_size))
             compiled = self._tensors is not None and not need_fit(callbacks[:-1])
             trainer = "compiled" if compiled else "fit"
             run = self._run_compiled if compiled else self._run_fit
             prepared, usage = run(request, hp, callbacks, batch_size)
             resources, test = self._measure(prepared, recorder, usage, batch_size)
-        except UsageError:
+        except UnknownObjectiveError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a user's model raises ends this execution only
             return Trained(self._failed(request, started_at, recorder, trainer, error))
@@ -120,7 +120,7 @@ class Executions:
         return prepared, meter.read()
 
     def _run_fit(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
-        prepared = self._workshop.prepare_for_fit(hp, request.seed)
+        prepared = self._workshop.prepare_for_fit(hp, request.seed, self._data.x)
         data = self._data
         options: dict[str, Any] = {
             "y": data.y,
@@ -178,7 +178,7 @@ class Executions:
 
     def _inference(self, prepared: Prepared, batch_size: int) -> float:
         """Median microseconds a sample of a forward pass over one batch."""
-        forward, count = prepared.predict or predict_function(prepared.model, _some(self._data.x), batch_size)
+        forward, count = prepared.predict or predict_function(prepared.model, self._data.x, batch_size)
         watch = Stopwatch()
         seconds: list[float] = []
         while len(seconds) < 5 or (sum(seconds) < 0.02 and len(seconds) < 50):
@@ -215,14 +215,6 @@ def reason_of(error: Exception) -> str:
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno} in {last.name})"
-
-
-def _some(x: Any) -> Any:
-    """The first batch of a data set; arrays as they are."""
-    if isinstance(x, np.ndarray | list | tuple | dict):
-        return x
-    first = next(iter(x))
-    return first[0] if isinstance(first, tuple) else first
 
 
 def _first(output: Any) -> Any:

@@ -29,11 +29,17 @@ class Prepared:
     trace_seconds: float
 
 
-def build_model(build: BuildFunction, hp: Any, seed: int) -> keras.Model:
+def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) -> keras.Model:
     """A new model, its weights drawn from the seed; learned parameters of activations escape weight decay.
 
     Keras draws the seeds of initializers and dropout from Python's generator. TensorFlow's own is seeded once a search:
     `tf.random.set_seed` throws away all that TensorFlow has compiled, some 300 ms for each traced model.
+
+    Args:
+        build: From hyperparameters to a compiled model.
+        hp: The hyperparameters.
+        seed: Seeds Python and NumPy.
+        sample: Some rows of x, which make the weights of a model that does not know its input's shape.
 
     Raises:
         ModelError: The build function does not return a compiled Keras model.
@@ -48,7 +54,10 @@ def build_model(build: BuildFunction, hp: Any, seed: int) -> keras.Model:
             "The build function returned a model that is not compiled, so there is no loss to train on. "
             "Call model.compile(optimizer, loss, metrics) in it before it returns."
         )
-    exclude_from_weight_decay(model)
+    if not model.built and sample is not None:
+        model(sample)
+    if model.built:
+        exclude_from_weight_decay(model)
     return model
 
 
@@ -72,7 +81,7 @@ class Workshop:
     def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> Prepared:
         """A model whose epochs run compiled."""
         watch = Stopwatch()
-        fresh = build_model(self._build, hp, seed)
+        fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
         key = _key(hp.values, batch_size)
         kept = self._kept.pop(key, None)
         if kept is not None and kept.epochs is not None and _same_shapes(fresh, kept.model):
@@ -92,19 +101,27 @@ class Workshop:
             self._kept.popitem(last=False)
         return prepared
 
-    def prepare_for_fit(self, hp: Any, seed: int) -> Prepared:
+    def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> Prepared:
         """A model that `model.fit` trains; nothing of it is kept."""
         watch = Stopwatch()
-        model = build_model(self._build, hp, seed)
+        model = build_model(self._build, hp, seed, some_rows(x))
         return Prepared(model, None, None, watch.lap(), 0.0)
 
 
 def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
     """A traced forward pass over one batch: a function of no arguments, and how many samples it takes."""
-    sample = tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:batch_size]), x)
+    sample = some_rows(x, batch_size)
     forward = tf.function(lambda: model(sample, training=False), autograph=False).get_concrete_function()
     forward()
     return forward, int(tf.nest.flatten(sample)[0].shape[0])
+
+
+def some_rows(x: Any, count: int = 1) -> Any:
+    """The first rows of arrays or nested structures of them; the first batch of a data set."""
+    if not isinstance(x, np.ndarray | tf.Tensor | list | tuple | dict):
+        first = next(iter(x))
+        return first[0] if isinstance(first, tuple) else first
+    return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:count]), x)
 
 
 def _key(values: Mapping[str, Any], batch_size: int) -> str:
@@ -124,8 +141,8 @@ def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
     variables = _variables(model)
     if len(variables) != len(state):
         raise ExecutionFailedError(
-            f"The model has {len(variables)} variables now and had {len(state)} when it was built: its train_step makes "
-            "variables. Make them in build()."
+            f"The model has {len(variables)} variables now and had {len(state)} when it was built: its train_step "
+            "makes variables. Make them in build()."
         )
     for variable, value in zip(variables, state, strict=True):
         variable.assign(value)

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -90,7 +91,7 @@ def _peak_memory(process: psutil.Process) -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def _memory_statistics():  # type: ignore[no-untyped-def]
+def _memory_statistics() -> Any:
     import tensorflow as tf
 
     return tf.config.experimental

@@ -117,7 +117,8 @@ def test_the_ui_serves_the_store_of_a_search_from_any_folder(digits, store, tmp_
             address = line.split()[2]
             assert address.startswith("http://127.0.0.1:")
             request = urllib.request.Request(
-                f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name=seen", headers={"Accept": "application/json"}
+                f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name=seen",
+                headers={"Accept": "application/json"},
             )
             with urllib.request.urlopen(request, timeout=20) as answer:
                 assert b'"seen"' in answer.read()

@@ -112,7 +112,9 @@ def test_every_kind_of_data(program, store, tmp_path, source, says):
 
 
 def test_a_model_with_options(program, store):
-    status, _, err = program("search", "classic", "--model", "cnn", "--layers", 2, "--units", 4, "--dropout", 0.1, "--batch-norm", *QUICK)
+    status, _, err = program(
+        "search", "classic", "--model", "cnn", "--layers", 2, "--units", 4, "--dropout", 0.1, "--batch-norm", *QUICK
+    )
     assert status == 0, err
 
 

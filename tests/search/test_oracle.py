@@ -52,7 +52,9 @@ def test_the_first_trial_is_the_baseline(tmp_path):
 
 def test_part_of_a_grid_is_drawn_from_the_seed(tmp_path):
     def part(seed, name):
-        oracle = GridOracle(GOAL, max_trials=5, seed=seed, hyperparameters=space_of("relu", "elu", "selu", units=[1, 2, 3, 4]))
+        oracle = GridOracle(
+            GOAL, max_trials=5, seed=seed, hyperparameters=space_of("relu", "elu", "selu", units=[1, 2, 3, 4])
+        )
         return proposals(oracle, tmp_path / name)
 
     one, same, other = part(0, "a"), part(0, "b"), part(1, "c")
@@ -113,7 +115,9 @@ def test_every_oracle_proposes_within_the_space(name, tmp_path):
 @pytest.mark.parametrize("name", ["random", "bayesian"])
 def test_the_seed_reaches_the_oracle_even_when_it_is_zero(name, tmp_path):
     def draws(folder):
-        oracle = make_oracle(name, OBJECTIVE, space=space_of("relu", "elu", "selu", units=[8, 16, 32]), max_trials=5, seed=0)
+        oracle = make_oracle(
+            name, OBJECTIVE, space=space_of("relu", "elu", "selu", units=[8, 16, 32]), max_trials=5, seed=0
+        )
         return proposals(oracle, tmp_path / folder)
 
     assert draws("a") == draws("b")

@@ -46,9 +46,15 @@ def test_every_trial_and_execution_is_in_the_store(digits, store):
         assert drawn.metrics["best_val_accuracy"] == pytest.approx(trial.mean_score)
         assert drawn.metrics["best_val_accuracy_sd"] == pytest.approx(trial.sd_score)
         assert drawn.metrics["num_executions"] == 2
-        assert {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"} <= set(drawn.metrics)
+        assert {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"} <= set(
+            drawn.metrics
+        )
     one = result.trials[0].executions[0]
-    drawn = next(r for r in executions if r.data.tags["actsearch.trial_id"] == one.trial_id and r.data.tags["actsearch.execution"] == "1")
+    drawn = next(
+        r
+        for r in executions
+        if r.data.tags["actsearch.trial_id"] == one.trial_id and r.data.tags["actsearch.execution"] == "1"
+    )
     curve = store.get_metric_history(drawn.info.run_id, "val_loss")
     assert [(p.step, p.value) for p in curve] == list(enumerate(one.history["val_loss"], start=1))
     assert "relu" in search.data.tags["mlflow.note.content"]
@@ -156,7 +162,7 @@ def test_an_interrupted_search_leaves_nothing_running(digits, store):
     tuner = tuner_for(classic)
     with pytest.raises(KeyboardInterrupt):
         run(tuner, digits, callbacks=[Interrupt()])
-    end = parse([f for f in Ledger("found").facts() if f.kind is Kind.END][0], End)
+    end = parse(next(f for f in Ledger("found").facts() if f.kind is Kind.END), End)
     assert end.how == "interrupted"
     assert {r.info.status for r in runs_of(store)} == {"KILLED"}
     assert tuner.recorded().best is None
@@ -263,7 +269,9 @@ def test_a_build_function_that_returns_something_else(build, says):
         tuner_for(build)
 
 
-@pytest.mark.parametrize("wrong", [{"executions": 0}, {"epochs": 1.5}, {"max_trials": 0}, {"seed": -1}, {"batch_size": True}])
+@pytest.mark.parametrize(
+    "wrong", [{"executions": 0}, {"epochs": 1.5}, {"max_trials": 0}, {"seed": -1}, {"batch_size": True}]
+)
 def test_numbers_that_cannot_be(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         tuner_for(**wrong)
@@ -298,7 +306,10 @@ def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monke
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
     result = run(tuner_for(classic, executions=1), digits)
     client = MlflowClient(f"sqlite:///{tmp_path / 'other.db'}")
-    assert client.get_run(result.mlflow_run_id).info.experiment_id == client.get_experiment_by_name("of my own").experiment_id
+    assert (
+        client.get_run(result.mlflow_run_id).info.experiment_id
+        == client.get_experiment_by_name("of my own").experiment_id
+    )
     assert not (tmp_path / "mlflow.db").exists()
 
 
@@ -334,5 +345,7 @@ def test_activations_for_each_layer(digits, store):
 
 def test_numbers_of_numpy_are_written_too(digits, store):
     x, y = digits
-    result = actsearch.search(classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, reporter=Silent(), directory="found")
+    result = actsearch.search(
+        classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, reporter=Silent(), directory="found"
+    )
     assert result.best is not None

@@ -37,7 +37,11 @@ def test_a_file_is_named_after_itself(tmp_path):
 
 
 def test_numbers_in_the_short_form_of_science_are_numbers(tmp_path):
-    space = load_space(write(tmp_path, "activations: [relu]\nhyperparameters: {learning_rate: {min: 1e-4, max: 1e-2, sampling: log}}\n"))
+    space = load_space(
+        write(
+            tmp_path, "activations: [relu]\nhyperparameters: {learning_rate: {min: 1e-4, max: 1e-2, sampling: log}}\n"
+        )
+    )
     assert space.hyperparameters["learning_rate"].min == 0.0001
 
 

@@ -13,7 +13,9 @@ def written(folder, *, end=True) -> Ledger:
     ledger = Ledger(folder / "search", create=True)
     objective = Objective("val_accuracy", Direction.MAX)
     environment = {"packages": {"keras": "3"}, "git_commit": "abc"}
-    ledger.append_search(SearchRecord("s1", "space [1]", objective, "relu", 100.0, settings={"seed": 0}, environment=environment))
+    ledger.append_search(
+        SearchRecord("s1", "space [1]", objective, "relu", 100.0, settings={"seed": 0}, environment=environment)
+    )
     for trial in ("0", "1"):
         ledger.append_trial(TrialRecord(trial, {"activation": "relu", "leaky_relu.slope": 0.1}, "relu"))
         for number in (1, 2):
@@ -45,8 +47,18 @@ def address(tmp_path):
 def everything(store) -> dict:
     found = {}
     for run in runs_of(store):
-        histories = {m: [(p.step, p.value, p.timestamp) for p in store.get_metric_history(run.info.run_id, m)] for m in run.data.metrics}
-        found[run.info.run_id] = (run.info.status, run.info.start_time, run.info.end_time, run.data.params, run.data.tags, histories)
+        histories = {
+            m: [(p.step, p.value, p.timestamp) for p in store.get_metric_history(run.info.run_id, m)]
+            for m in run.data.metrics
+        }
+        found[run.info.run_id] = (
+            run.info.status,
+            run.info.start_time,
+            run.info.end_time,
+            run.data.params,
+            run.data.tags,
+            histories,
+        )
     return found
 
 
@@ -73,7 +85,11 @@ def test_drawn_in_parts_is_drawn_whole(store, tmp_path, address):
 
 def test_times_are_those_of_the_ledger(store, tmp_path, address):
     draw(store, written(tmp_path), address)
-    first = next(r for r in runs_of(store, "execution") if r.data.tags["mlflow.runName"] == "relu #1" and r.info.status == "FINISHED")
+    first = next(
+        r
+        for r in runs_of(store, "execution")
+        if r.data.tags["mlflow.runName"] == "relu #1" and r.info.status == "FINISHED"
+    )
     assert (first.info.start_time, first.info.end_time) == (101_000, 104_000)
     points = store.get_metric_history(first.info.run_id, "val_accuracy")
     assert [(p.step, p.timestamp, p.value) for p in points] == [(1, 102_000, 0.5), (2, 103_500, 0.6)]

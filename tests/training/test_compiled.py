@@ -88,10 +88,15 @@ def test_several_inputs_and_outputs():
         keras.utils.set_random_seed(1)
         a, b = keras.Input((5,), name="a"), keras.Input((3,), name="b")
         hidden = keras.layers.Dense(6, "relu")(keras.layers.concatenate([a, b]))
-        outputs = {"kind": keras.layers.Dense(3, "softmax", name="kind")(hidden), "size": keras.layers.Dense(1, name="size")(hidden)}
+        outputs = {
+            "kind": keras.layers.Dense(3, "softmax", name="kind")(hidden),
+            "size": keras.layers.Dense(1, name="size")(hidden),
+        }
         model = keras.Model({"a": a, "b": b}, outputs)
         model.compile(
-            "adam", {"kind": "sparse_categorical_crossentropy", "size": "mse"}, metrics={"kind": ["accuracy"], "size": ["mae"]}
+            "adam",
+            {"kind": "sparse_categorical_crossentropy", "size": "mse"},
+            metrics={"kind": ["accuracy"], "size": ["mae"]},
         )
         return model
 

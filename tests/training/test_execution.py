@@ -54,7 +54,9 @@ def test_the_weights_are_those_of_the_best_epoch(data):
     model = small_network(hyperparameters("relu"))
     model.set_weights(trained.weights)
     x, y = data.validation
-    assert model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] == pytest.approx(trained.record.score, abs=1e-6)
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] == pytest.approx(
+        trained.record.score, abs=1e-6
+    )
 
 
 def hyperparameters(activation):
@@ -200,10 +202,17 @@ def test_learned_slopes_escape_weight_decay(data):
     def build(hp):
         activation = actsearch.choose(hp, {"activations": ["prelu"]})
         model = keras.Sequential(
-            [keras.Input((64,)), keras.layers.Dense(8), activation.layer(), keras.layers.Dense(10, activation="softmax")]
+            [
+                keras.Input((64,)),
+                keras.layers.Dense(8),
+                activation.layer(),
+                keras.layers.Dense(10, activation="softmax"),
+            ]
         )
         model.compile(
-            keras.optimizers.AdamW(1e-3, weight_decay=50.0), lambda y, p: 0.0 * keras.ops.sum(p, axis=-1), metrics=["accuracy"]
+            keras.optimizers.AdamW(1e-3, weight_decay=50.0),
+            lambda y, p: 0.0 * keras.ops.sum(p, axis=-1),
+            metrics=["accuracy"],
         )
         return model
 

@@ -1,0 +1,129 @@
+"""The verdict in one sentence, from its findings and nothing else."""
+
+from collections.abc import Sequence
+
+from actsearch.analysis.findings import Finding, Ratio, Verdict
+from actsearch.analysis.outcomes import Outcome
+
+SAME_COST = 0.1
+MAX_NAMES = 4
+
+
+def recommend(verdict: Verdict) -> str:
+    """What to do, in one sentence."""
+    if not verdict.findings:
+        return "nothing to compare: no two trials with a score"
+    if verdict.baseline is None:
+        return _without_baseline(verdict)
+    better = verdict.with_outcome(Outcome.BETTER)
+    undecided = _open(verdict)
+    if better:
+        return "; ".join([_better(verdict, better), *_leftover(undecided)])
+    if verdict.baseline_beaten and undecided:
+        return f"{verdict.baseline} is not the best; {_between(undecided, 'which is better is undecided between ')}"
+    if len(undecided) == len(verdict.findings):
+        return _between(undecided, "undecided between ", verdict.baseline)
+    return "; ".join([_keep(verdict), *_leftover(undecided)])
+
+
+def _better(verdict: Verdict, better: Sequence[Finding]) -> str:
+    best, units = better[0], verdict.units
+    shown = f"{units.difference(best.difference or 0.0)} {units.interval(best.interval.low, best.interval.high)}"
+    text = f"{best.activation}: {shown}, {_cost(best)}"
+    return f"{text}; {_are(better[1:])} better too" if better[1:] else text
+
+
+def _keep(verdict: Verdict) -> str:
+    """The baseline, or what is as good and cheaper."""
+    same, worse = verdict.with_outcome(Outcome.EQUIVALENT), verdict.with_outcome(Outcome.WORSE)
+    margin = verdict.units.margin(verdict.margin)
+    cheaper = [f for f in same if (time := _time(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
+    if cheaper:
+        best = min(cheaper, key=lambda f: f.prices["train_seconds"].estimate)
+        return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {_cost(best)}"
+    dearer = [f for f in same if (time := _time(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
+    beaten = [f for f in verdict.findings if f.beaten and f.outcome is Outcome.UNDECIDED]
+    parts = []
+    if same:
+        takes = "".join(f" and {f.activation} takes {_cost(f)}" for f in dearer[:MAX_NAMES])
+        parts.append(f"{_are(same)} equivalent within {margin}{takes}")
+    parts += [f"{_are(worse)} worse"] if worse else []
+    parts += [f"{_are(beaten)} not the best"] if beaten else []
+    return f"keep {verdict.baseline}: {', '.join(parts)}"
+
+
+def _without_baseline(verdict: Verdict) -> str:
+    parts = [f"no baseline to compare with: {verdict.leader} has the best mean"]
+    worse, same = verdict.with_outcome(Outcome.WORSE), verdict.with_outcome(Outcome.EQUIVALENT)
+    parts += [f"{_are(worse)} shown worse"] if worse else []
+    parts += [f"{_are(same)} equivalent within {verdict.units.margin(verdict.margin)}"] if same else []
+    undecided = _open(verdict)
+    parts += [_between(undecided, "undecided between ", verdict.leader)] if undecided else []
+    return "; ".join(parts)
+
+
+def _open(verdict: Verdict) -> list[Finding]:
+    return [f for f in verdict.with_outcome(Outcome.UNDECIDED) if not f.beaten]
+
+
+def _between(findings: Sequence[Finding], text: str, other: str | None = None) -> str:
+    """Those that more executions would settle, and those that they would not."""
+    settled = [f for f in findings if f.more_executions is not None] or findings
+    names = [*([other] if other else []), *_names(settled)]
+    return "; ".join([f"{text}{_join(names)}{_more(settled)}", *_leftover([f for f in findings if f not in settled])])
+
+
+def _leftover(findings: Sequence[Finding]) -> list[str]:
+    """Undecided ones in clauses of their own: first those that more executions would settle, then by reason."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda f: f.more_executions is None):
+        groups.setdefault("" if finding.more_executions is not None else finding.reason, []).append(finding)
+    return [f"{_are(group)} undecided{_more(group)}" for group in groups.values()]
+
+
+def _more(findings: Sequence[Finding]) -> str:
+    """How many more executions would settle them, or why that cannot be told."""
+    more = [f.more_executions for f in findings if f.more_executions is not None]
+    if more:
+        low, high = _rounded(min(more)), _rounded(max(more))
+        count = str(low) if low == high else f"{low} to {high}"
+        return f": about {count} more executions{' each' if len(findings) > 1 else ''}"
+    reasons = {f.reason for f in findings if f.reason}
+    return f" ({reasons.pop()})" if len(reasons) == 1 else ""
+
+
+def _cost(finding: Finding) -> str:
+    """Training time in words."""
+    time = _time(finding)
+    if time is None:
+        return "cost not measured"
+    unsure = time.interval.low < 1 - SAME_COST or time.interval.high > 1 + SAME_COST
+    if 1.0 in time.interval and unsure:
+        return "cost not settled"
+    if 1.0 in time.interval or abs(time.estimate - 1) < SAME_COST / 2:
+        return "same cost"
+    return f"{time.estimate:.{1 if abs(time.estimate - 1) >= SAME_COST else 2}f}× the time"
+
+
+def _time(finding: Finding) -> Ratio | None:
+    return finding.prices.get("train_seconds")
+
+
+def _names(findings: Sequence[Finding]) -> list[str]:
+    return [f.activation for f in findings]
+
+
+def _are(findings: Sequence[Finding]) -> str:
+    return f"{_join(_names(findings))} {'is' if len(findings) == 1 else 'are'}"
+
+
+def _join(names: Sequence[str]) -> str:
+    if len(names) > MAX_NAMES + 1:
+        names = [*names[:MAX_NAMES], f"{len(names) - MAX_NAMES} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _rounded(count: int) -> int:
+    """Two digits: it is an estimate."""
+    step = 10 ** max(len(str(count)) - 2, 0)
+    return -(-count // step) * step

@@ -1,0 +1,75 @@
+"""How the values of an objective are oriented, judged and written: points of accuracy, or plain numbers."""
+
+import math
+from dataclasses import dataclass
+
+from actsearch.records import Direction, Objective
+
+SHARES = frozenset({"accuracy", "acc", "auc", "f1", "fbeta", "precision", "recall", "iou", "dice"})
+POINTS_MARGIN = 0.005
+RELATIVE_MARGIN = 0.01
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of an objective.
+
+    Args:
+        objective: Its name and direction.
+        level: A typical value, the baseline's mean: a metric called accuracy that runs from 0 to 100 is no share.
+
+    Example:
+
+    >>> units = Units(Objective("val_accuracy", Direction.MAX), level=0.97)
+    >>> units.difference(0.0123), units.interval(0.007, 0.018), units.default_margin
+    ('+1.2 points', '[0.7, 1.8]', 0.005)
+    """
+
+    objective: Objective
+    level: float
+
+    @property
+    def in_points(self) -> bool:
+        """Whether the objective is a share between 0 and 1, of which differences are told in points."""
+        named = not SHARES.isdisjoint(self.objective.name.lower().split("_"))
+        return named and self.objective.direction is Direction.MAX and 0 <= self.level <= 1
+
+    @property
+    def default_margin(self) -> float:
+        """The difference that does not matter: half a point of a share, else 1 % of the typical value."""
+        return POINTS_MARGIN if self.in_points else RELATIVE_MARGIN * abs(self.level)
+
+    @property
+    def sign(self) -> int:
+        """What turns a value so that larger is better."""
+        return 1 if self.objective.direction is Direction.MAX else -1
+
+    def difference(self, value: float) -> str:
+        """An oriented difference, written as the objective moves: a loss that is better by 0.1 is -0.1."""
+        if self.in_points:
+            return f"{self._number(value, sign=True)} points"
+        return f"{self.objective.name} {self._number(self.sign * value, sign=True)}"
+
+    def interval(self, low: float, high: float) -> str:
+        """An oriented interval, written as the objective moves."""
+        first, last = sorted((self.sign * low, self.sign * high))
+        return f"[{self._number(first)}, {self._number(last)}]"
+
+    def margin(self, value: float) -> str:
+        """A margin in words."""
+        return f"{self._number(value)} points" if self.in_points else f"{self._number(value)}"
+
+    def score(self, value: float) -> str:
+        """A value of the objective itself, not oriented."""
+        return f"{value:.4f}" if self.in_points else f"{value:.4g}"
+
+    def _number(self, value: float, *, sign: bool = False) -> str:
+        plus = "+" if sign else ""
+        if math.isnan(value):
+            return "unknown"
+        if math.isinf(value):
+            return "∞" if value > 0 else "-∞"
+        if not self.in_points:
+            return f"{value:{plus}.3g}"
+        points = 100 * value
+        return f"{points:{plus}.1f}" if abs(points) >= 0.1 or points == 0 else f"{points:{plus}.2f}"

@@ -1,0 +1,201 @@
+"""What goes into each activation of a model, what comes out, and the gradient that comes back.
+
+A model is run once, eagerly. Meanwhile each activation has a tap in its place that calls it and keeps sums, never the
+tensors. Eagerly, because a probe is run a few times at most: tracing a graph of it costs more than ten runs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from actsearch.errors import ModelError
+from actsearch.models.graph import is_graph, trace
+from actsearch.models.holders import Stand, stands_in
+from actsearch.models.recognition import NORMALISING
+from actsearch.models.sites import SiteKind, locate, unique
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tapped:
+    """An activation that can be measured, with the objects in a model that apply it."""
+
+    name: str
+    stand: Stand
+    shape: tuple[int | None, ...] | None
+
+    @property
+    def attribute(self) -> str:
+        """The attribute of its holders that applies it."""
+        return self.stand.keys[-1] if self.stand.keys else "call"
+
+    @property
+    def holders(self) -> list[Any]:
+        """The objects that have this attribute: the layer, or the cells inside it."""
+        owner = self.stand.owner
+        if isinstance(owner, keras.layers.Bidirectional):
+            return [_cell(owner.forward_layer), _cell(owner.backward_layer)]
+        return [_cell(owner)]
+
+
+@dataclass(eq=False)
+class Tally:
+    """Sums over what went through an activation; those with a value for each unit are arrays over its last axis.
+
+    `variation` is the largest of its uses. `latest` is what came out last, until the sums are settled.
+    """
+
+    num_units: int = 0
+    num_values: int = 0
+    num_zeros: float = 0.0
+    num_flat: float = 0.0
+    total: float = 0.0
+    squares: float = 0.0
+    variation: float = 0.0
+    slopes: Any = 0.0
+    steepest: Any = 0.0
+    gradients: Any = 0.0
+    squared_gradient: float = 0.0
+    has_gradient: bool = False
+    latest: Any = None
+    _pending: list[tuple[str, Any]] = field(default_factory=list)
+
+    def outputs(self, y: Any, slopes: Any) -> None:
+        """Adds values that came out, and the slopes of the function there."""
+        self.latest = y
+        y, slopes = _by_unit(y), tf.abs(_by_unit(slopes))
+        self.num_units = int(y.shape[1])
+        self.num_values += int(y.shape[0]) * self.num_units
+        shifted = y - y[:1]  # so that rounding does not hide how little the samples may differ
+        squares = 2 * tf.nn.l2_loss(y)
+        self._pending += [
+            ("num_zeros", tf.math.count_nonzero(tf.equal(y, 0.0))),
+            ("num_flat", tf.math.count_nonzero(tf.equal(slopes, 0.0))),
+            ("total", tf.reduce_sum(y)),
+            ("squares", squares),
+            ("variation", tf.math.divide_no_nan(2 * tf.nn.l2_loss(shifted - tf.reduce_mean(shifted, 0)), squares)),
+            ("slopes", tf.reduce_sum(slopes, 0)),
+            ("steepest", tf.reduce_max(slopes, 0)),
+        ]
+
+    def gradient(self, dz: Any) -> None:
+        """Adds a gradient that came back, with respect to what went in."""
+        self.has_gradient = True
+        dz = _by_unit(dz)
+        self._pending += [
+            ("gradients", tf.reduce_sum(tf.abs(dz), 0)),
+            ("squared_gradient", 2 * tf.nn.l2_loss(dz)),
+        ]
+
+    def settle(self) -> None:
+        """Brings the figures of all uses together."""
+        for name, tensor in self._pending:
+            combined = np.maximum if name in ("variation", "steepest") else np.add
+            setattr(self, name, combined(getattr(self, name), np.asarray(tensor, dtype="float64")))
+        self._pending.clear()
+        self.latest = None
+
+
+def find_taps(model: Any) -> list[Tapped]:
+    """The hidden activations of a model, in the order in which it applies them.
+
+    In a subclassed model those of its layers are found, in the order of their making; what its own code applies
+    (`tf.nn.relu(x)`) is out of reach.
+
+    Raises:
+        ModelError: There is none.
+    """
+    if is_graph(model):
+        hidden = [place for place in locate(trace(model)) if place.site.kind is SiteKind.HIDDEN]
+        found = [Tapped(place.site.name, place.stand, place.site.shape) for place in hidden]
+    else:
+        found = list(_in_layers(model))
+    if not found:
+        raise ModelError(
+            f"The model {model.name!r} has no hidden activation that can be measured. Put activations in as layers "
+            '(keras.layers.Activation("relu")) or arguments (activation="relu").'
+        )
+    return found
+
+
+@contextmanager
+def tapped(taps: Iterable[Tapped]) -> Iterator[dict[str, Tally]]:
+    """Taps for the time of the block; the sums by the name of each.
+
+    The taps lie in the instances' dictionaries, below what Keras and TensorFlow track.
+    """
+    tallies: dict[str, Tally] = {}
+    with ExitStack() as stack:
+        for tap in taps:
+            tally = tallies.setdefault(tap.name, Tally())
+            for holder in tap.holders:
+                stack.enter_context(_replaced(holder, tap.attribute, tally))
+        yield tallies
+    for tally in tallies.values():
+        tally.settle()
+
+
+@contextmanager
+def _replaced(holder: Any, attribute: str, tally: Tally) -> Iterator[None]:
+    attributes = vars(holder)
+    own = attribute in attributes
+    function = getattr(holder, attribute)
+    attributes[attribute] = _through(function, tally)
+    try:
+        yield
+    finally:
+        if own:
+            attributes[attribute] = function
+        else:
+            del attributes[attribute]
+
+
+def _through(function: Callable[..., Any], tally: Tally) -> Callable[..., Any]:
+    """The function itself, with a tally of what goes through it."""
+
+    @tf.custom_gradient
+    def entrance(z: Any) -> tuple[Any, Callable[[Any], Any]]:
+        def gradient(dz: Any) -> Any:
+            tally.gradient(dz)
+            return dz
+
+        return tf.identity(z), gradient
+
+    def call(z: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tf.executing_eagerly():  # in a graph of a layer's own there are no values to sum
+            return function(z, *args, **kwargs)
+        z = entrance(tf.convert_to_tensor(z))
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            y = function(z, *args, **kwargs)
+        tally.outputs(y, tape.gradient(y, z, unconnected_gradients="zero"))
+        return y
+
+    return call
+
+
+def _in_layers(model: Any) -> Iterator[Tapped]:
+    seen: set[tuple[int, tuple[str, ...]]] = set()
+    names: set[str] = set()
+    for layer in model._flatten_layers(include_self=False):
+        for stand in stands_in(layer):
+            key = (id(stand.owner), stand.keys)
+            if stand.gate or stand.activation.name in NORMALISING or key in seen:
+                continue
+            seen.add(key)
+            yield Tapped(unique(stand.owner.name + stand.suffix, names), stand, None)
+
+
+def _cell(layer: Any) -> Any:
+    return layer.cell if isinstance(layer, keras.layers.RNN) else layer
+
+
+def _by_unit(x: Any) -> Any:
+    return tf.reshape(tf.cast(x, tf.float32), (-1, x.shape[-1] if x.shape.rank else 1))

@@ -1,0 +1,317 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import ACCURACY, LOSS, execution, search, trial
+
+from actsearch.analysis.deciding import adjusted
+from actsearch.analysis.outcomes import Outcome
+from actsearch.analysis.statistics import equivalence_test, holm, t_test
+from actsearch.analysis.verdict import judge
+from actsearch.errors import UsageError
+from actsearch.search.allocation import Action, Race
+
+RNG = np.random.default_rng(0)
+SEEDS = 0.9 + 0.004 * RNG.standard_normal(20)
+
+
+def around(difference, spread=0.003, count=20, seed=1):
+    return (SEEDS[:count] + difference + spread * np.random.default_rng(seed).standard_normal(count)).tolist()
+
+
+SCORES = {
+    "relu": SEEDS.tolist(),
+    "selu": around(0.012),
+    "elu": around(0.0, spread=0.002),
+    "tanh": around(-0.02),
+    "gelu": around(0.003, spread=0.008, seed=2),
+}
+
+
+def outcomes(verdict):
+    return {f.activation: f.outcome.value for f in verdict.findings}
+
+
+def test_each_outcome_from_its_interval():
+    verdict = judge(search(SCORES))
+    assert outcomes(verdict) == {"selu": "better", "elu": "equivalent", "tanh": "worse", "gelu": "undecided"}
+    by_name = {f.activation: f for f in verdict.findings}
+    assert by_name["selu"].interval.low > 0 > by_name["tanh"].interval.high
+    assert by_name["elu"].interval.within(verdict.margin)
+    assert by_name["selu"].p_value < 0.05 < by_name["gelu"].p_value
+    assert by_name["gelu"].more_executions > 1
+    assert by_name["selu"].more_executions is None
+    assert by_name["selu"].difference == pytest.approx(0.012, abs=0.002)
+    assert {f.num_pairs for f in verdict.findings} == {20}
+    assert verdict.margin == 0.005
+    assert verdict.notes[0].startswith("Uses executions 1-20")
+
+
+def test_a_loss_is_better_where_it_is_smaller_and_its_margin_is_relative():
+    losses = {name: [1.2 - s for s in scores] for name, scores in SCORES.items()}
+    verdict = judge(search(losses, objective=LOSS))
+    assert outcomes(verdict)["selu"] == "better"
+    assert outcomes(verdict)["tanh"] == "worse"
+    assert verdict.margin == pytest.approx(0.01 * np.mean(losses["relu"]))
+
+
+@given(st.integers(1, 2))
+@settings(max_examples=2, deadline=None)
+def test_too_few_pairs_are_undecided_never_better(count):
+    verdict = judge(search({name: scores[:count] for name, scores in SCORES.items()}))
+    assert set(outcomes(verdict).values()) == {"undecided"}
+    assert all("pairs" in f.reason for f in verdict.findings)
+
+
+def test_an_empty_search_and_one_trial_have_nothing_to_compare():
+    assert judge(search({})).findings == ()
+    assert judge(search({"relu": [0.9, 0.8]})).findings == ()
+    assert "nothing to compare" in judge(search({"relu": []})).recommendation
+
+
+@pytest.mark.parametrize("margin", [0.0, None])
+def test_nonsense_is_refused_and_the_margin_may_be_zero(margin):
+    verdict = judge(search(SCORES), margin=margin)
+    assert ("equivalent" in outcomes(verdict).values()) == (margin is None)
+    for options in ({"alpha": 0.0}, {"alpha": 1.5}, {"margin": -1.0}):
+        with pytest.raises(UsageError):
+            judge(search(SCORES), **options)
+
+
+@pytest.mark.parametrize("p_values", [[0.03], [0.01, 0.04, 0.03], [0.2, 0.0, 1.0, 0.02, 0.02]])
+def test_without_equivalence_the_step_down_is_holms(p_values):
+    tests = [(p, None) for p in p_values]
+    found = [adjusted(i, p, tests, len(tests)) for i, p in enumerate(p_values)]
+    assert found == pytest.approx(holm(p_values))
+
+
+def test_with_equivalence_a_candidate_counts_until_both_its_tests_reject():
+    tests = [(0.001, 0.9), (0.02, 0.8)]
+    assert adjusted(1, 0.02, tests, 2) == pytest.approx(0.04)
+    assert adjusted(1, 0.02, [(0.001, 0.001), (0.02, 0.8)], 2) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.005])
+def test_wrong_claims_are_seldom(truth):
+    """Equal candidates called different, or candidates at the margin called equivalent: at most 5 % of searches."""
+    rng, margin, wrong = np.random.default_rng(5), 0.005, 0
+    for _ in range(1500):
+        noise = 0.004 * rng.standard_normal((12, 5))
+        differences = [row + truth for row in (noise[:, 1:] - noise[:, :1]).T]
+        tests = [(t_test(d), min(1.0, 2 * equivalence_test(d, margin))) for d in differences]
+        wrong += any(adjusted(i, pair[0 if truth == 0 else 1], tests, 4) <= 0.05 for i, pair in enumerate(tests))
+    assert wrong / 1500 <= 0.05 + 3 * 0.0056
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+def test_a_search_stopped_at_any_moment_uses_complete_seeds_alone(last):
+    """In the sixth seed, only the first few trials were run."""
+    trials = [trial(str(i), n, s[: 6 if i < last else 5]) for i, (n, s) in enumerate(SCORES.items())]
+    verdict = judge(search(trials))
+    assert verdict.executions == (1, 2, 3, 4, 5)
+    assert {f.num_pairs for f in verdict.findings} == {5}
+    assert "Executions after number 5 are left out" in verdict.notes[1]
+
+
+def test_test_scores_are_judged_where_every_execution_has_one():
+    def with_tests(flip):
+        made = [
+            trial(str(i), n, s, test_scores=[0.8 - x + SEEDS[0] for x in s]) for i, (n, s) in enumerate(SCORES.items())
+        ]
+        if flip:
+            first = made[0].executions[0]
+            made[0] = replace(made[0], executions=(replace(first, test_score=None), *made[0].executions[1:]))
+        return judge(search(made))
+
+    assert with_tests(flip=False).source == "test"
+    assert outcomes(with_tests(flip=False))["selu"] == "worse"
+    assert with_tests(flip=True).source == "validation"
+    assert outcomes(with_tests(flip=True))["selu"] == "better"
+
+
+def test_a_trial_that_failed_once_is_not_called_better_but_may_be_worse():
+    scores = dict(SCORES)
+    scores["selu"] = [*scores["selu"][:7], None, *scores["selu"][8:]]
+    scores["tanh"] = [None, *scores["tanh"][1:]]
+    scores["mish"] = [None] * 20
+    verdict = judge(search(scores))
+    found = {f.activation: f for f in verdict.findings}
+    assert found["selu"].outcome is Outcome.UNDECIDED
+    assert found["selu"].reason == "1 of 20 executions failed"
+    assert found["selu"].num_pairs == 19
+    assert found["tanh"].outcome is Outcome.WORSE
+    assert found["mish"].outcome is Outcome.UNDECIDED
+    assert found["mish"].difference is None
+
+
+def test_a_baseline_that_failed_sometimes_is_told():
+    verdict = judge(search(SCORES | {"relu": [None, *SCORES["relu"][1:]]}))
+    assert any("baseline failed" in note for note in verdict.notes)
+    assert {f.num_pairs for f in verdict.findings} == {19}
+
+
+@pytest.mark.parametrize("baseline", [None, "swish", "dead"])
+def test_without_a_baseline_all_are_compared_with_the_best_mean_more_strictly(baseline):
+    scores = SCORES | {"dead": [None] * 20}
+    verdict = judge(search(scores, baseline=baseline))
+    assert verdict.baseline is None
+    assert verdict.leader == "selu"
+    assert "better" not in outcomes(verdict).values()
+    assert outcomes(verdict)["relu"] == "worse"
+    with_baseline = judge(search(SCORES)).of("1")
+    assert {f.activation: f for f in verdict.findings}["relu"].p_value > with_baseline.p_value
+    assert verdict.notes[-1].startswith("No baseline")
+    assert verdict.recommendation.startswith("no baseline to compare with: selu has the best mean")
+
+
+def joint(settings_of, count=15):
+    """Several settings for each activation: relu and selu equal at their best, which is setting 1 of each."""
+    rng = np.random.default_rng(4)
+    common = 0.9 + 0.004 * rng.standard_normal(count)
+    made = []
+    for name, number in settings_of.items():
+        for setting in range(number):
+            level = {0: -0.05, 1: 0.0}.get(setting, -0.02) + (0.01 if name == "gelu" else 0.0)
+            scores = (common + level + 0.001 * rng.standard_normal(count)).tolist()
+            values = {"activation": name, "learning_rate": 0.001 * (setting + 1)}
+            made.append(trial(str(len(made)), name, scores, hyperparameters=values))
+    return search(made)
+
+
+def test_activations_are_compared_at_their_own_best_setting():
+    verdict = judge(joint({"relu": 4, "selu": 4, "gelu": 4}))
+    assert outcomes(verdict) == {"selu": "equivalent", "gelu": "better"}
+    assert {f.trial_id for f in verdict.findings} == {"5", "9"}
+    assert {f.num_settings for f in verdict.findings} == {4}
+    assert {f.num_pairs for f in verdict.findings} == {10}
+    assert any("first third" in note for note in verdict.notes)
+
+
+def test_only_as_many_settings_as_both_have_are_compared():
+    verdict = judge(joint({"relu": 5, "selu": 3}))
+    assert [f.num_settings for f in verdict.findings] == [3]
+
+
+def test_tuned_against_untuned_is_not_compared():
+    verdict = judge(joint({"relu": 4, "gelu": 1}))
+    (finding,) = verdict.findings
+    assert finding.outcome is Outcome.UNDECIDED
+    assert finding.reason == "not compared: 1 settings against 4 of relu"
+
+
+def test_the_setting_is_not_chosen_by_the_scores_that_judge_it():
+    """Of 12 equal settings each, the luckiest is picked: judged by other seeds it is not better than it is."""
+    rng = np.random.default_rng(8)
+    differences = []
+    for _ in range(60):
+        made = [
+            trial(str(i), "relu" if i < 12 else "selu", (0.9 + 0.01 * rng.standard_normal(6)).tolist())
+            for i in range(24)
+        ]
+        differences.append(judge(search(made)).findings[0].difference)
+    assert abs(np.mean(differences)) < 3 * 0.01 * np.sqrt(2 / 4 / 60)
+
+
+def test_halving_is_judged_by_its_last_rung():
+    made = []
+    for i, name in enumerate(("relu", "selu", "tanh")):
+        short = [execution(str(i), n, 0.5 + i / 10, epochs=2) for n in (1, 2)]
+        full = [execution(str(i), n, SCORES[name][n], epochs=6) for n in range(3, 8)] if name != "tanh" else []
+        made.append(replace(trial(str(i), name, []), executions=(*short, *full)))
+    verdict = judge(search(made))
+    assert verdict.executions == (3, 4, 5, 6, 7)
+    assert outcomes(verdict)["selu"] == "better"
+    assert verdict.of("2").reason == "no execution with all epochs on a complete seed"
+
+
+def raced(scores, *, seeds=20, stop_after=None, tests=False, **options):
+    """A search as a race leaves it, and the race."""
+    race = Race(ACCURACY, max_executions=seeds, **options)
+    done = {name: [] for name in scores}
+    for name in scores:
+        race.add(name, baseline=name == "relu")
+    count = 0
+    while (asked := race.ask()) is not None and (stop_after is None or count < stop_after):
+        name, n = asked
+        done[name].append(scores[name][n - 1])
+        race.tell(name, n, scores[name][n - 1])
+        count += 1
+    made = [
+        trial(name, name, s, test_scores=[x and x - 0.01 for x in s] if tests else None) for name, s in done.items()
+    ]
+    known = {"allocation": "race", "max_executions": seeds, **options}
+    return search(made, settings=known), race
+
+
+@pytest.mark.parametrize("tests", [False, True])
+def test_the_verdict_of_a_race_is_the_races(tests):
+    record, race = raced(SCORES, tests=tests)
+    verdict = judge(record)
+    claims = {d.trial_id: d.outcome for d in race.decisions if d.action is Action.CLAIMED}
+    assert claims
+    assert {f.activation: f.outcome for f in verdict.findings if f.outcome is not Outcome.UNDECIDED} == claims
+    assert {f.activation for f in verdict.findings if f.beaten} == {
+        d.trial_id for d in race.decisions if d.action is Action.DROPPED
+    }
+    assert verdict.source == ("test" if tests else "validation")
+    assert verdict.baseline_beaten
+    assert any(note.startswith("A race: ") for note in verdict.notes)
+
+
+def test_intervals_of_a_race_are_wider_than_those_of_a_single_test():
+    record, _ = raced(SCORES)
+    selu = next(f for f in judge(record).findings if f.activation == "selu")
+    once = judge(search({n: s[: selu.num_pairs] for n, s in SCORES.items()}))
+    fixed = next(f for f in once.findings if f.activation == "selu")
+    assert selu.interval.high - selu.interval.low > fixed.interval.high - fixed.interval.low
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 70))
+def test_a_race_stopped_at_any_moment_is_judged_by_complete_seeds(stop_after):
+    record, race = raced(SCORES, stop_after=stop_after)
+    verdict = judge(record)
+    assert len(verdict.executions) >= stop_after // 5 if stop_after < 20 else verdict.executions
+    assert {f.activation: f.outcome for f in verdict.findings if f.outcome is not Outcome.UNDECIDED} == {
+        d.trial_id: d.outcome for d in race.decisions if d.action is Action.CLAIMED
+    }
+
+
+def test_a_failed_trial_and_a_race_without_a_baseline():
+    record, _ = raced(SCORES | {"mish": [None] * 20})
+    found = {f.activation: f for f in judge(record).findings}
+    assert found["mish"].outcome is Outcome.UNDECIDED
+    without = judge(replace(record, baseline=None))
+    assert without.leader == "selu"
+    assert outcomes(without)["tanh"] == "worse"
+
+
+def test_a_joint_race_is_judged_by_intervals_that_hold_at_every_look():
+    plain = joint({"relu": 3, "gelu": 3}, count=20)
+    verdict = judge(replace(plain, settings={"allocation": "race", "max_executions": 20}))
+    (finding,) = verdict.findings
+    (once,) = judge(plain).findings
+    assert finding.interval.low <= once.interval.low
+    assert finding.activation == "gelu"
+
+
+def test_prices_are_ratios_with_intervals_and_fronts():
+    verdict = judge(search(SCORES, seconds={"elu": 1.3, "selu": 1.0, "tanh": 0.5}))
+    found = {f.activation: f for f in verdict.findings}
+    time = found["elu"].prices["train_seconds"]
+    assert time.estimate == pytest.approx(1.3)
+    assert time.interval.low == pytest.approx(1.3)
+    assert found["elu"].prices["num_parameters"].estimate == 1.0
+    assert verdict.fronts["train_seconds"] == ("3", "1")
+    assert verdict.fronts["num_parameters"] == ("1",)
+
+
+def test_executions_without_resources_have_no_price():
+    made = [trial(str(i), n, s) for i, (n, s) in enumerate(SCORES.items())]
+    bare = [replace(t, executions=tuple(replace(e, resources=None) for e in t.executions)) for t in made]
+    verdict = judge(search(bare))
+    assert not any(f.prices for f in verdict.findings)
+    assert verdict.fronts == {}
+    assert "cost not measured" in verdict.recommendation
