@@ -31,7 +31,14 @@ def build(hp):
 
 
 tuner = Tuner(
-    build, objective="val_accuracy", max_epochs=4, factor=2, seed=1, directory="hyperband", overwrite=True, experiment="wine"
+    build,
+    objective="val_accuracy",
+    max_epochs=4,
+    factor=2,
+    seed=1,
+    directory="hyperband",
+    overwrite=True,
+    experiment="wine",
 )
 tuner.search(x[::2], y[::2], validation_data=(x[1::2], y[1::2]), verbose=0)
 print(tuner.get_best_hyperparameters()[0].values)

@@ -8,12 +8,10 @@ from actsearch.quiet import load_tensorflow
 
 load_tensorflow()
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 
-import actsearch  # noqa: E402
+from actsearch.activations import registry  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +40,6 @@ def store(tmp_path, empty_store):
     return MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
-def runs_of(store, level=None) -> list:
-    """All runs that were drawn, or those of a level: search, trial, execution."""
-    experiments = [e.experiment_id for e in store.search_experiments()]
-    runs = store.search_runs(experiments, max_results=5000)
-    return [r for r in runs if level is None or r.data.tags["actsearch.level"] == level]
-
-
 @pytest.fixture(scope="session")
 def digits():
     """`x` (float32, 0 to 1) and `y` (int32) of 600 handwritten digits."""
@@ -56,28 +47,33 @@ def digits():
     return (x[:600] / 16).astype("float32"), y[:600].astype("int32")
 
 
-def small_network(hp, space="relu_variants"):
-    """A build function as a user would write it."""
-    activation = actsearch.choose(hp, space)
-    model = keras.Sequential(
-        [
-            keras.Input((64,)),
-            keras.layers.Dense(16, kernel_initializer=activation.initializer()),
-            activation.layer(),
-            activation.dropout(0.1),
-            keras.layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Runs the command line in this process: exit status, standard output, standard error."""
+    from actsearch.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["actsearch", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            status = exit_.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
 
 
 @pytest.fixture
-def network():
-    """The build function of a small classifier of digits."""
-    return small_network
+def fresh_register(monkeypatch):
+    """The register of activations as a new process finds it: nothing loaded yet."""
+    monkeypatch.setattr(registry, "_entries", {})
+    monkeypatch.setattr(registry, "_pending", [registry._add_catalogue, registry._add_plugins])
 
 
-def weights_of(model) -> list[np.ndarray]:
-    """Copies of all weights."""
-    return [np.array(w) for w in model.get_weights()]
+@pytest.fixture
+def own_register(monkeypatch):
+    """The loaded register of activations; what a test adds is gone after it."""
+    registry.names()
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))

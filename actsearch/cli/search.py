@@ -121,11 +121,11 @@ def _users_function(options: dict[str, Any]) -> Any:
 
 def _interrupted(tuner: "ActivationTuner") -> int:
     from actsearch.cli.tables import print_leaderboard
+    from actsearch.ledger import FILE_NAME, Ledger
 
-    search = tuner.recorded()
     print(f"Interrupted. What was trained is in {tuner.search_directory}.", file=sys.stderr)
-    if search is not None and search.best is not None:
-        print_leaderboard(search, sys.stderr)
+    if (tuner.search_directory / FILE_NAME).exists():
+        print_leaderboard(Ledger(tuner.search_directory).read(), sys.stderr)
     return 130
 
 

@@ -6,6 +6,7 @@ from typing import TextIO
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from actsearch.analysis.findings import Verdict
 from actsearch.records import SearchRecord
@@ -22,10 +23,10 @@ def print_table(
     for position, header in enumerate(headers):
         table.add_column(header, justify="right" if numbers and position else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
+        table.add_row(*map(Text, row))
     if not console.is_terminal:
         console.width = _FILE_WIDTH
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
@@ -46,7 +47,3 @@ def print_findings(verdict: Verdict, stream: TextIO) -> None:
     rows = [finding_row(finding, verdict.units) for finding in verdict.findings]
     if rows:
         print_table(FINDING_HEADERS, rows, stream, numbers=True)
-
-
-def _plain(cell: str) -> str:
-    return cell.replace("[", r"\[")

@@ -49,18 +49,6 @@ def describe_data(data: TrainingData) -> dict[str, Any]:
     return {"name": "arrays", "fingerprint": fingerprint(np.frombuffer("".join(hashes).encode(), "uint8"))}
 
 
-def check_numbers(counts: Mapping[str, Any], seed: Any, time_budget: Any) -> None:
-    """Raises `UsageError` where a count is no whole number from 1 on, or seed or time budget cannot be."""
-    for name, value in counts.items():
-        wrong = not isinstance(value, int) or isinstance(value, bool) or value < 1
-        if wrong and not (name == "max_trials" and value is None):
-            raise UsageError(f"{name} must be a whole number from 1 on, not {value!r}.")
-    if not isinstance(seed, int) or seed < 0:
-        raise UsageError(f"seed must be a whole number from 0 on, not {seed!r}.")
-    if time_budget is not None and not time_budget > 0:
-        raise UsageError(f"time_budget must be above 0 seconds, not {time_budget!r}.")
-
-
 def _checked(data: Any, name: str) -> Any:
     if not isinstance(data, tuple | list):
         return data

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,23 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch.errors import SearchFailedError
-from actsearch.ledger import Kind, Ledger
 from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord, TrialRecord
-from actsearch.search.allocation import make_allocation
+from actsearch.search.book import Book
 from actsearch.search.describe import describe_search
 from actsearch.search.directory import ORACLE_FOLDER, prepare_directory
 from actsearch.search.discovery import discover
-from actsearch.search.inputs import check_numbers, describe_data, training_data
+from actsearch.search.inputs import describe_data, training_data
 from actsearch.search.objective import parse_objective
 from actsearch.search.oracle import GridOracle, grid_size, make_oracle
 from actsearch.search.progress import Lines, Reporter
 from actsearch.search.recording import Recording
 from actsearch.search.result import SearchResult, failure
 from actsearch.search.seeds import execution_seed
-from actsearch.search.weights import load_weights, save_weights
+from actsearch.search.settings import Settings
+from actsearch.search.weights import load_weights
 from actsearch.tracking.store import store_address
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.execution import Executions
+from actsearch.training.execution import Executions, Trained
 from actsearch.training.preparing import BuildFunction, build_model, some_rows
 
 
@@ -98,37 +97,19 @@ class ActivationTuner(keras_tuner.Tuner):
         experiment: str | None = None,
         reporter: Reporter | None = None,
     ) -> None:
-        counts = {"executions": executions, "max_executions": max_executions, "epochs": epochs}
-        check_numbers({**counts, "batch_size": batch_size, "max_trials": max_trials}, seed, time_budget)
+        self._settings = Settings(
+            seed, executions, allocation, max_executions, alpha, margin, time_budget, epochs, batch_size, max_trials
+        )
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
         self._objective = parse_objective(objective)
-        self._allocation = make_allocation(
-            allocation,
-            self._objective,
-            executions=executions,
-            max_executions=max_executions,
-            alpha=alpha,
-            margin=margin,
-        )
-        self._settings: dict[str, Any] = {
-            "seed": seed,
-            **counts,
-            "batch_size": batch_size,
-            "max_trials": max_trials,
-            "allocation": allocation,
-            "alpha": alpha,
-            "margin": margin,
-            "time_budget": time_budget,
-        }
+        self._allocation = self._settings.make_allocation(self._objective)
         self._address = store_address(tracking_uri, experiment)
         self._discovery = discover(self._build)
         space = self._discovery.hyperparameters
         made = make_oracle(oracle, self._objective, space=space, max_trials=max_trials, epochs=epochs, seed=seed)
         made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
         made.verbose = 0
-        self._settings["oracle"] = type(made).__name__
-        self._settings["matching"] = "on" if self._discovery.space is None or self._discovery.space.matching else "off"
         self._reporter: Reporter = reporter or Lines()
         name = self._discovery.space.name if self._discovery.space else "search"
         self.search_directory = prepare_directory(directory, name, overwrite=overwrite)
@@ -140,10 +121,6 @@ class ActivationTuner(keras_tuner.Tuner):
             overwrite=True,
         )
         self._sample: Any = None
-        self._trials: dict[str, TrialRecord] = {}
-        self._best_scores: dict[str, float | None] = {}
-
-    _ledger: Ledger
 
     def _populate_initial_space(self) -> None:
         """The space is known already, from one build instead of one for each conditional scope."""
@@ -187,92 +164,89 @@ class ActivationTuner(keras_tuner.Tuner):
             training,
             self._objective,
             callbacks=callbacks,
-            batch_size=self._settings["batch_size"],
+            batch_size=self._settings.batch_size,
             fit=self._own_fit,
-            seed=self._settings["seed"],
+            seed=self._settings.seed,
         )
         self._sample = some_rows(training.x)
-        described = data or describe_data(training)
-        search = describe_search(self._discovery, self._objective, self._settings, described, self._address)
-        with recording.of(search) as self._ledger:
+        search = self._described(data or describe_data(training))
+        with recording.of(search) as ledger:
             self._reporter.begin(search, str(self.search_directory))
             try:
-                self._run()
+                self._run(Book(ledger, self.search_directory, self._objective))
             finally:
                 self._reporter.end()
-        return self._result(recording.mlflow)
+        return self._result(ledger.read(), recording.mlflow)
 
     def run_trial(self, trial: Any, execution: int = 1) -> ExecutionRecord:
-        """Trains one execution of a trial, and writes it down."""
+        """Trains one execution of a trial; `search` writes it down."""
+        return self._train(trial, execution).record
+
+    def _train(self, trial: Any, execution: int) -> Trained:
         values = dict(trial.hyperparameters.values)
         request = ExecutionRequest(
             trial_id=trial.trial_id,
             execution=execution,
-            seed=execution_seed(self._settings["seed"], execution),
+            seed=execution_seed(self._settings.seed, execution),
             epochs=self._epochs(trial.trial_id, execution, values),
             hyperparameters=values,
         )
-        trained = self._executions.run(request)
-        self._ledger.append_execution(trained.record)
-        known = self._trials[trial.trial_id]
-        self._trials[trial.trial_id] = replace(known, executions=(*known.executions, trained.record))
-        if trained.weights is not None and self._is_best(trained.record):
-            save_weights(self.search_directory, trial.trial_id, trained.weights)
-            self._best_scores[trial.trial_id] = trained.record.score
-        self._reporter.execution(self._trials[trial.trial_id], trained.record)
-        return trained.record
+        return self._executions.run(request)
 
     def _epochs(self, trial_id: str, execution: int, values: Mapping[str, Any]) -> int:
         """All epochs; fewer where Hyperband or halving gives fewer."""
         share = self._allocation.epochs(trial_id, execution)
-        return max(1, round(share * int(values.get("tuner/epochs", self._settings["epochs"]))))
-
-    def recorded(self) -> SearchRecord | None:
-        """The search so far, from its ledger; None before it began."""
-        return self._ledger.read() if hasattr(self, "_ledger") else None
+        return max(1, round(share * int(values.get("tuner/epochs", self._settings.epochs))))
 
     def load_model(self, trial: Any) -> Any:
         """The model of a trial, with the weights of its best execution."""
-        model = build_model(self._build, trial.hyperparameters, self._settings["seed"], self._sample)
+        model = build_model(self._build, trial.hyperparameters, self._settings.seed, self._sample)
         model.set_weights(load_weights(self.search_directory, trial.trial_id))
         return model
 
-    def _run(self) -> None:
+    def _described(self, data: Mapping[str, Any]) -> SearchRecord:
+        space = self._discovery.space
+        matching = "off" if space is not None and not space.matching else "on"
+        settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
+        return describe_search(self._discovery, self._objective, settings, data, self._address)
+
+    def _run(self, book: Book) -> None:
         """Each proposed trial's first execution, then the others seed by seed."""
-        deadline = time.monotonic() + (self._settings["time_budget"] or math.inf)
-        for trial in self._proposals():
-            is_baseline = self._trials[trial.trial_id].activation == self._discovery.baseline
+        deadline = time.monotonic() + (self._settings.time_budget or math.inf)
+        for trial in self._proposals(book):
+            is_baseline = book.trials[trial.trial_id].activation == self._discovery.baseline
             self._allocation.add(trial.trial_id, baseline=is_baseline)
-            self._run_next()
-            self._tell_oracle(trial)
+            self._run_next(book)
+            self._tell_oracle(trial, book.trials[trial.trial_id])
             if time.monotonic() > deadline:
                 break
-        self._plan(len(self._trials))
-        while self._run_next():
+        self._plan(len(book.trials))
+        while self._run_next(book):
             if time.monotonic() > deadline:
                 self._allocation.stop()
         if time.monotonic() > deadline:
             self._reporter.message("The time budget is used up; the search stopped after a complete seed.")
-        self._score_trials()
+        for trial_id, record in book.trials.items():  # KerasTuner's own listings show the mean over all executions
+            self.oracle.get_trial(trial_id).score = record.mean_score
 
-    def _run_next(self) -> bool:
+    def _run_next(self, book: Book) -> bool:
         asked = self._allocation.ask()
         if asked is None:
+            book.add_decisions(self._allocation.decisions)
             return False
-        record = self.run_trial(self.oracle.get_trial(asked[0]), asked[1])
-        known = len(self._allocation.decisions)
-        self._allocation.tell(*asked, record.score)
-        self._allocation.finished  # noqa: B018  decisions are taken when the allocation looks for what is next
-        for number, decision in enumerate(self._allocation.decisions[known:], start=known + 1):
-            self._ledger.append(Kind.DECISION, str(number), decision)
+        trained = self._train(self.oracle.get_trial(asked[0]), asked[1])
+        trial = book.add_execution(trained)
+        self._reporter.execution(trial, trained.record)
+        self._allocation.tell(*asked, trained.record.score)
+        book.add_decisions(self._allocation.decisions)
         return True
 
     def _plan(self, num_trials: int | None) -> None:
         """How many executions are to come is known beforehand for a fixed number of them only."""
-        fixed = num_trials is not None and self._settings["allocation"] == "fixed"
-        self._reporter.plan(num_trials, num_trials * self._settings["executions"] if fixed else None)
+        fixed = num_trials is not None and self._settings.allocation == "fixed"
+        self._reporter.plan(num_trials, (num_trials or 0) * self._settings.executions if fixed else None)
 
-    def _proposals(self) -> Iterator[Any]:
+    def _proposals(self, book: Book) -> Iterator[Any]:
         self._plan(self._planned_trials())
         while True:
             trial = self.oracle.create_trial(self.tuner_id)
@@ -280,8 +254,7 @@ class ActivationTuner(keras_tuner.Tuner):
                 return
             values = dict(trial.hyperparameters.values)
             label, matching = self._discovery.label(values), self._discovery.matching(values)
-            self._trials[trial.trial_id] = TrialRecord(trial.trial_id, values, label, matching)
-            self._ledger.append_trial(self._trials[trial.trial_id])
+            book.add_trial(TrialRecord(trial.trial_id, values, label, matching))
             yield trial
 
     def _planned_trials(self) -> int | None:
@@ -289,27 +262,14 @@ class ActivationTuner(keras_tuner.Tuner):
         known = [n for n in (self.oracle.max_trials, size) if n is not None]
         return min(known) if known and (self.oracle.max_trials or isinstance(self.oracle, GridOracle)) else None
 
-    def _tell_oracle(self, trial: Any) -> None:
+    def _tell_oracle(self, trial: Any, record: TrialRecord) -> None:
         """The oracle learns the score of the first execution, as soon as there is one."""
-        record = self._trials[trial.trial_id]
         trial.status = "COMPLETED" if record.completed else "FAILED"
         if record.mean_score is not None:
             self.oracle.update_trial(trial.trial_id, {self.oracle.objective.name: record.mean_score})
         self.oracle.end_trial(trial)
 
-    def _score_trials(self) -> None:
-        """KerasTuner's own listings show the mean over all executions."""
-        for trial_id, record in self._trials.items():
-            self.oracle.get_trial(trial_id).score = record.mean_score
-
-    def _is_best(self, record: ExecutionRecord) -> bool:
-        known = self._best_scores.get(record.trial_id)
-        if known is None or record.score is None:
-            return known is None
-        return bool(self._objective.best({"known": known, "new": record.score}) == "new")
-
-    def _result(self, mlflow: dict[str, Any]) -> SearchResult:
-        record = self._ledger.read()
+    def _result(self, record: SearchRecord, mlflow: dict[str, Any]) -> SearchResult:
         if "problem" in mlflow:
             self._reporter.message(
                 f"MLflow was not written to the end: {mlflow['problem']}. "

@@ -7,6 +7,7 @@ tensors. Eagerly, because a probe is run a few times at most: tracing a graph of
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import keras
@@ -44,6 +45,12 @@ class Tapped:
             return [_cell(owner.forward_layer), _cell(owner.backward_layer)]
         return [_cell(owner)]
 
+    @property
+    def num_trials(self) -> int:
+        """How many calls come before those that count: to learn its shape, Keras computes a first step by itself."""
+        layer = getattr(self.stand.owner, "forward_layer", self.stand.owner)
+        return int(isinstance(layer, keras.layers.RNN) and not layer.unroll)
+
 
 @dataclass(eq=False)
 class Tally:
@@ -54,13 +61,13 @@ class Tally:
 
     num_units: int = 0
     num_values: int = 0
-    num_zeros: float = 0.0
-    num_flat: float = 0.0
+    num_zeros: Any = 0.0
     total: float = 0.0
     squares: float = 0.0
     variation: float = 0.0
     slopes: Any = 0.0
     steepest: Any = 0.0
+    flattest: float = np.inf
     gradients: Any = 0.0
     squared_gradient: float = 0.0
     has_gradient: bool = False
@@ -76,13 +83,13 @@ class Tally:
         shifted = y - y[:1]  # so that rounding does not hide how little the samples may differ
         squares = 2 * tf.nn.l2_loss(y)
         self._pending += [
-            ("num_zeros", tf.math.count_nonzero(tf.equal(y, 0.0))),
-            ("num_flat", tf.math.count_nonzero(tf.equal(slopes, 0.0))),
+            ("num_zeros", tf.reduce_sum(tf.cast(tf.equal(y, 0.0), tf.float32), 0)),
             ("total", tf.reduce_sum(y)),
             ("squares", squares),
             ("variation", tf.math.divide_no_nan(2 * tf.nn.l2_loss(shifted - tf.reduce_mean(shifted, 0)), squares)),
             ("slopes", tf.reduce_sum(slopes, 0)),
             ("steepest", tf.reduce_max(slopes, 0)),
+            ("flattest", tf.reduce_min(slopes)),
         ]
 
     def gradient(self, dz: Any) -> None:
@@ -96,9 +103,9 @@ class Tally:
 
     def settle(self) -> None:
         """Brings the figures of all uses together."""
+        combine = {"variation": np.maximum, "steepest": np.maximum, "flattest": np.minimum}
         for name, tensor in self._pending:
-            combined = np.maximum if name in ("variation", "steepest") else np.add
-            setattr(self, name, combined(getattr(self, name), np.asarray(tensor, dtype="float64")))
+            setattr(self, name, combine.get(name, np.add)(getattr(self, name), np.asarray(tensor, dtype="float64")))
         self._pending.clear()
         self.latest = None
 
@@ -126,39 +133,42 @@ def find_taps(model: Any) -> list[Tapped]:
 
 
 @contextmanager
-def tapped(taps: Iterable[Tapped]) -> Iterator[dict[str, Tally]]:
-    """Taps for the time of the block; the sums by the name of each.
+def tapped(taps: Iterable[Tapped], tape: Any) -> Iterator[dict[str, Tally]]:
+    """Taps for the time of the block, on a model that is run under a gradient tape.
 
-    The taps lie in the instances' dictionaries, below what Keras and TensorFlow track.
+    They lie in the instances' dictionaries, below what Keras and TensorFlow track.
+
+    Returns:
+        A tally for each, by its name; to be settled after the gradient was taken from the tape.
     """
     tallies: dict[str, Tally] = {}
     with ExitStack() as stack:
         for tap in taps:
             tally = tallies.setdefault(tap.name, Tally())
             for holder in tap.holders:
-                stack.enter_context(_replaced(holder, tap.attribute, tally))
+                through = _through(getattr(holder, tap.attribute), tally, tape, skipped=tap.num_trials)
+                stack.enter_context(_replaced(holder, tap.attribute, through))
         yield tallies
-    for tally in tallies.values():
-        tally.settle()
 
 
 @contextmanager
-def _replaced(holder: Any, attribute: str, tally: Tally) -> Iterator[None]:
+def _replaced(holder: Any, attribute: str, replacement: Any) -> Iterator[None]:
     attributes = vars(holder)
     own = attribute in attributes
-    function = getattr(holder, attribute)
-    attributes[attribute] = _through(function, tally)
+    former = attributes.get(attribute)
+    attributes[attribute] = replacement
     try:
         yield
     finally:
         if own:
-            attributes[attribute] = function
+            attributes[attribute] = former
         else:
             del attributes[attribute]
 
 
-def _through(function: Callable[..., Any], tally: Tally) -> Callable[..., Any]:
-    """The function itself, with a tally of what goes through it."""
+def _through(function: Callable[..., Any], tally: Tally, tape: Any, *, skipped: int) -> Callable[..., Any]:
+    """The function itself, with a tally of what goes through it but for some calls at first."""
+    calls = count()
 
     @tf.custom_gradient
     def entrance(z: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -169,13 +179,15 @@ def _through(function: Callable[..., Any], tally: Tally) -> Callable[..., Any]:
         return tf.identity(z), gradient
 
     def call(z: Any, *args: Any, **kwargs: Any) -> Any:
-        if not tf.executing_eagerly():  # in a graph of a layer's own there are no values to sum
+        # In a graph of a layer's own there are no values to sum.
+        if not tf.executing_eagerly() or next(calls) < skipped:
             return function(z, *args, **kwargs)
         z = entrance(tf.convert_to_tensor(z))
-        with tf.GradientTape() as tape:
-            tape.watch(z)
+        with tf.GradientTape() as inner:
+            inner.watch(z)
             y = function(z, *args, **kwargs)
-        tally.outputs(y, tape.gradient(y, z, unconnected_gradients="zero"))
+        with tape.stop_recording():
+            tally.outputs(y, inner.gradient(y, z, unconnected_gradients="zero"))
         return y
 
     return call
@@ -198,4 +210,6 @@ def _cell(layer: Any) -> Any:
 
 
 def _by_unit(x: Any) -> Any:
-    return tf.reshape(tf.cast(x, tf.float32), (-1, x.shape[-1] if x.shape.rank else 1))
+    """As a matrix with a column for each unit, in single precision."""
+    x = x if x.dtype == tf.float32 else tf.cast(x, tf.float32)
+    return x if x.shape.rank == 2 else tf.reshape(x, (-1, x.shape[-1] if x.shape.rank else 1))

@@ -7,27 +7,11 @@ import sys
 import urllib.request
 
 import pytest
-from conftest import small_network
+from support import small_network
 
 import actsearch
 from actsearch.activations import registry
-from actsearch.cli import main
 from actsearch.search.progress import Silent
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actsearch", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = exit_.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
 
 
 def test_help_names_every_command(program):

@@ -1,32 +1,12 @@
 """`actsearch search` on real data, as a user calls it, and everything that can be wrong with the call."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
-from conftest import runs_of
+from support import runs_of
 
-from actsearch.cli import main
 from actsearch.data import load_data
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    """Runs the program in this process: exit status, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actsearch", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = exit_.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
-
 
 QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
 

@@ -4,7 +4,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from conftest import runs_of
+from support import runs_of
 
 import actsearch
 from actsearch.errors import ModelError, UnknownNameError, UsageError

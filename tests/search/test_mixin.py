@@ -3,7 +3,7 @@
 import keras
 import keras_tuner
 import pytest
-from conftest import runs_of, small_network
+from support import runs_of, small_network
 
 import actsearch
 from actsearch.errors import UsageError

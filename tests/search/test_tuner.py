@@ -4,7 +4,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from conftest import runs_of, small_network
+from support import runs_of, small_network
 
 import actsearch
 from actsearch.errors import ModelError, SearchFailedError, UnknownNameError, UsageError
@@ -165,7 +165,7 @@ def test_an_interrupted_search_leaves_nothing_running(digits, store):
     end = parse(next(f for f in Ledger("found").facts() if f.kind is Kind.END), End)
     assert end.how == "interrupted"
     assert {r.info.status for r in runs_of(store)} == {"KILLED"}
-    assert tuner.recorded().best is None
+    assert Ledger("found").read().best is None
 
 
 def test_a_directory_of_another_search_is_refused(digits, store):

@@ -1,7 +1,7 @@
 """The ledger drawn into a real MLflow store."""
 
 import pytest
-from conftest import runs_of
+from support import runs_of
 
 from actsearch.ledger import End, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import small_network
+from support import small_network
 
 import actsearch
 from actsearch.errors import UnknownNameError, UsageError
