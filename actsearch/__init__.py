@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from actsearch.activations import Parameter as Parameter
     from actsearch.activations import register_activation as register_activation
     from actsearch.activations.registry import get as get_activation  # noqa: F401
+    from actsearch.models.advice import advise as advise
     from actsearch.models.plan import plan_swap as plan_swap
     from actsearch.models.saved import load_user_model as load_user_model
     from actsearch.models.sites import find_sites as find_sites
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from actsearch.spaces import SearchSpace as SearchSpace
     from actsearch.spaces import choose as choose
     from actsearch.spaces import load_space as load_space
+    from actsearch.training.health import ActivationHealth as ActivationHealth
+    from actsearch.training.health import diagnose as diagnose
+    from actsearch.training.screening import screen as screen
 
 _LIGHT = {
     "Activation": "actsearch.activations.registry:Activation",
@@ -37,10 +41,14 @@ _LIGHT = {
 _WITH_TENSORFLOW = {
     "ActivationTuner": "actsearch.search.tuner:ActivationTuner",
     "MLflowTracking": "actsearch.search.mixin:MLflowTracking",
+    "ActivationHealth": "actsearch.training.health:ActivationHealth",
     "SearchResult": "actsearch.search.result:SearchResult",
+    "advise": "actsearch.models.advice:advise",
+    "diagnose": "actsearch.training.health:diagnose",
     "find_sites": "actsearch.models.sites:find_sites",
     "layers": "actsearch.layers",
     "load_user_model": "actsearch.models.saved:load_user_model",
+    "screen": "actsearch.training.screening:screen",
     "plan_swap": "actsearch.models.plan:plan_swap",
     "swap_activations": "actsearch.models.swap:swap_activations",
 }

@@ -81,7 +81,8 @@ class ExecutionRecord:
 
     `history` has one value an epoch under each of Keras's names (`loss`, `val_accuracy` ...).
     Executions and epochs are counted from 1. `epochs` is the budget, `num_epochs` what was used of it.
-    Times are seconds since 1970. `reason` says why a FAILED execution failed.
+    Times are seconds since 1970. `reason` says why a FAILED execution failed. `health` has the diagnoses that were
+    made, as plain data.
     """
 
     trial_id: str
@@ -100,6 +101,7 @@ class ExecutionRecord:
     resources: Resources | None = None
     trainer: str | None = None
     reason: str | None = None
+    health: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def num_epochs(self) -> int:
@@ -112,13 +114,16 @@ class TrialRecord:
     """One set of hyperparameter values and its executions so far, in the order of their seeds.
 
     `activation` is a label: the activation's name, or the names at each site. `matching` says which
-    initializer and dropout went with it.
+    initializer and dropout went with it. `screening` is what was found before training, where that was asked for; a
+    trial that was `skipped` for it has no executions.
     """
 
     trial_id: str
     hyperparameters: Mapping[str, Any]
     activation: str
     matching: Mapping[str, str] = field(default_factory=dict)
+    screening: Mapping[str, Any] = field(default_factory=dict)
+    skipped: bool = False
     executions: tuple[ExecutionRecord, ...] = ()
 
     @property

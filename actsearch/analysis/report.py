@@ -95,7 +95,7 @@ def _row(search: SearchRecord, trial: TrialRecord, baseline: TrialRecord | None,
     name = trial_label(search, trial)
     if trial.mean_score is None:
         reason = next((e.reason for e in trial.executions if e.reason), None)
-        text = f"failed: {_short(reason)}" if trial.executions else "not run"
+        text = f"failed: {_short(reason)}" if trial.executions else _why_not_run(trial)
         return (name, text, *[NOTHING] * (len(HEADERS) - 2))
     spread = f" ± {units.score(trial.sd_score)}" if trial.sd_score is not None else ""
     failed = len(trial.executions) - len(trial.completed)
@@ -109,6 +109,10 @@ def _row(search: SearchRecord, trial: TrialRecord, baseline: TrialRecord | None,
         _bytes(trial.mean_resource("peak_rss_bytes")),
         _count(trial.mean_resource("num_parameters")),
     )
+
+
+def _why_not_run(trial: TrialRecord) -> str:
+    return f"skipped: {_short(trial.screening.get('reason'))}" if trial.skipped else "not run"
 
 
 def _baseline(search: SearchRecord) -> TrialRecord | None:

@@ -77,6 +77,7 @@ def search(
     oracle: Annotated[
         str | None, typer.Option(help="grid, random, bayesian or hyperband. [default: grid where the space is finite]")
     ] = None,
+    screen: Annotated[str, typer.Option(help="Before training: off, report what is hopeless, or skip it.")] = "off",
     max_trials: Annotated[int | None, typer.Option(help="The most trials.")] = None,
     executions: Annotated[int, typer.Option(help="Trainings of each trial, each from another seed.")] = 3,
     allocation: Annotated[str, typer.Option(help="Who gets the next execution: fixed, halving, or race.")] = "fixed",
@@ -115,6 +116,18 @@ def report(directory: Annotated[Path, typer.Argument(help="The directory of a se
     from actsearch.cli.report import run
 
     run(directory)
+
+
+@app.command()
+def advise(
+    path: Annotated[Path, typer.Argument(help="A model in a .keras file.")],
+    data: Annotated[str | None, typer.Option(help="Data as for `search`: its targets are checked too.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to learn, for .csv and .parquet.")] = None,
+) -> None:
+    """Say what is wrong with the activations, output and loss of a model."""
+    from actsearch.cli.advise import run
+
+    run(path, data, target)
 
 
 @app.command()

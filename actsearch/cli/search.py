@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
     "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
-    "seed", "directory", "overwrite", "tracking_uri", "experiment",
+    "screen", "seed", "directory", "overwrite", "tracking_uri", "experiment",
 )  # fmt: skip
 
 

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import keras_tuner
 
-from actsearch.errors import ModelError
+from actsearch.errors import DataError, ModelError
 from actsearch.importing import user_code
+from actsearch.models.advice import advise
+from actsearch.models.findings import Finding
 from actsearch.spaces import ChosenActivation, SearchSpace, choices_on, label_of, matching_of, resolve
 from actsearch.training.preparing import BuildFunction, build_model
 
@@ -16,11 +19,13 @@ class Discovery:
     """The hyperparameters of a build function, and how it chooses activations.
 
     `space` is None where it never calls `choose`; `sites` are the names that it gave, None for a shared one. `build`
-    may say itself, by a method `matching(values)`, which initializers and dropout a trial has.
+    may say itself, by a method `matching(values)`, which initializers and dropout a trial has. `model` is the one with
+    every default.
     """
 
     build: BuildFunction
     hyperparameters: keras_tuner.HyperParameters
+    model: keras.Model
     space: SearchSpace | None = None
     sites: tuple[str | None, ...] = ()
     used: tuple[str, ...] = ()
@@ -44,6 +49,13 @@ class Discovery:
         choices = self.choices(values)
         return matching_of(choices, self.used) if choices else {}
 
+    def advice(self, y: Any) -> list[Finding]:
+        """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
+        try:
+            return advise(self.model, y)
+        except (ModelError, DataError):
+            return []
+
     @property
     def baseline(self) -> str | None:
         """The label that all others are compared with."""
@@ -62,7 +74,7 @@ def discover(build: BuildFunction) -> Discovery:
         ModelError: The build function fails, or returns no compiled model; its own traceback is shown.
     """
     hp = keras_tuner.HyperParameters()
-    _build(build, hp)
+    model = _build(build, hp)
     chosen = choices_on(hp)
     ours = {f"activation.{site}" if site else "activation" for site in chosen}
     known = hp.copy()
@@ -82,12 +94,12 @@ def discover(build: BuildFunction) -> Discovery:
         waiting += _foreign(attempt.inactive_scopes, ours)
     spaces = [c.space for c in chosen.values()]
     used = {name for c in chosen.values() for name in c.matching}
-    return Discovery(build, known, spaces[0] if spaces else None, tuple(chosen), tuple(sorted(used)))
+    return Discovery(build, known, model, spaces[0] if spaces else None, tuple(chosen), tuple(sorted(used)))
 
 
-def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> None:
+def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> keras.Model:
     with user_code("The build function, called with its default hyperparameters,", ModelError):
-        build_model(build, hp, seed=0)
+        return build_model(build, hp, seed=0)
 
 
 def _foreign(scopes: list[Any], ours: set[str]) -> list[Any]:

@@ -3,9 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from actsearch.errors import UsageError
+from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Objective
 from actsearch.search.allocation import Allocation, make_allocation
+
+SCREENS = ("off", "report", "skip")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Settings:
     epochs: int
     batch_size: int
     max_trials: int | None
+    screen: str
+    health: bool
 
     def __post_init__(self) -> None:
         for name in ("executions", "max_executions", "epochs", "batch_size", "max_trials"):
@@ -35,6 +39,8 @@ class Settings:
                 raise UsageError(f"{name} must be a whole number from 1 on, not {value!r}.")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise UsageError(f"seed must be a whole number from 0 on, not {self.seed!r}.")
+        if self.screen not in SCREENS:
+            raise UnknownNameError("screen", self.screen, SCREENS)
         if self.time_budget is not None and not self.time_budget > 0:
             raise UsageError(f"time_budget must be above 0 seconds, not {self.time_budget!r}.")
 

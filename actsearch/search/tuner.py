@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,16 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch.errors import SearchFailedError
-from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord, TrialRecord
+from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord
 from actsearch.search.book import Book
 from actsearch.search.describe import describe_search
 from actsearch.search.directory import ORACLE_FOLDER, prepare_directory
 from actsearch.search.discovery import discover
 from actsearch.search.inputs import describe_data, training_data
 from actsearch.search.objective import parse_objective
-from actsearch.search.oracle import GridOracle, grid_size, make_oracle
+from actsearch.search.oracle import make_oracle
 from actsearch.search.progress import Lines, Reporter
+from actsearch.search.proposals import Proposals, screened
 from actsearch.search.recording import Recording
 from actsearch.search.result import SearchResult, failure
 from actsearch.search.seeds import execution_seed
@@ -52,6 +53,9 @@ class ActivationTuner(keras_tuner.Tuner):
         oracle: `grid`, `random`, `bayesian`, `hyperband`, a KerasTuner oracle, or None: a grid where the space is
             finite.
         max_trials: The most trials.
+        screen: Whether each trial is looked at before it is trained: `off`, `report` what makes its training
+            hopeless, or `skip` such trials (never the baseline).
+        health: Whether the first execution of each trial is diagnosed at its first and last epoch.
         seed: Weights, dropout and the order of the data follow from it: the same seed gives the same numbers on CPU.
         directory: Where ledger and weights go; a new one under `actsearch-runs` if left out.
         overwrite: Whether a search that is in `directory` is deleted.
@@ -90,6 +94,8 @@ class ActivationTuner(keras_tuner.Tuner):
         batch_size: int = 32,
         oracle: str | keras_tuner.Oracle | None = None,
         max_trials: int | None = None,
+        screen: str = "off",
+        health: bool = True,
         seed: int = 0,
         directory: str | Path | None = None,
         overwrite: bool = False,
@@ -98,7 +104,18 @@ class ActivationTuner(keras_tuner.Tuner):
         reporter: Reporter | None = None,
     ) -> None:
         self._settings = Settings(
-            seed, executions, allocation, max_executions, alpha, margin, time_budget, epochs, batch_size, max_trials
+            seed,
+            executions,
+            allocation,
+            max_executions,
+            alpha,
+            margin,
+            time_budget,
+            epochs,
+            batch_size,
+            max_trials,
+            screen,
+            health,
         )
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
@@ -166,12 +183,16 @@ class ActivationTuner(keras_tuner.Tuner):
             callbacks=callbacks,
             batch_size=self._settings.batch_size,
             fit=self._own_fit,
+            health=self._settings.health,
             seed=self._settings.seed,
         )
+        self._training = training
         self._sample = some_rows(training.x)
         search = self._described(data or describe_data(training))
         with recording.of(search) as ledger:
             self._reporter.begin(search, str(self.search_directory))
+            for finding in self._discovery.advice(training.y):
+                self._reporter.message(f"advice: {finding}")
             try:
                 self._run(Book(ledger, self.search_directory, self._objective))
             finally:
@@ -213,21 +234,43 @@ class ActivationTuner(keras_tuner.Tuner):
     def _run(self, book: Book) -> None:
         """Each proposed trial's first execution, then the others seed by seed."""
         deadline = time.monotonic() + (self._settings.time_budget or math.inf)
-        for trial in self._proposals(book):
-            is_baseline = book.trials[trial.trial_id].activation == self._discovery.baseline
-            self._allocation.add(trial.trial_id, baseline=is_baseline)
-            self._run_next(book)
-            self._tell_oracle(trial, book.trials[trial.trial_id])
+        proposals = self._proposals()
+        self._plan(proposals.planned)
+        for trial, record in proposals:
+            book.add_trial(record)
+            if record.screening.get("hopeless"):
+                what = "skipped" if record.skipped else "hopeless"
+                self._reporter.message(f"screening: {record.activation} {what}: {record.screening['reason']}")
+            if not record.skipped:
+                self._allocation.add(trial.trial_id, baseline=record.activation == self._discovery.baseline)
+                self._run_next(book)
+            proposals.tell(trial, book.trials[trial.trial_id])
             if time.monotonic() > deadline:
                 break
-        self._plan(len(book.trials))
-        while self._run_next(book):
+        self._plan(sum(not record.skipped for record in book.trials.values()))
+        while True:
             if time.monotonic() > deadline:
                 self._allocation.stop()
+            if not self._run_next(book):
+                break
         if time.monotonic() > deadline:
             self._reporter.message("The time budget is used up; the search stopped after a complete seed.")
         for trial_id, record in book.trials.items():  # KerasTuner's own listings show the mean over all executions
             self.oracle.get_trial(trial_id).score = record.mean_score
+
+    def _proposals(self) -> Proposals:
+        def screener(hp: Any) -> dict[str, Any]:
+            seed = execution_seed(self._settings.seed, 1)
+            return screened(build_model(self._build, hp, seed, self._sample), self._training)
+
+        how = self._settings.screen
+        return Proposals(
+            self.oracle,
+            self._discovery,
+            self.tuner_id,
+            screener=None if how == "off" else screener,
+            skip=how == "skip",
+        )
 
     def _run_next(self, book: Book) -> bool:
         asked = self._allocation.ask()
@@ -245,29 +288,6 @@ class ActivationTuner(keras_tuner.Tuner):
         """How many executions are to come is known beforehand for a fixed number of them only."""
         fixed = num_trials is not None and self._settings.allocation == "fixed"
         self._reporter.plan(num_trials, (num_trials or 0) * self._settings.executions if fixed else None)
-
-    def _proposals(self, book: Book) -> Iterator[Any]:
-        self._plan(self._planned_trials())
-        while True:
-            trial = self.oracle.create_trial(self.tuner_id)
-            if trial.status != "RUNNING":
-                return
-            values = dict(trial.hyperparameters.values)
-            label, matching = self._discovery.label(values), self._discovery.matching(values)
-            book.add_trial(TrialRecord(trial.trial_id, values, label, matching))
-            yield trial
-
-    def _planned_trials(self) -> int | None:
-        size = grid_size(self.oracle.hyperparameters)
-        known = [n for n in (self.oracle.max_trials, size) if n is not None]
-        return min(known) if known and (self.oracle.max_trials or isinstance(self.oracle, GridOracle)) else None
-
-    def _tell_oracle(self, trial: Any, record: TrialRecord) -> None:
-        """The oracle learns the score of the first execution, as soon as there is one."""
-        trial.status = "COMPLETED" if record.completed else "FAILED"
-        if record.mean_score is not None:
-            self.oracle.update_trial(trial.trial_id, {self.oracle.objective.name: record.mean_score})
-        self.oracle.end_trial(trial)
 
     def _result(self, record: SearchRecord, mlflow: dict[str, Any]) -> SearchResult:
         if "problem" in mlflow:

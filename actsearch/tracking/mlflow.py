@@ -13,6 +13,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
+from actsearch.analysis.health import diagnoses_of, plot_health
 from actsearch.analysis.outcomes import Decision
 from actsearch.analysis.pictures import pictures_of
 from actsearch.analysis.report import markdown
@@ -96,6 +97,13 @@ class Drawing:
         run = self._run(("trial", trial.trial_id), trial.activation, self._search.created_at, parent, {})
         matching = {f"matched_{name}": value for name, value in trial.matching.items()}
         self._log(run, params={**trial.hyperparameters, "activation": trial.activation, **matching})
+        figures = trial.screening.get("figures", {})
+        at = self._search.created_at
+        self._log(run, metrics=[_metric(f"screening_{name}", value, at, 0) for name, value in figures.items()])
+        if trial.screening.get("hopeless"):
+            self._client.set_tag(run, "actsearch.screening", _tag(trial.screening["reason"]))
+        if trial.skipped:
+            self._client.set_tag(run, "actsearch.skipped", "true")
 
     def _draw_execution(self, execution: ExecutionRecord) -> None:
         trial = self._trials[execution.trial_id]
@@ -110,7 +118,18 @@ class Drawing:
         self._log(run, params={**params, "epochs": execution.epochs}, metrics=self._execution_metrics(execution))
         status = "FINISHED" if execution.status is Status.COMPLETED else "FAILED"
         self._client.set_terminated(run, status, _milliseconds(execution.ended_at))
-        self._log(parent, metrics=self._trial_metrics(trial, execution))
+        self._log(parent, metrics=[*self._trial_metrics(trial, execution), *_health_metrics(execution)])
+        if execution.health:
+            self._draw_health(parent, trial)
+
+    def _draw_health(self, run: str, trial: TrialRecord) -> None:
+        diagnoses = diagnoses_of(trial)
+        if not diagnoses:
+            return
+        self._client.log_figure(run, plot_health(diagnoses), "health.png")
+        found = [f"{f['severity']}, {f['site']}: {f['reason']}" for f in diagnoses[-1].get("findings", [])]
+        if found:
+            self._client.set_tag(run, "actsearch.health", _tag("\n".join(found)))
 
     def close(self, end: End) -> None:
         """Ends the runs of search and trials, and writes the leaderboard as the search's note."""
@@ -212,6 +231,21 @@ class Drawing:
             self._client.log_batch(run, params=some)
         for batch in _chunks(list(metrics), _METRICS_A_BATCH):
             self._client.log_batch(run, metrics=batch)
+
+
+def _health_metrics(execution: ExecutionRecord) -> list[Metric]:
+    """The figures of the whole model and of each site; the step is the epoch."""
+    points = []
+    for diagnosis in execution.health:
+        if "sites" not in diagnosis:
+            continue
+        figures = {"gradient_ratio": diagnosis["gradient_ratio"]}
+        for site in diagnosis["sites"]:
+            named = ("dead", "saturated", "sparsity", "gradient_norm")
+            figures |= {f"{name}/{site['site']}": site[name] for name in named}
+        known = {name: value for name, value in figures.items() if value is not None}
+        points += [_metric(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in known.items()]
+    return points
 
 
 def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:

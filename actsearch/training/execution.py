@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ from actsearch.training.compiled import order_of
 from actsearch.training.data import TrainingData
 from actsearch.training.preparing import BuildFunction, Prepared, Workshop, predict_function
 from actsearch.training.resources import Meter, Stopwatch, Usage
+from actsearch.training.watching import Watch
 
 FitFunction = Callable[..., Any]
 
@@ -39,6 +40,7 @@ class Executions:
         callbacks: Keras callbacks, fresh for each execution.
         batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
         fit: A `HyperModel.fit` of the user's own; `model.fit` semantics are then theirs.
+        health: Whether the first execution of each trial is diagnosed, at its first and last epoch.
         seed: For what draws from TensorFlow's own generator, once a search.
     """
 
@@ -51,11 +53,12 @@ class Executions:
         callbacks: Callbacks = (),
         batch_size: int = 32,
         fit: FitFunction | None = None,
+        health: bool = True,
         seed: int = 0,
     ) -> None:
         keras.utils.set_random_seed(seed)
         self._data, self._objective, self._callbacks = data, objective, callbacks
-        self._batch_size, self._fit = batch_size, fit
+        self._batch_size, self._fit, self._health = batch_size, fit, health
         self._workshop = Workshop(build)
         self._tensors = None if fit else data.tensors()
 
@@ -70,10 +73,13 @@ class Executions:
         trainer = None
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
-        callbacks = [*fresh(self._callbacks), recorder]  # the last one sees what the others add to the logs
+        watch = Watch(self._data.x, self._data.y)
+        callbacks = [*fresh(self._callbacks), recorder]  # after the others: it sees what they add to the logs
         try:
             batch_size = int(hp.values.get("batch_size", self._batch_size))
             compiled = self._tensors is not None and not need_fit(callbacks[:-1])
+            if self._health and request.execution == 1:
+                callbacks.append(watch)  # after the recorder: its time is not that of an epoch
             trainer = "compiled" if compiled else "fit"
             run = self._run_compiled if compiled else self._run_fit
             prepared, usage = run(request, hp, callbacks, batch_size)
@@ -81,7 +87,8 @@ class Executions:
         except UnknownObjectiveError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a user's model raises ends this execution only
-            return Trained(self._failed(request, started_at, recorder, trainer, error))
+            failed = self._failed(request, started_at, recorder, trainer, error)
+            return Trained(replace(failed, health=watch.plain()))
         record = ExecutionRecord(
             **_identity(request),
             status=Status.COMPLETED,
@@ -95,6 +102,7 @@ class Executions:
             epoch_seconds=tuple(recorder.epoch_seconds),
             resources=resources,
             trainer=trainer,
+            health=watch.plain(),
         )
         return Trained(record, recorder.best_weights)
 

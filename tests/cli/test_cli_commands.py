@@ -120,3 +120,39 @@ def _children_of(pid):
     import psutil
 
     return [" ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True)]
+
+
+def test_advise_finds_what_is_wrong(program, tmp_path):
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((64,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1, activation="softmax")]
+    )
+    model.compile("adam", "binary_crossentropy")
+    model.save(tmp_path / "wrong.keras")
+    status, out, err = program("advise", "wrong.keras")
+    assert status == 0, err
+    assert "softmax over one unit" in out
+    assert program("advise", "none.keras")[0] == 2
+
+
+def test_an_existing_model_is_searched(program, tmp_path, store):
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, "relu"),
+            keras.layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(tmp_path / "mine.keras")
+    options = ("--model", "mine.keras", "--epochs", 1, "--executions", 1, "--directory", "found")
+    status, out, err = program("search", "classic", "--data", "digits", *options)
+    assert status == 0, err
+    assert "tanh" in out
+    status, _, err = program("search", "classic", "--data", "wine", *options, "--overwrite")
+    assert status == 2
+    assert "samples of shape (8, 8, 1)" in err

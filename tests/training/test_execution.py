@@ -234,3 +234,45 @@ def test_a_hypermodels_own_fit_is_called(data):
     assert calls == [2]
     assert trained.record.trainer == "fit"
     assert trained.record.status is Status.COMPLETED, trained.record.reason
+
+
+def test_layers_are_called_the_same_in_every_trial(data):
+    names = []
+
+    def build(hp):
+        model = small_network(hp)
+        names.append([layer.name for layer in model.layers])
+        return model
+
+    run(data, request("relu", epochs=1), request("relu", epochs=1, execution=2), build=build)
+    assert names[0] == names[1]
+
+
+def test_the_first_execution_is_diagnosed_at_its_first_and_last_epoch(data):
+    first, second = run(data, request(epochs=3), request(epochs=3, execution=2))
+    assert [diagnosis["epoch"] for diagnosis in first.record.health] == [1, 3]
+    assert first.record.health[0]["sites"][0]["activation"] == "relu"
+    assert second.record.health == ()
+    [off] = run(data, request(epochs=3), health=False)
+    assert off.record.health == ()
+    assert off.record.history == first.record.history
+
+
+class WithoutSites(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(10, activation="softmax")
+
+    def call(self, x):
+        return self.out(x)
+
+
+def test_a_model_that_cannot_be_diagnosed_is_trained_all_the_same(data):
+    def build(hp):
+        model = WithoutSites()
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    [trained] = run(data, request(), build=build)
+    assert trained.record.status is Status.COMPLETED, trained.record.reason
+    assert trained.record.health[0]["problem"]

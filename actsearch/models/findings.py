@@ -1,0 +1,38 @@
+"""What is wrong in a model: how bad, where, why, and what to change."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is: it will not learn what it should, it will learn worse, or there is a better way."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    HINT = "hint"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Args:
+        severity: How bad it is.
+        site: The activation site, layer or output that it is about; empty for the whole model.
+        reason: What is wrong, with its figures.
+        change: What to do about it.
+
+    Example:
+
+    >>> print(Finding(Severity.HINT, "dense_1", "Its slopes are one a pixel.", "Share them over the pixels."))
+    hint, dense_1: Its slopes are one a pixel. Share them over the pixels.
+    """
+
+    severity: Severity
+    site: str
+    reason: str
+    change: str
+
+    def __str__(self) -> str:
+        where = f"{self.severity}, {self.site}" if self.site else str(self.severity)
+        return f"{where}: {self.reason} {self.change}"

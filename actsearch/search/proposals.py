@@ -1,0 +1,77 @@
+"""Trials as the oracle proposes them, described for the ledger, and screened where that is asked for."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras_tuner
+
+from actsearch.errors import DataError, ModelError
+from actsearch.records import TrialRecord
+from actsearch.search.discovery import Discovery
+from actsearch.search.oracle import GridOracle, grid_size
+from actsearch.training.data import TrainingData
+from actsearch.training.screening import screen
+
+Screener = Callable[[Any], dict[str, Any]]
+
+
+class Proposals:
+    """What an oracle proposes, one trial after the other; it is told how each went before it is asked for the next.
+
+    Args:
+        oracle: KerasTuner's.
+        discovery: Says what hyperparameter values mean.
+        tuner_id: Who asks.
+        screener: From hyperparameters to what is found before training; None where nothing is screened.
+        skip: Whether trials that are hopeless are marked as skipped; the baseline never is.
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        discovery: Discovery,
+        tuner_id: str,
+        *,
+        screener: Screener | None = None,
+        skip: bool = False,
+    ) -> None:
+        self._oracle, self._discovery, self._tuner_id = oracle, discovery, tuner_id
+        self._screener, self._skip = screener, skip
+
+    def __iter__(self) -> Iterator[tuple[Any, TrialRecord]]:
+        while True:
+            trial = self._oracle.create_trial(self._tuner_id)
+            if trial.status != "RUNNING":
+                return
+            yield trial, self._described(trial)
+
+    @property
+    def planned(self) -> int | None:
+        """How many trials there will be; None where nobody knows beforehand."""
+        size = grid_size(self._oracle.hyperparameters)
+        known = [n for n in (self._oracle.max_trials, size) if n is not None]
+        bounded = self._oracle.max_trials or isinstance(self._oracle, GridOracle)
+        return min(known) if known and bounded else None
+
+    def tell(self, trial: Any, record: TrialRecord) -> None:
+        """The oracle learns the score of the first execution, as soon as there is one."""
+        trial.status = "COMPLETED" if record.completed else "FAILED"
+        if record.mean_score is not None:
+            self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: record.mean_score})
+        self._oracle.end_trial(trial)
+
+    def _described(self, trial: Any) -> TrialRecord:
+        values = dict(trial.hyperparameters.values)
+        label, matching = self._discovery.label(values), self._discovery.matching(values)
+        screening = self._screener(trial.hyperparameters) if self._screener else {}
+        skipped = self._skip and bool(screening.get("hopeless")) and label != self._discovery.baseline
+        return TrialRecord(trial.trial_id, values, label, matching, screening, skipped)
+
+
+def screened(model: Any, data: TrainingData) -> dict[str, Any]:
+    """What the model at initialisation says of its training, as plain data; `problem` where it cannot be measured."""
+    try:
+        screening = screen(model, data.x, data.y)
+    except (ModelError, DataError) as error:
+        return {"problem": str(error)}
+    return screening.to_dict() | {"reason": " ".join(finding.reason for finding in screening.reasons)}
