@@ -99,7 +99,7 @@ def measured(
         health.append(Timed(data.x, data.y))
         return [health[-1]]
 
-    runner = Executions(build, data, OBJECTIVE, callbacks=callbacks)
+    runner = Executions(build, data, OBJECTIVE, callbacks=callbacks, health=False)
     began = time.perf_counter()
     for execution in range(1, executions + 1):
         first = execution == 1
@@ -157,8 +157,8 @@ def main() -> None:
     }
     for name, row in found.items():
         print(
-            f"{name}: search {row['search_seconds']:.1f} s, diagnoses {row['health_seconds']:.2f} s, {row['share']:.2%}; "
-            f"one trace {row['tracing']:.2f} s"
+            f"{name}: search {row['search_seconds']:.1f} s, diagnoses {row['health_seconds']:.2f} s "
+            f"({row['share']:.2%}), one trace {row['tracing']:.2f} s"
         )
     result = {
         "question": __doc__.splitlines()[0],

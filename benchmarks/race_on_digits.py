@@ -55,6 +55,7 @@ def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:
         "seed": seed,
         "executions": sum(len(trial.executions) for trial in result.trials),
         "seconds": round(seconds, 1),
+        "not_the_best": sorted(finding.activation for finding in verdict.findings if finding.beaten),
         "outcomes": {finding.activation: str(finding.outcome) for finding in verdict.findings},
         "recommendation": verdict.recommendation,
     }
@@ -81,7 +82,9 @@ def main() -> None:
     arguments = parser.parse_args()
     searches = [run(name, seed, arguments) for name, seed in (("fixed", 0), ("race", 0), ("race", 1))]
     for search in searches:
-        print(f"{search['allocation']:>6} seed {search['seed']}: {search['executions']} executions, {search['seconds']} s")
+        print(
+            f"{search['allocation']:>6} seed {search['seed']}: {search['executions']} executions, {search['seconds']} s"
+        )
         print(f"        {search['recommendation']}")
     comparisons = [compared(one, other) for one, other in itertools.combinations(searches, 2)]
     for comparison in comparisons:

@@ -4,10 +4,12 @@ Started by `Follower`; it answers in lines of JSON on its standard output: `read
 or `failed` at the end.
 """
 
+import hashlib
 import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +66,8 @@ def _only_one(database: Path | None) -> Iterator[None]:
 
     if not database.parent.is_dir():
         raise TrackingError(f"the folder {database.parent} does not exist")
-    lock = database.with_name(f".{database.name}.lock")
+    name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
+    lock = Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -14,7 +14,7 @@ SATURATED_WARNING = 0.5
 # Measured by benchmarks/screening.py: with less variation, or a smaller ratio of gradient norms, no network left chance
 # level. The squares of what single precision rounds away are near 1e-14.
 VARIATION_ERROR = 1e-13
-VANISHING_ERROR, VANISHING_WARNING = 1e-9, 1e-3
+VANISHING_ERROR, VANISHING_WARNING = 1e-11, 1e-3
 EXPLODING_WARNING = 1e3
 
 _PASSING = (
@@ -110,7 +110,7 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         """All figures and findings for JSON; numbers that are not finite become None."""
         derived = {"gradient_ratio": self.gradient_ratio, "findings": [asdict(finding) for finding in self.findings]}
-        return _without_nan({**asdict(self), **derived})
+        return without_nan({**asdict(self), **derived})
 
     def __str__(self) -> str:
         """A table of the sites, and the findings."""
@@ -139,11 +139,12 @@ def _row(site: SiteHealth) -> tuple[str, ...]:
     return (site.site, site.activation, str(site.num_units), *shares, *signal, norm)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Plain data for JSON, with None for numbers that are not finite."""
     if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
+        return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
+        return [without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

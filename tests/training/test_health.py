@@ -43,7 +43,7 @@ def pieces(diagnosis):
 def test_the_figures_are_those_of_numpy():
     model = classifier(
         kl.Dense(7, "relu", name="a", bias_initializer=keras.initializers.Constant([-9.0] + 6 * [-0.5])),
-        kl.Dense(6, "tanh"),
+        kl.Dense(6, "tanh", name="b"),
     )
     (k1, b1, k2, b2, k3, b3) = (w.astype("float64") for w in model.get_weights())
     z1 = X @ k1 + b1
@@ -77,7 +77,7 @@ def test_the_figures_are_those_of_numpy():
 
 
 def test_arguments_layers_and_operations_give_the_same_figures():
-    arguments = classifier(kl.Dense(7, "elu"), kl.Dense(6, "tanh", name="b"))
+    arguments = classifier(kl.Dense(7, "elu"), kl.Dense(6, "tanh"))
     layers = classifier(kl.Dense(7), ours.ELU(), kl.Dense(6), kl.Activation("tanh"))
     inputs = keras.Input((5,))
     hidden = keras.ops.tanh(kl.Dense(6)(keras.ops.elu(kl.Dense(7)(inputs))))
