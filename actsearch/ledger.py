@@ -146,12 +146,15 @@ class Ledger:
             self.directory.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
                 raise LedgerError(f"{self.directory}: there is a search here already.")
-            with self._connection() as connection:
+            unfinished = self.path.with_suffix(".unfinished")  # who follows it sees a whole ledger or none
+            unfinished.unlink(missing_ok=True)
+            with closing(sqlite3.connect(unfinished)) as connection, connection:
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 connection.execute(_SCHEMA)
-        except OSError as error:
-            raise LedgerError(f"{self.directory}: cannot be written: {error.strerror}.") from error
+            unfinished.replace(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(f"{self.directory}: cannot be written: {error}.") from error
 
     def _check(self) -> None:
         with self._connection() as connection:

@@ -1,8 +1,8 @@
 """Does a race decide on real training what a fixed grid decides, with fewer executions?
 
-Trains every candidate of `everything` on digits (an MLP of 3 x 64) with a fixed number of executions, and in races from two
-seeds of the search. Prints and writes: executions, seconds, what each decides, and where two of them contradict each
-other (one says better, the other worse).
+Trains every candidate of `everything` on digits (an MLP of 3 x 64) with a fixed number of executions, and in races from
+two seeds of the search. Prints and writes executions, seconds, what each decides, and where two of them contradict
+each other (one says better, the other worse).
 
     python benchmarks/race_on_digits.py --output benchmarks/results/race_on_digits.json
 """

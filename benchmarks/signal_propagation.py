@@ -11,8 +11,10 @@ Predicted is the same for layers of infinite width (arXiv 1606.05340): with s/wi
 second moment q of what goes into the activations follows q ← s·E f(√q·z)², z ~ N(0, 1), beginning with q = 1 for the
 noise, and each layer multiplies the squared gradient by s·E f′(√q·z)². With the matched initializer q stays 1.
 
-What the prediction leaves out shows in the spread: the map may push q away from 1 (serlu, silu, tanh_shrink), and what
-starts a little beside it, as any finite layer does, is driven away over 20 layers.
+Where they differ, the width is too small for the prediction. For some activations q = 1 is no stable point: what begins
+a little beside it, as every finite layer does, is driven away over 20 layers (silu, hard_silu, gelu, the shrinking ones
+with the matched initializer). For hard_shrink f(z) = z·f′(z), so that the part of the gradient that lies along the
+signal, 1/width of it in the beginning, passes each layer whole, while the rest shrinks.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,14 @@ def run(options: dict[str, Any]) -> int:
         **{name: options[name] for name in _TUNER_OPTIONS},
     )
     try:
-        result = tuner.search(
-            dataset.x_train,
-            dataset.y_train,
-            validation_data=(dataset.x_val, dataset.y_val),
-            test_data=(dataset.x_test, dataset.y_test),
-            data=dataset.describe(),
-        )
+        with redirect_stdout(sys.stderr):  # what a build function prints is not the result
+            result = tuner.search(
+                dataset.x_train,
+                dataset.y_train,
+                validation_data=(dataset.x_val, dataset.y_val),
+                test_data=(dataset.x_test, dataset.y_test),
+                data=dataset.describe(),
+            )
     except KeyboardInterrupt:
         return _interrupted(tuner)
     _show(result, as_json=options["json"])

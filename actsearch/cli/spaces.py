@@ -1,6 +1,7 @@
 """`actsearch spaces`: the search spaces that there are."""
 
 from importlib import resources
+from pathlib import Path
 
 
 def run(name: str | None) -> None:
@@ -10,7 +11,8 @@ def run(name: str | None) -> None:
 
     if name is not None:
         load_space(name)
-        print((resources.files(PACKAGE) / f"{name}.yaml").read_text("utf-8"), end="")
+        file = Path(name) if name.endswith((".yaml", ".yml")) else resources.files(PACKAGE) / f"{name}.yaml"
+        print(file.read_text("utf-8"), end="")
         return
     from actsearch.cli.tables import print_table
 

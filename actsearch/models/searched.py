@@ -54,6 +54,8 @@ class SearchedModel:
         for site in self._groups:
             choose(hp, self.space, site=site)
         model = swap_activations(self.model, self._choice(hp.values), match=self.space.matching)
+        if "learning_rate" in values and isinstance(self.model.optimizer.get_config()["learning_rate"], dict):
+            raise ModelError("learning_rate cannot vary: the model's optimizer has a schedule. Give it a number.")
         if "learning_rate" in values:
             model.optimizer.learning_rate = values["learning_rate"]
         return model

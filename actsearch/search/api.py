@@ -59,6 +59,8 @@ def search(
     tuner_options = {name: options.pop(name) for name in list(options) if name in names}
     tuner = ActivationTuner(build, seed=seed, **tuner_options)
     if validation_data is None and y is not None and not options.get("validation_split"):
+        if options.get("sample_weight") is not None:
+            raise UsageError("sample_weight goes with data that is divided already: pass validation_data=(x, y) too.")
         x, y = check_arrays(x, y)
         (x, y), validation_data, held_out = split_arrays(x, y, seed=seed)
         test_data = held_out if test_data is None else test_data

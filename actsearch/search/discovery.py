@@ -10,7 +10,7 @@ from actsearch.errors import DataError, ModelError
 from actsearch.importing import user_code
 from actsearch.models.advice import advise
 from actsearch.models.findings import Finding
-from actsearch.spaces import ChosenActivation, SearchSpace, choices_on, label_of, matching_of, resolve
+from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
 from actsearch.training.preparing import BuildFunction, build_model
 
 
@@ -18,36 +18,26 @@ from actsearch.training.preparing import BuildFunction, build_model
 class Discovery:
     """The hyperparameters of a build function, and how it chooses activations.
 
-    `space` is None where it never calls `choose`; `sites` are the names that it gave, None for a shared one. `build`
-    may say itself, by a method `matching(values)`, which initializers and dropout a trial has. `model` is the one with
-    every default.
+    `space` is None where it never calls `choose`. `build` may say itself, by a method `matching(values)`, which
+    initializers and dropout a trial has. `model` is the one with every default, `default_label` its activations.
     """
 
     build: BuildFunction
     hyperparameters: keras_tuner.HyperParameters
     model: keras.Model
     space: SearchSpace | None = None
-    sites: tuple[str | None, ...] = ()
-    used: tuple[str, ...] = ()
+    default_label: str = "-"
 
-    def choices(self, values: dict[str, Any]) -> list[ChosenActivation]:
-        """The activation of each site that these values mean."""
-        if self.space is None:
-            return []
-        names = [(site, f"activation.{site}" if site else "activation") for site in self.sites]
-        return [resolve(values, self.space, site) for site, name in names if name in values]
+    def label_on(self, hp: Any) -> str:
+        """The activation label of a trial, after a model was built on its hyperparameters."""
+        choices = choices_on(hp)
+        return label_of(choices.values()) if choices else str(hp.values.get("activation", "-"))
 
-    def label(self, values: dict[str, Any]) -> str:
-        """The activation label of a trial with these values."""
-        choices = self.choices(values)
-        return label_of(choices) if choices else str(values.get("activation", "-"))
-
-    def matching(self, values: dict[str, Any]) -> dict[str, str]:
-        """Initializer and dropout that such a trial has, where its build function leaves them to us."""
+    def matching_on(self, hp: Any) -> dict[str, str]:
+        """Initializer and dropout that the model built on these hyperparameters asked for."""
         if hasattr(self.build, "matching"):
-            return dict(self.build.matching(values))
-        choices = self.choices(values)
-        return matching_of(choices, self.used) if choices else {}
+            return dict(self.build.matching(hp.values)) if choices_on(hp) else {}
+        return matching_of(choices_on(hp).values())
 
     def advice(self, y: Any) -> list[Finding]:
         """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
@@ -60,7 +50,7 @@ class Discovery:
     def baseline(self) -> str | None:
         """The label that all others are compared with."""
         if self.space is not None:
-            return self.label(_defaults(self.hyperparameters))
+            return self.default_label
         choices = [hp for hp in self.hyperparameters.space if hp.name == "activation"]
         return "relu" if choices and "relu" in choices[0].values else None
 
@@ -93,8 +83,8 @@ def discover(build: BuildFunction) -> Discovery:
         known.values = _defaults(known)
         waiting += _foreign(attempt.inactive_scopes, ours)
     spaces = [c.space for c in chosen.values()]
-    used = {name for c in chosen.values() for name in c.matching}
-    return Discovery(build, known, model, spaces[0] if spaces else None, tuple(chosen), tuple(sorted(used)))
+    label = label_of(chosen.values()) if chosen else "-"
+    return Discovery(build, known, model, spaces[0] if spaces else None, label)
 
 
 def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> keras.Model:

@@ -26,6 +26,11 @@ def training_data(
         UsageError: The arrays do not fit each other, or the objective cannot be measured.
     """
     options = dict(options)
+    for name in ("epochs", "batch_size", "validation_freq", "verbose"):
+        if name in options:
+            raise UsageError(
+                f"search() got {name}: executions are trained alike; give it to ActivationTuner or leave it out."
+            )
     if objective.name.startswith("val_") and validation_data is None and not options.get("validation_split"):
         raise UsageError(
             f"The objective {objective.name} is measured on validation data, and there is none. "
@@ -37,6 +42,10 @@ def training_data(
         validation_data = _checked(validation_data, "validation_data")
         test_data = _checked(test_data, "test_data")
     weight = None if sample_weight is None else np.asarray(sample_weight)
+    if weight is not None and y is not None and len(weight) != len(next(iter(_leaves(y)))):
+        raise UsageError(
+            f"sample_weight has {len(weight)} entries, and there are {len(next(iter(_leaves(y))))} samples."
+        )
     return TrainingData(x, y, validation_data, test_data, weight, class_weight, options)
 
 
@@ -47,6 +56,12 @@ def describe_data(data: TrainingData) -> dict[str, Any]:
     parts = [(data.x, data.y), *(part for part in (data.validation, data.test) if isinstance(part, tuple))]
     hashes = [fingerprint(*(array for array in part if array is not None)) for part in parts]
     return {"name": "arrays", "fingerprint": fingerprint(np.frombuffer("".join(hashes).encode(), "uint8"))}
+
+
+def _leaves(data: Any) -> list[Any]:
+    import keras
+
+    return list(keras.tree.flatten(data))
 
 
 def _checked(data: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,25 +57,31 @@ class MLflowTracking(_AnyTuner):
 
     def search(self, *args: Any, **options: Any) -> None:
         """As KerasTuner's, and drawn into MLflow; `mlflow` has the ids of the runs afterwards."""
-        directory = Path(self.project_dir)
-        recording = Recording(directory, self._address)
         self._discovery: Discovery = discover(self.hypermodel.build)
         self._goal: Objective = _one_objective(self.oracle.objective)
         settings = {"seed": self.oracle.seed, "executions": self.executions_per_trial}
         settings |= {"epochs": options.get("epochs", 1), "tuner": type(self).__name__}
         search = describe_search(self._discovery, self._goal, settings, {}, self._address)
+        recording = Recording(Path(self.project_dir), self._address)
         with recording.of(search) as ledger:
             self._ledger: Ledger = ledger
             self._trials = {trial.trial_id: trial for trial in ledger.read().trials}
             super().search(*args, **options)
         self.mlflow = recording.mlflow
+        if "problem" in self.mlflow:
+            warnings.warn(f"MLflow was not written to the end: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
 
     def on_trial_begin(self, trial: Any) -> None:
         super().on_trial_begin(trial)
         if trial.trial_id not in self._trials:
-            values = dict(trial.hyperparameters.values)
-            label, matching = self._discovery.label(values), self._discovery.matching(values)
-            self._trials[trial.trial_id] = TrialRecord(trial.trial_id, values, label, matching)
+            hp = trial.hyperparameters.copy()
+            hp.values = dict(trial.hyperparameters.values)
+            try:
+                self.hypermodel.build(hp)
+            except Exception:  # noqa: BLE001  KerasTuner's own build fails in the same way, and is recorded
+                hp.values = dict(trial.hyperparameters.values)
+            label, matching = self._discovery.label_on(hp), self._discovery.matching_on(hp)
+            self._trials[trial.trial_id] = TrialRecord(trial.trial_id, dict(hp.values), label, matching)
             self._ledger.append_trial(self._trials[trial.trial_id])
 
     def _build_hypermodel(self, hp: Any) -> keras.Model:
@@ -82,7 +89,8 @@ class MLflowTracking(_AnyTuner):
         keras.utils.set_random_seed(self._seed_now)
         watch = Stopwatch()
         model = super()._build_hypermodel(hp)
-        exclude_from_weight_decay(model)
+        if model.built:
+            exclude_from_weight_decay(model)
         self._build_seconds = watch.lap()
         return model
 

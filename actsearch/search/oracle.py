@@ -123,10 +123,16 @@ def make_oracle(
         UsageError: The oracle cannot search this space.
     """
     if isinstance(oracle, keras_tuner.Oracle):
+        own = oracle.objective
+        if (own.name, own.direction) != (objective.name, objective.direction.value):
+            raise UsageError(
+                f"The oracle searches for {own.name} ({own.direction}), and the tuner for {objective.name} "
+                f"({objective.direction}). Give both the same: objective=keras_tuner.Objective({own.name!r}, ...)."
+            )
         return oracle
     size = grid_size(space)
     if oracle is None:
-        oracle = "grid" if size is not None and (size <= MAX_GRID or max_trials is not None) else "random"
+        oracle = "grid" if size is not None and size <= MAX_GRID else "random"
     if oracle not in NAMES:
         raise UnknownNameError("oracle", oracle, NAMES)
     goal = keras_tuner.Objective(objective.name, objective.direction.value)

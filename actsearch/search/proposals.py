@@ -13,6 +13,7 @@ from actsearch.training.data import TrainingData
 from actsearch.training.screening import screen
 
 Screener = Callable[[Any], dict[str, Any]]
+Builder = Callable[[Any], Any]
 
 
 class Proposals:
@@ -22,7 +23,8 @@ class Proposals:
         oracle: KerasTuner's.
         discovery: Says what hyperparameter values mean.
         tuner_id: Who asks.
-        screener: From hyperparameters to what is found before training; None where nothing is screened.
+        build: Builds a trial's model once on its hyperparameters, so that those that only this trial has are found.
+        screener: From that model to what is found before training; None where nothing is screened.
         skip: Whether trials that are hopeless are marked as skipped; the baseline never is.
     """
 
@@ -32,11 +34,12 @@ class Proposals:
         discovery: Discovery,
         tuner_id: str,
         *,
+        build: Builder,
         screener: Screener | None = None,
         skip: bool = False,
     ) -> None:
         self._oracle, self._discovery, self._tuner_id = oracle, discovery, tuner_id
-        self._screener, self._skip = screener, skip
+        self._build, self._screener, self._skip = build, screener, skip
 
     def __iter__(self) -> Iterator[tuple[Any, TrialRecord]]:
         while True:
@@ -61,9 +64,15 @@ class Proposals:
         self._oracle.end_trial(trial)
 
     def _described(self, trial: Any) -> TrialRecord:
-        values = dict(trial.hyperparameters.values)
-        label, matching = self._discovery.label(values), self._discovery.matching(values)
-        screening = self._screener(trial.hyperparameters) if self._screener else {}
+        hp = trial.hyperparameters
+        try:
+            model = self._build(hp)
+        except Exception:  # noqa: BLE001  its first execution fails in the same way, and records the reason
+            model = None
+        self._oracle.update_space(hp)
+        values = dict(hp.values)
+        label, matching = self._discovery.label_on(hp), self._discovery.matching_on(hp)
+        screening = self._screener(model) if self._screener and model is not None else {}
         skipped = self._skip and bool(screening.get("hopeless")) and label != self._discovery.baseline
         return TrialRecord(trial.trial_id, values, label, matching, screening, skipped)
 

@@ -37,8 +37,8 @@ class Settings:
             wrong = not isinstance(value, int) or isinstance(value, bool) or value < 1
             if wrong and not (name == "max_trials" and value is None):
                 raise UsageError(f"{name} must be a whole number from 1 on, not {value!r}.")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise UsageError(f"seed must be a whole number from 0 on, not {self.seed!r}.")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
+            raise UsageError(f"seed must be a whole number from 0 to 2147483647, not {self.seed!r}.")
         if self.screen not in SCREENS:
             raise UnknownNameError("screen", self.screen, SCREENS)
         if self.time_budget is not None and not self.time_budget > 0:

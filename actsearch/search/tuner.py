@@ -3,13 +3,15 @@
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
-from actsearch.errors import SearchFailedError
+from actsearch.errors import SearchFailedError, UsageError
+from actsearch.ledger import FILE_NAME
 from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord
 from actsearch.search.book import Book
 from actsearch.search.describe import describe_search
@@ -28,7 +30,7 @@ from actsearch.search.weights import load_weights
 from actsearch.tracking.store import store_address
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.execution import Executions, Trained
-from actsearch.training.preparing import BuildFunction, build_model, some_rows
+from actsearch.training.preparing import BuildFunction, build_model, some_rows, trains_by_fit
 
 
 class ActivationTuner(keras_tuner.Tuner):
@@ -174,7 +176,8 @@ class ActivationTuner(keras_tuner.Tuner):
             UsageError: The search is meaningless as asked.
             SearchFailedError: Not one execution completed.
         """
-        recording = Recording(self.search_directory, self._address)
+        if (self.search_directory / FILE_NAME).exists():
+            raise UsageError("This tuner has searched already. Make another one, with a directory of its own.")
         training = training_data(x, y, validation_data, test_data, fit_options, self._objective)
         self._executions = Executions(
             self._build,
@@ -184,11 +187,13 @@ class ActivationTuner(keras_tuner.Tuner):
             batch_size=self._settings.batch_size,
             fit=self._own_fit,
             health=self._settings.health,
+            compiled=not trains_by_fit(self._discovery.model),
             seed=self._settings.seed,
         )
         self._training = training
         self._sample = some_rows(training.x)
         search = self._described(data or describe_data(training))
+        recording = Recording(self.search_directory, self._address)
         with recording.of(search) as ledger:
             self._reporter.begin(search, str(self.search_directory))
             for finding in self._discovery.advice(training.y):
@@ -254,23 +259,18 @@ class ActivationTuner(keras_tuner.Tuner):
             if not self._run_next(book):
                 break
         if time.monotonic() > deadline:
-            self._reporter.message("The time budget is used up; the search stopped after a complete seed.")
+            self._reporter.message("The time budget is used up; every trial that was begun has the same executions.")
         for trial_id, record in book.trials.items():  # KerasTuner's own listings show the mean over all executions
             self.oracle.get_trial(trial_id).score = record.mean_score
 
     def _proposals(self) -> Proposals:
-        def screener(hp: Any) -> dict[str, Any]:
-            seed = execution_seed(self._settings.seed, 1)
-            return screened(build_model(self._build, hp, seed, self._sample), self._training)
+        def build(hp: Any) -> Any:
+            return build_model(self._build, hp, execution_seed(self._settings.seed, 1), self._sample)
 
         how = self._settings.screen
-        return Proposals(
-            self.oracle,
-            self._discovery,
-            self.tuner_id,
-            screener=None if how == "off" else screener,
-            skip=how == "skip",
-        )
+        screener = None if how == "off" else partial(screened, data=self._training)
+        oracle, who = self.oracle, self.tuner_id
+        return Proposals(oracle, self._discovery, who, build=build, screener=screener, skip=how == "skip")
 
     def _run_next(self, book: Book) -> bool:
         asked = self._allocation.ask()

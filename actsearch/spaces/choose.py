@@ -134,18 +134,10 @@ def label_of(choices: Iterable[ChosenActivation]) -> str:
     return labels[0] if len(set(labels)) == 1 else ", ".join(labels)
 
 
-def matching_of(choices: Iterable[ChosenActivation], used: Iterable[str]) -> dict[str, str]:
-    """Initializer and dropout that go with the activations of a trial, as far as its build function uses them.
-
-    Args:
-        choices: The activation of each site.
-        used: Which of `initializer` and `dropout` the build function asked for.
-    """
-    choices, used = list(choices), set(used)
+def matching_of(choices: Iterable[ChosenActivation]) -> dict[str, str]:
+    """Initializer and dropout that the build function asked for, over all sites."""
+    found: dict[str, list[str]] = {}
     for chosen in choices:
-        if "initializer" in used:
-            chosen.initializer()
-        if "dropout" in used:
-            chosen.dropout(0.1)
-    found = {name: list(dict.fromkeys(c.matching[name] for c in choices)) for name in sorted(used)}
-    return {name: ", ".join(values) for name, values in found.items()}
+        for name, value in chosen.matching.items():
+            found.setdefault(name, []).append(value)
+    return {name: ", ".join(dict.fromkeys(found[name])) for name in sorted(found)}

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,7 +37,7 @@ def main() -> None:
         return
     _answer(answers, "ready", tracking_uri=uri, experiment_id=experiment_id)
     try:
-        _follow(Path(directory), drawing)
+        _follow(Path(directory), drawing, lambda: _answer(answers, "progress"))
     except Exception as error:  # noqa: BLE001
         _answer(answers, "failed", reason=f"{type(error).__name__}: {error}")
         return
@@ -73,7 +73,7 @@ def _only_one(database: Path | None) -> Iterator[None]:
         yield
 
 
-def _follow(directory: Path, drawing: Any) -> None:
+def _follow(directory: Path, drawing: Any, progress: Callable[[], None]) -> None:
     parent, last, began = os.getppid(), 0, time.time()
     while not (directory / FILE_NAME).exists():  # the search begins its ledger when the store has answered
         if os.getppid() != parent:
@@ -83,7 +83,9 @@ def _follow(directory: Path, drawing: Any) -> None:
     while True:
         orphaned = os.getppid() != parent  # asked before reading: what a dying search wrote last is read still
         facts = ledger.facts(after=last)
-        drawing.draw(facts)
+        for fact in facts:
+            drawing.draw([fact])
+            progress()
         if facts:
             last = facts[-1].number
         if any(parse(fact, End).at >= began for fact in facts if fact.kind is Kind.END):  # not that of an earlier part

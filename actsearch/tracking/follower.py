@@ -66,10 +66,14 @@ class Follower:
         return {name: answer[name] for name in ("run_id", "trial_run_ids")}
 
     def _next(self, timeout: float) -> dict[str, Any]:
-        try:
-            return self._answers.get(timeout=timeout)
-        except queue.Empty:
-            return {"event": "silent", "reason": f"no answer within {timeout:g} s (see {self._log})"}
+        """The next answer; the time runs anew with each sign of progress."""
+        while True:
+            try:
+                answer = self._answers.get(timeout=timeout)
+            except queue.Empty:
+                return {"event": "silent", "reason": f"no answer within {timeout:g} s (see {self._log})"}
+            if answer["event"] != "progress":
+                return answer
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

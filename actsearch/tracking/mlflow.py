@@ -4,6 +4,7 @@ Drawing the same facts again changes nothing: runs are found by the tags that na
 times of the ledger, by which MLflow knows a point that it has.
 """
 
+import math
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from actsearch.analysis.outcomes import Decision
 from actsearch.analysis.pictures import pictures_of
 from actsearch.analysis.report import markdown
 from actsearch.analysis.verdict import verdict_of
+from actsearch.errors import TrackingError
 from actsearch.ledger import End, Fact, Kind, parse
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
 from actsearch.tracking.store import StoreAddress
@@ -32,6 +34,10 @@ _ENDINGS = {"completed": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"
 def open_experiment(client: MlflowClient, address: StoreAddress) -> str:
     """The experiment's id; it is made where it is not there, with its artifacts beside a local database."""
     found = client.get_experiment_by_name(address.experiment)
+    if found is not None and found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the experiment {address.experiment!r} was deleted in MLflow; restore it, or give another --experiment"
+        )
     if found is not None:
         return found.experiment_id
     folder = re.sub(r"\W+", "-", address.experiment)
@@ -170,7 +176,8 @@ class Drawing:
         points, at = [], execution.started_at
         for epoch, seconds in enumerate(execution.epoch_seconds, start=1):
             at += seconds
-            points += [_metric(name, values[epoch - 1], at, epoch) for name, values in execution.history.items()]
+            logs = {name: values[epoch - 1] for name, values in execution.history.items() if len(values) >= epoch}
+            points += [_metric(name, value, at, epoch) for name, value in logs.items() if not math.isnan(value)]
         figures = self._figures(execution)
         return points + [_metric(name, value, execution.ended_at, 0) for name, value in figures.items()]
 
@@ -215,12 +222,13 @@ class Drawing:
     ) -> str:
         """The run of that key: found by its tags, or made."""
         assert self._search is not None
+        name = name[:250]
         if key not in self._runs:
             named = dict(zip((LEVEL, TRIAL_ID, EXECUTION), key, strict=False))
             own = {**named, SEARCH_ID: self._search.search_id, "mlflow.runName": name, "mlflow.parentRunId": parent}
             own |= {"mlflow.source.name": "actsearch", "mlflow.source.type": "LOCAL", **tags}
             known = {tag: _tag(value) for tag, value in own.items() if value is not None}
-            created = self._client.create_run(self._experiment_id, _milliseconds(at), known, run_name=name[:250])
+            created = self._client.create_run(self._experiment_id, _milliseconds(at), known, run_name=name)
             self._runs[key] = created.info.run_id
         return self._runs[key]
 

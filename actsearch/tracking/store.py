@@ -32,7 +32,7 @@ def store_address(tracking_uri: str | None = None, experiment: str | None = None
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-    if uri is None:
+    if not uri:
         _refuse_legacy_store(Path.cwd())
         uri = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     elif "://" not in uri or uri.startswith("file:"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from actsearch.errors import ExecutionFailedError, UnknownObjectiveError, UsageError
 from actsearch.records import Objective
@@ -76,10 +77,11 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch_seconds.append(self._watch.lap())
-        logs = {name: float(value) for name, value in (logs or {}).items()}
+        logs = {name: float(value) for name, value in (logs or {}).items() if np.size(value) == 1}
         check_objective(self.objective, logs)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
+        for name in dict.fromkeys([*self.history, *logs]):
+            values = self.history.setdefault(name, [math.nan] * (len(self.epoch_seconds) - 1))
+            values.append(logs.get(name, math.nan))  # not every callback logs in every epoch
         for name in ("loss", self.objective.name):
             if not math.isfinite(logs.get(name, 0.0)):
                 raise ExecutionFailedError(f"{name} is {logs[name]} in epoch {epoch + 1}")

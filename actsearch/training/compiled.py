@@ -135,7 +135,12 @@ def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
 
 def to_tensors(data: Sequence[Any]) -> Batch:
     """Arrays, or nested structures of them, as tensors; done once a search."""
-    return tuple(tf.nest.map_structure(tf.convert_to_tensor, part) for part in data if part is not None)
+    return tuple(tf.nest.map_structure(_to_tensor, part) for part in data if part is not None)
+
+
+def _to_tensor(array: Any) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(array)
+    return tf.cast(tensor, keras.backend.floatx()) if tensor.dtype.is_floating else tensor
 
 
 def _length(data: Batch) -> int:
@@ -151,4 +156,5 @@ def _of_any_length(batch: Any) -> Any:
 
 
 def _floats(logs: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in logs.items()}
+    """The logs that are one number; a metric with one for each class is none that an epoch can be judged by."""
+    return {name: float(value) for name, value in logs.items() if np.size(value) == 1}

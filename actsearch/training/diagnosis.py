@@ -33,7 +33,7 @@ class SiteHealth:
         site, activation: Its name in the model, and what stands there.
         num_units: Size of its last axis: units, or channels.
         dead: Share of units that learn from no sample. Where the function has a flat part, those that are on it for
-            every sample; elsewhere those whose mean |gradient| is below 0.1 % of the site's mean.
+            every sample; elsewhere those whose mean |gradient| is below 0.01 % of the site's mean.
         saturated: Share of units whose mean slope |f′| is below 5 % of the function's largest: they hardly pass a
             gradient. Dead ones on a flat part are among them.
         sparsity: Share of values that are exactly 0.

@@ -41,6 +41,7 @@ class Executions:
         batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
         fit: A `HyperModel.fit` of the user's own; `model.fit` semantics are then theirs.
         health: Whether the first execution of each trial is diagnosed, at its first and last epoch.
+        compiled: Whether epochs may run as one TensorFlow function; else `model.fit` trains.
         seed: For what draws from TensorFlow's own generator, once a search.
     """
 
@@ -54,13 +55,14 @@ class Executions:
         batch_size: int = 32,
         fit: FitFunction | None = None,
         health: bool = True,
+        compiled: bool = True,
         seed: int = 0,
     ) -> None:
         keras.utils.set_random_seed(seed)
         self._data, self._objective, self._callbacks = data, objective, callbacks
         self._batch_size, self._fit, self._health = batch_size, fit, health
         self._workshop = Workshop(build)
-        self._tensors = None if fit else data.tensors()
+        self._tensors = data.tensors() if compiled and fit is None else None
 
     def run(self, request: ExecutionRequest) -> Trained:
         """Runs one execution; what goes wrong in it is recorded as FAILED with its reason.
@@ -83,6 +85,7 @@ class Executions:
             trainer = "compiled" if compiled else "fit"
             run = self._run_compiled if compiled else self._run_fit
             prepared, usage = run(request, hp, callbacks, batch_size)
+            usage = replace(usage, cpu_seconds=max(usage.cpu_seconds - watch.cpu_seconds, 0.0))
             resources, test = self._measure(prepared, recorder, usage, batch_size)
         except UnknownObjectiveError:
             raise
@@ -111,7 +114,8 @@ class Executions:
         prepared = self._workshop.prepare(hp, request.seed, self._tensors, batch_size)
         epochs = prepared.epochs
         assert epochs is not None
-        check_objective(self._objective, epochs.metric_names)
+        if all(isinstance(call, Recorder | Watch) for call in callbacks):  # others may add logs of their own
+            check_objective(self._objective, epochs.metric_names)
         calls = keras.callbacks.CallbackList(
             callbacks, add_history=True, model=prepared.model, epochs=request.epochs, steps=None, verbose=0
         )

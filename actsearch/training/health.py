@@ -16,9 +16,10 @@ from actsearch.training.diagnosis import Diagnosis, LayerHealth, SiteHealth
 from actsearch.training.taps import Tally, Tapped, find_taps, tapped
 
 MAX_SAMPLES = 256
-# What comes out of all sites over a probe; some 1 GB with what a gradient needs. Large images get fewer samples.
-MAX_VALUES = 2**26
-NEGLIGIBLE_GRADIENT = 1e-3
+# Where so many values come out of all sites, a probe has fewer samples, but no fewer than a batch has: a diagnosis then
+# costs as much as training on three batches, and a channel has seen as many places instead.
+MAX_VALUES, FEWEST_SAMPLES = 2**21, 32
+NEGLIGIBLE_GRADIENT = 1e-4
 SATURATED_SLOPE = 0.05
 
 
@@ -34,7 +35,7 @@ class HealthProbe:
         x, y: Arrays, or nested structures of them, of n samples; or a `tf.data.Dataset` or `keras.utils.PyDataset` as
             `x`. Without targets nothing is said of gradients.
         sample_weight: Array of n, or None.
-        max_samples: At most so many are taken, evenly spread; fewer of large images.
+        max_samples: At most so many are taken, evenly spread; fewer of large images, though not below 32.
 
     Raises:
         ModelError: The model is not built, not compiled, or has no activation that can be measured.
@@ -229,7 +230,7 @@ def _probe(x: Any, y: Any, sample_weight: Any, max_samples: int, taps: Collectio
     (length,) = lengths
     size = tf.nest.flatten(x)[0].shape
     values = sum(math.prod(known or (size[i] if i < len(size) else 1) for i, known in _inner(tap)) for tap in taps)
-    count = max(1, min(length, max_samples, MAX_VALUES // max(values, 1)))
+    count = min(length, max_samples, max(FEWEST_SAMPLES, MAX_VALUES // max(values, 1)))
     rows = np.linspace(0, length - 1, count).astype(int)
     return _rows(x, rows), _rows(y, rows), _rows(sample_weight, rows)
 

@@ -86,7 +86,7 @@ class Workshop:
         fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
         key = _key(hp.values, batch_size)
         kept = self._kept.pop(key, None)
-        if kept is not None and kept.epochs is not None and _same_shapes(fresh, kept.model):
+        if kept is not None and kept.epochs is not None and _trains_the_same(fresh, kept.model):
             fresh.optimizer.build(fresh.trainable_variables)
             _copy_state(_state(fresh), kept.model)
             self._kept[key] = kept
@@ -150,5 +150,23 @@ def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
         variable.assign(value)
 
 
-def _same_shapes(one: keras.Model, other: keras.Model) -> bool:
-    return [tuple(w.shape) for w in one.weights] == [tuple(w.shape) for w in other.weights]
+def trains_by_fit(model: keras.Model) -> bool:
+    """Whether a model asks for what only `model.fit` does: eager steps, or metrics computed by its own code."""
+    own = ("compute_metrics", "get_metrics_result", "fit", "evaluate")
+    return bool(model.run_eagerly) or any(getattr(type(model), n) is not getattr(keras.Model, n) for n in own)
+
+
+def _trains_the_same(one: keras.Model, other: keras.Model) -> bool:
+    """Whether the trace of one model trains the other: the same layers, and no state but weights and optimizer."""
+    plain = all(isinstance(loss, str) or type(loss).__module__.startswith("keras.") for loss in _losses(one))
+    standard = type(one).train_step is keras.Model.train_step and type(one).test_step is keras.Model.test_step
+    if not (plain and standard):
+        return False
+    try:
+        return one.to_json() == other.to_json()
+    except (NotImplementedError, TypeError, ValueError):
+        return False  # a subclassed model says nothing of its layers
+
+
+def _losses(model: keras.Model) -> list[Any]:
+    return [loss for loss in keras.tree.flatten(model.loss) if loss is not None]

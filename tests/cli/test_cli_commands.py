@@ -136,6 +136,7 @@ def test_advise_finds_what_is_wrong(program, tmp_path):
     assert program("advise", "none.keras")[0] == 2
 
 
+@pytest.mark.slow
 def test_an_existing_model_is_searched(program, tmp_path, store):
     import keras
 

@@ -72,13 +72,13 @@ def function(folder):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (lambda folder: ("breast_cancer",), "two classes"),
+        pytest.param(lambda folder: ("breast_cancer",), "two classes", marks=pytest.mark.slow),
         (lambda folder: ("diabetes",), "regression"),
-        (lambda folder: ("wine",), "multi-class"),
-        (npz, "two classes"),
+        pytest.param(lambda folder: ("wine",), "multi-class", marks=pytest.mark.slow),
+        pytest.param(npz, "two classes", marks=pytest.mark.slow),
         (csv, "two classes"),
-        (parquet, "regression"),
-        (function, "two classes"),
+        pytest.param(parquet, "regression", marks=pytest.mark.slow),
+        pytest.param(function, "two classes", marks=pytest.mark.slow),
     ],
     ids=["breast_cancer", "diabetes", "wine", "npz", "csv", "parquet", "function"],
 )
@@ -91,6 +91,7 @@ def test_every_kind_of_data(program, store, tmp_path, source, says):
     assert len(runs_of(store, "execution")) == 3
 
 
+@pytest.mark.slow
 def test_a_model_with_options(program, store):
     status, _, err = program(
         "search", "classic", "--model", "cnn", "--layers", 2, "--units", 4, "--dropout", 0.1, "--batch-norm", *QUICK
@@ -127,6 +128,7 @@ def test_a_build_function_whose_one_activation_fails(program, store, tmp_path):
     assert "nan" in out
 
 
+@pytest.mark.slow
 def test_nothing_completed_is_status_1(program, store, tmp_path):
     (tmp_path / "hopeless.py").write_text(BUILD.replace('if activation.name == "tanh" else 0.01', ""))
     status, _, err = program("search", "--model", "hopeless:build", *QUICK)
@@ -198,6 +200,7 @@ def test_bad_input_is_status_2_with_one_message(program, tmp_path, name):
     assert says in err
 
 
+@pytest.mark.slow
 def test_a_directory_with_another_search_is_status_2(program, store):
     assert program("search", "classic", *QUICK)[0] == 0
     status, _, err = program("search", "classic", *QUICK)

@@ -74,6 +74,7 @@ def test_every_execution_has_a_run_of_its_own(kind, options, digits, store):
         assert len({e.seed for e in first.executions}) == 2
 
 
+@pytest.mark.slow
 def test_a_failed_execution_is_written_down(digits, store):
     def failing(hp):
         model = build(hp)
@@ -91,6 +92,7 @@ def test_a_list_of_objectives_is_refused(digits):
         run(Random, digits, max_trials=1, objective=["val_accuracy", "val_loss"])
 
 
+@pytest.mark.slow
 def test_an_objective_that_is_not_logged_ends_the_search(digits, store):
     goal = keras_tuner.Objective("val_acuracy", "max")
     with pytest.raises(keras_tuner.errors.FatalValueError, match="Did you mean 'val_accuracy'"):
@@ -98,6 +100,7 @@ def test_an_objective_that_is_not_logged_ends_the_search(digits, store):
     assert len(runs_of(store, "trial")) == 1
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_keeps_what_it_has(digits, store):
     run(Random, digits, max_trials=1)
     tuner = run(Random, digits, max_trials=3)

@@ -72,6 +72,7 @@ def test_executions_go_seed_by_seed(digits, store):
         assert {e.execution: e.seed for e in trial.executions} == seeds
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(digits, store):
     def scores(**options):
         result = run(tuner_for(**options), digits)
@@ -90,6 +91,7 @@ def test_the_best_model_is_the_one_that_was_scored(digits, store):
     assert measured["accuracy"] == pytest.approx(best.score, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_keras_tuners_own_questions_are_answered(digits, store):
     tuner = tuner_for(classic)
     result = run(tuner, digits)
@@ -99,6 +101,7 @@ def test_keras_tuners_own_questions_are_answered(digits, store):
     assert isinstance(tuner.get_best_models()[0], keras.Model)
 
 
+@pytest.mark.slow
 def test_the_frame_has_a_row_for_each_execution(digits, store):
     frame = run(tuner_for(classic), digits).to_frame()
     assert len(frame) == 4
@@ -122,6 +125,7 @@ def test_a_failing_activation_does_not_end_the_search(digits, store):
     assert all("nan" in r.data.tags["actsearch.reason"] for r in failed)
 
 
+@pytest.mark.slow
 def test_more_failures_than_keras_tuner_bears(digits, store):
     space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
 
@@ -168,6 +172,7 @@ def test_an_interrupted_search_leaves_nothing_running(digits, store):
     assert Ledger("found").read().best is None
 
 
+@pytest.mark.slow
 def test_a_directory_of_another_search_is_refused(digits, store):
     run(tuner_for(classic, executions=1), digits)
     with pytest.raises(UsageError, match="--overwrite"):
@@ -183,6 +188,7 @@ def test_overwriting_leaves_other_files_alone(digits, store, tmp_path):
     assert (tmp_path / "found" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
 def test_keras_tuners_oracles_by_name(digits, store, oracle):
     def build(hp):
@@ -195,6 +201,7 @@ def test_keras_tuners_oracles_by_name(digits, store, oracle):
         assert {e.epochs for t in result.trials for e in t.executions} == {1, 3}
 
 
+@pytest.mark.slow
 def test_a_keras_tuner_oracle_of_the_users_own(digits, store):
     oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_accuracy", "max"), max_trials=2, seed=3)
     assert len(run(tuner_for(classic, oracle=oracle, executions=1), digits).trials) == 2
@@ -296,6 +303,7 @@ def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
         tuner_for(classic)
 
 
+@pytest.mark.slow
 def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monkeypatch):
     import shutil
 
@@ -343,6 +351,7 @@ def test_activations_for_each_layer(digits, store):
     assert any("," in t.activation for t in result.trials)
 
 
+@pytest.mark.slow
 def test_numbers_of_numpy_are_written_too(digits, store):
     x, y = digits
     result = actsearch.search(
@@ -376,6 +385,7 @@ def test_what_is_hopeless_is_skipped_where_that_is_asked_for(digits, store):
     assert drawn.metrics["screening_gradient_ratio"] < 1e-9
 
 
+@pytest.mark.slow
 def test_what_is_hopeless_is_trained_where_it_is_only_reported(digits, store):
     result = run(tuner_for(deep, screen="report", executions=1, epochs=1), digits)
     assert [len(t.executions) for t in result.trials] == [1, 1]
@@ -402,6 +412,7 @@ def test_a_race_ends_when_all_is_decided(digits, store):
     assert dropped.tags["actsearch.verdict"] == "worse"
 
 
+@pytest.mark.slow
 def test_halving_gives_fewer_epochs_first(digits, store):
     space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
     result = run(tuner_for(lambda hp: small_network(hp, space), allocation="halving", executions=1, epochs=9), digits)
@@ -417,7 +428,8 @@ def test_a_time_budget_stops_after_a_complete_seed(digits, store):
 
 def test_advice_is_given_first(digits, store):
     class Heard(Silent):
-        said = []
+        def __init__(self):
+            self.said = []
 
         def message(self, text):
             self.said.append(text)
@@ -429,5 +441,6 @@ def test_advice_is_given_first(digits, store):
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    run(tuner_for(build, executions=1, epochs=1, reporter=Heard()), digits)
-    assert any(text.startswith("advice:") and "lecun" in text.lower() for text in Heard.said), Heard.said
+    heard = Heard()
+    run(tuner_for(build, executions=1, epochs=1, reporter=heard), digits)
+    assert any(text.startswith("advice:") and "lecun" in text.lower() for text in heard.said), heard.said

@@ -82,7 +82,11 @@ def test_one_label_where_all_sites_agree():
 def test_matching_tells_what_the_build_function_uses():
     space = load_space("per_layer")
     values = {"activation.a": "relu", "activation.b": "selu"}
-    matching = matching_of([resolve(values, space, site) for site in "ab"], ["initializer", "dropout"])
+    chosen = [resolve(values, space, site) for site in "ab"]
+    assert matching_of(chosen) == {}
+    for each in chosen:
+        each.initializer()
+        each.dropout(0.1)
+    matching = matching_of(chosen)
     assert matching["dropout"] == "Dropout, AlphaDropout"
     assert matching["initializer"].startswith("variance_scaling(2, ")
-    assert matching_of([resolve(values, space, "a")], []) == {}
