@@ -1,6 +1,6 @@
 """What does a diagnosis of the first execution of each trial, at its first and last epoch, add to a search?
 
-    python benchmarks/health_cost.py [--out benchmarks/results/health_cost.json]    # 3 minutes on one core
+    python benchmarks/health_cost.py [--out benchmarks/results/health_cost.json]    # 3 minutes
 
 Executions as a search runs them, with `ActivationHealth` in the first one of each trial. Measured is the time inside of
 the callback, against the time of all executions without it. A tiny model: 3 × 64 units on handwritten digits, where
@@ -152,7 +152,7 @@ def main() -> None:
     images = TrainingData(noise[0][:2000], noise[1][:2000], (noise[0][2000:], noise[1][2000:]))
     found = {
         "tiny": measured(perceptron, digits, ACTIVATIONS, 3, 10) | {"tracing": traced_seconds(perceptron, digits)},
-        "bound by computation": measured(convolutions, images, ACTIVATIONS[:2], 2, 5)
+        "bound by computation": measured(convolutions, images, ACTIVATIONS[:2], 3, 10)
         | {"tracing": traced_seconds(convolutions, images)},
     }
     for name, row in found.items():

@@ -444,3 +444,71 @@ def test_advice_is_given_first(digits, store):
     heard = Heard()
     run(tuner_for(build, executions=1, epochs=1, reporter=heard), digits)
     assert any(text.startswith("advice:") and "lecun" in text.lower() for text in heard.said), heard.said
+
+
+def test_hyperparameters_that_only_some_trials_have_are_searched(digits, store):
+    def build(hp):
+        activation = actsearch.choose(hp, {"activations": ["relu"]})
+        model = keras.Sequential([keras.Input((64,))])
+        for number in range(hp.Choice("layers", [1, 2])):
+            model.add(keras.layers.Dense(hp.Choice(f"units_{number}", [4, 8])))
+            model.add(activation.layer())
+        model.add(keras.layers.Dense(10, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, executions=1, epochs=1), digits)
+    tried = [t.hyperparameters for t in result.trials]
+    assert {v["units_1"] for v in tried if v["layers"] == 2} == {4, 8}
+    assert {v["units_0"] for v in tried if v["layers"] == 2} == {4, 8}
+
+
+def test_an_oracle_for_another_objective_is_refused():
+    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_loss", "min"), max_trials=2)
+    with pytest.raises(UsageError, match="val_loss"):
+        tuner_for(classic, oracle=oracle)
+
+
+def test_a_second_search_needs_a_tuner_of_its_own(digits, store):
+    tuner = tuner_for(classic, executions=1, epochs=1)
+    run(tuner, digits)
+    with pytest.raises(UsageError, match="searched already"):
+        run(tuner, digits)
+
+
+@pytest.mark.parametrize(
+    "options", [{"epochs": 3}, {"batch_size": 9}, {"validation_freq": 2}, {"sample_weight": np.ones(7)}]
+)
+def test_options_that_would_be_half_honoured_are_refused(digits, options):
+    with pytest.raises(UsageError, match=next(iter(options))):
+        run(tuner_for(classic), digits, **options)
+
+
+def test_weights_of_samples_are_never_divided_apart_from_them(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="validation_data"):
+        actsearch.search(classic, x, y, sample_weight=np.ones(len(y)), directory="found")
+
+
+def test_long_labels_are_drawn(digits, store):
+    def build(hp):
+        model = keras.Sequential([keras.Input((64,))])
+        for number in range(25):
+            activation = actsearch.choose(
+                hp, {"activations": ["leaky_relu", "parametric_selu"], "sites": "per_layer"}, site=f"s{number}"
+            )
+            if number == 0:
+                model.add(activation.layer())
+        model.add(keras.layers.Dense(10, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, oracle="random", max_trials=2, executions=1, epochs=1), digits)
+    assert "problem" not in result.mlflow
+    assert max(len(t.activation) for t in result.trials) > 250
+
+
+def test_a_deleted_experiment_is_refused(digits, store):
+    store.delete_experiment(store.create_experiment("gone"))
+    with pytest.raises(UsageError, match="deleted"):
+        run(tuner_for(classic, experiment="gone"), digits)

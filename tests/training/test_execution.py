@@ -276,3 +276,47 @@ def test_a_model_that_cannot_be_diagnosed_is_trained_all_the_same(data):
     [trained] = run(data, request(), build=build)
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert trained.record.health[0]["problem"]
+
+
+class NowAndThen(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % 2:
+            logs["extra"] = float(epoch)
+        logs["val_mine"] = 0.1 * epoch
+
+
+def test_an_objective_that_a_callback_adds(data):
+    [trained] = run(data, request(epochs=4), objective=Objective("val_mine", Direction.MAX), callbacks=[NowAndThen()])
+    assert trained.record.status is Status.COMPLETED, trained.record.reason
+    assert trained.record.best_epoch == 4
+    assert np.isnan(trained.record.history["extra"][0])
+    assert trained.record.history["extra"][1::2] == (1.0, 3.0)
+
+
+def test_a_metric_with_one_value_for_each_class_is_left_out(data):
+    def build(hp):
+        model = small_network(hp)
+        model.compile("adam", "categorical_crossentropy", metrics=["accuracy", keras.metrics.F1Score(name="f1")])
+        return model
+
+    x, y = data.x, keras.utils.to_categorical(data.y, 10)
+    held = (data.validation[0], keras.utils.to_categorical(data.validation[1], 10))
+    [trained] = run(TrainingData(x, y, held), request(), build=build)
+    assert trained.record.status is Status.COMPLETED, trained.record.reason
+    assert "f1" not in trained.record.history
+
+
+def test_a_trace_is_not_reused_for_another_model(data):
+    """A build function may draw what no hyperparameter tells."""
+    import random
+
+    def build(hp):
+        rate = random.random() / 2
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(rate), keras.layers.Dense(10, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    first, second = request(seed=1), request(seed=2, execution=2)
+    reused = run(data, first, second, build=build)[1]
+    fresh = run(data, second, build=build)[0]
+    assert reused.record.history == fresh.record.history
