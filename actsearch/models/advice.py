@@ -18,8 +18,8 @@ from actsearch.models.sites import Place, SiteKind, locate
 # Measured by benchmarks/screening.py: sigmoid networks of 3 layers learn digits in 30 epochs, of 8 layers hardly, of 16
 # not at all. Those with tanh learn at 20 layers, if not with every optimizer.
 DEEP_SIGMOID, DEEP_TANH = 5, 10
-# Measured by benchmarks/dying_relu.py: at 0.03 Adam leaves 43 % of the units of a ReLU network dead, at 0.01 20 %; SGD
-# 71 % at 1, and 5 % at 0.3.
+# Measured by benchmarks/dying_relu.py: at 0.03 Adam leaves 47 % of the units of a ReLU network dead, at 0.01 23 %; SGD
+# 69 % at 1, and 4 % at 0.3.
 DEADLY_ADAPTIVE, DEADLY_SGD = 0.03, 1.0
 NEGATIVE_BIAS = -0.3
 

@@ -66,7 +66,7 @@ def test_figures_and_reasons_go_to_json(digits):
 def test_training_agrees(digits):
     x, y = digits
     best = {}
-    for name, depth in [("sigmoid", 20), ("sigmoid", 3), *((name, 20) for name in PASSING)]:
+    for name, depth in [("sigmoid", 20), ("sigmoid", 3), ("prelu", 20), ("tanh", 20)]:
         history = network(name, depth).fit(x, y, epochs=15, batch_size=16, verbose=0).history
         best[name, depth] = max(history["accuracy"])
     assert best.pop(("sigmoid", 20)) < 0.15
