@@ -61,7 +61,7 @@ def screen(
 
     The two limits are measured (`benchmarks/screening.py`): networks of 3 to 20 layers with several activations and
     initializers, trained on digits. All beyond a limit stayed at chance level, with Adam and with SGD. They are on the
-    cautious side: Adam still learned something at a ratio of 2e-10, from weights that were far too small. Differences
+    cautious side: Adam still learned something at a ratio of 2e-8, from weights that were far too small. Differences
     between samples are rounded away in single precision where their square is below 1e-14, and a gradient that is much
     below Adam's ε of 1e-7 moves no weight.
 
