@@ -7,11 +7,14 @@ spends on each batch outside of them (iterator, callbacks, logs) is spent once a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from actsearch.training.executor import executing, executor_for
 
 Batch = tuple[Any, ...]
 _KERAS_STEPS = (keras.Model.train_step, keras.Model.test_step)
@@ -42,6 +45,7 @@ class Epochs:
         model.test_step(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
         model.optimizer.build(model.trainable_variables)
         model.reset_metrics()
+        self._executor = executor_for(model, batch_size)
         self._train_epoch: Any = None
         self._validate: Any = None
         self._test: Any = None
@@ -49,14 +53,25 @@ class Epochs:
     def trace(self) -> None:
         """Builds the graphs, so that their cost is not that of the first epoch.
 
-        With a `train_step` of the model's own this trains one batch: give the model its initial state afterwards.
+        TensorFlow optimizes a graph at its first call, so this trains a batch or two: give the model its initial
+        state afterwards.
         """
+        try:
+            self._trace()
+        except tf.errors.FailedPreconditionError:
+            if self._executor is None:
+                raise
+            self._executor = None  # a TensorFlow function inside was traced for the usual executor before
+            self._trace()
+
+    def _trace(self) -> None:
         order = tf.TensorSpec((self.num_samples,), tf.int32)
         loops = tf.TensorSpec((), tf.int32)
-        self._train_epoch = tf.function(self._one_epoch, autograph=False).get_concrete_function(order, loops)
-        self._train_epoch(tf.range(self.num_samples), tf.constant(0))  # TensorFlow optimizes at the first call
-        self._validate = self._traced_evaluation(self._tensors.validation)
-        self._test = self._traced_evaluation(self._tensors.test)
+        with executing(self._executor):
+            self._train_epoch = tf.function(self._one_epoch, autograph=False).get_concrete_function(order, loops)
+            self._train_epoch(tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples))))
+            self._validate = self._traced_evaluation(self._tensors.validation)
+            self._test = self._traced_evaluation(self._tensors.test)
 
     @property
     def metric_names(self) -> list[str]:
@@ -66,25 +81,33 @@ class Epochs:
 
     def train(self, order: np.ndarray) -> dict[str, float]:
         """One epoch in this order of the samples; its logs as `model.fit` would give them."""
-        self.model.reset_metrics()
-        logs = _floats(self._train_epoch(tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))))
+        order, loops = tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))
+        logs = self._call(self._train_epoch, order, loops)
         if self._validate is not None:
-            self.model.reset_metrics()
-            logs |= {f"val_{name}": value for name, value in _floats(self._validate()).items()}
+            logs |= {
+                f"val_{name}": value
+                for name, value in self._evaluated(self._validate, self._tensors.validation).items()
+            }
         return logs
 
     def test(self) -> dict[str, float]:
         """The model's metrics on the test data; empty where there is none."""
-        if self._test is None:
-            return {}
+        return {} if self._test is None else self._evaluated(self._test, self._tensors.test)
+
+    def _evaluated(self, traced: Any, data: Any) -> dict[str, float]:
+        return self._call(traced, tf.constant(self._loops(_length(data))))
+
+    def _call(self, traced: Any, *arguments: Any) -> dict[str, float]:
         self.model.reset_metrics()
-        return _floats(self._test())
+        with executing(self._executor):
+            return _floats(traced(*arguments))
 
     def _traced_evaluation(self, data: Batch | None) -> Any:
         if data is None:
             return None
-        traced = tf.function(lambda: self._evaluate(data), autograph=False).get_concrete_function()
-        traced()
+        loops = tf.TensorSpec((), tf.int32)
+        traced = tf.function(partial(self._evaluate, data), autograph=False).get_concrete_function(loops)
+        traced(tf.constant(min(1, self._loops(_length(data)))))
         return traced
 
     def _one_epoch(self, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -93,10 +116,8 @@ class Epochs:
 
         return self._steps(self.model.train_step, rows, loops, self.num_samples)
 
-    def _evaluate(self, data: Batch) -> dict[str, tf.Tensor]:
-        count = _length(data)
-        loops = tf.constant(self._loops(count))
-        return self._steps(self.model.test_step, lambda start, end: _rows(data, slice(start, end)), loops, count)
+    def _evaluate(self, data: Batch, loops: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, _length(data))
 
     def _loops(self, count: int) -> int:
         """How many batches run in the loop: all, or all but the last.
