@@ -193,7 +193,7 @@ class Executions:
         forward, count = prepared.predict or predict_function(prepared.model, self._data.x, batch_size)
         watch = Stopwatch()
         seconds: list[float] = []
-        while len(seconds) < 5 or (sum(seconds) < 0.02 and len(seconds) < 50):
+        while len(seconds) < 5 or (sum(seconds) < 0.005 and len(seconds) < 50):
             np.asarray(_first(forward()))
             seconds.append(watch.lap())
         return float(np.median(seconds)) * 1e6 / count

@@ -1,9 +1,11 @@
 """A model ready for an execution: built from the seed, or a cached one that is given the state of such a build."""
 
+import gc
+import math
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -15,6 +17,7 @@ from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.training.compiled import Epochs, Tensors
 from actsearch.training.resources import Stopwatch
+from actsearch.training.sharing import trace_key
 
 BuildFunction = Callable[[Any], keras.Model]
 
@@ -64,50 +67,63 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
 
 
 class Workshop:
-    """Prepares models, and keeps the traced ones of the trials seen last.
+    """Prepares models, and keeps traced ones.
 
-    A further execution of a trial builds a fresh model from its own seed and hands over the state: weights, the
-    random generators of dropout layers, and the optimizer. The kept trace then trains exactly what the fresh model
-    would have.
+    A further execution builds a fresh model from its own seed and hands over the state: weights, the random
+    generators of dropout layers, and the optimizer. The kept trace then trains exactly what the fresh model would
+    have.
 
     Args:
         build: From hyperparameters to a compiled model.
-        capacity: How many traced models are kept.
+        max_bytes: How much memory the variables of kept models may take: the peak of a later trial counts them.
     """
 
-    def __init__(self, build: BuildFunction, *, capacity: int = 32) -> None:
+    def __init__(self, build: BuildFunction, *, max_bytes: int = 100_000_000) -> None:
         self._build = build
-        self._capacity = capacity
-        self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
 
     def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> Prepared:
         """A model whose epochs run compiled."""
         watch = Stopwatch()
         fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
-        key = _key(hp.values, batch_size)
-        kept = self._kept.pop(key, None)
-        if kept is not None and kept.epochs is not None and _trains_the_same(fresh, kept.model):
+        shared = trace_key(fresh, hp.values)
+        kept = None if shared is None else self._kept.pop((shared, batch_size), None)
+        if kept is not None:
             fresh.optimizer.build(fresh.trainable_variables)
             _copy_state(_state(fresh), kept.model)
-            self._kept[key] = kept
-            return Prepared(kept.model, kept.predict, kept.epochs, watch.lap(), 0.0)
-        epochs = Epochs(fresh, tensors, batch_size)
-        build_seconds = watch.lap()
-        state = _state(fresh)
-        epochs.trace()
-        predict = predict_function(fresh, tensors.train[0], batch_size)
-        _copy_state(state, fresh)
-        prepared = Prepared(fresh, predict, epochs, build_seconds, watch.lap())
-        self._kept[key] = prepared
-        if len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+            prepared = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
+        else:
+            prepared = _traced(fresh, tensors, batch_size, watch)
+        if shared is not None:
+            self._kept[shared, batch_size] = prepared
+            self._drop_oldest()
         return prepared
+
+    def _drop_oldest(self) -> None:
+        sizes = [_num_bytes(kept.model) for kept in self._kept.values()]
+        if sum(sizes) <= self._max_bytes:
+            return
+        while self._kept and sum(sizes) > self._max_bytes:
+            self._kept.popitem(last=False)
+            sizes.pop(0)
+        gc.collect()  # models are full of cycles
 
     def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> Prepared:
         """A model that `model.fit` trains; nothing of it is kept."""
         watch = Stopwatch()
         model = build_model(self._build, hp, seed, some_rows(x))
         return Prepared(model, None, None, watch.lap(), 0.0)
+
+
+def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwatch) -> Prepared:
+    epochs = Epochs(model, tensors, batch_size)
+    build_seconds = watch.lap()
+    state = _state(model)
+    epochs.trace()
+    predict = predict_function(model, tensors.train[0], batch_size)
+    _copy_state(state, model)
+    return Prepared(model, predict, epochs, build_seconds, watch.lap())
 
 
 def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
@@ -124,10 +140,6 @@ def some_rows(x: Any, count: int = 1) -> Any:
         first = next(iter(x))
         return first[0] if isinstance(first, tuple) else first
     return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:count]), x)
-
-
-def _key(values: Mapping[str, Any], batch_size: int) -> str:
-    return repr((sorted(values.items()), batch_size))
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -156,17 +168,5 @@ def trains_by_fit(model: keras.Model) -> bool:
     return bool(model.run_eagerly) or any(getattr(type(model), n) is not getattr(keras.Model, n) for n in own)
 
 
-def _trains_the_same(one: keras.Model, other: keras.Model) -> bool:
-    """Whether the trace of one model trains the other: the same layers, and no state but weights and optimizer."""
-    plain = all(isinstance(loss, str) or type(loss).__module__.startswith("keras.") for loss in _losses(one))
-    standard = type(one).train_step is keras.Model.train_step and type(one).test_step is keras.Model.test_step
-    if not (plain and standard):
-        return False
-    try:
-        return one.to_json() == other.to_json()
-    except (NotImplementedError, TypeError, ValueError):
-        return False  # a subclassed model says nothing of its layers
-
-
-def _losses(model: keras.Model) -> list[Any]:
-    return [loss for loss in keras.tree.flatten(model.loss) if loss is not None]
+def _num_bytes(model: keras.Model) -> int:
+    return sum(v.value.dtype.size * math.prod(v.shape) for v in _variables(model))

@@ -1,3 +1,6 @@
+import weakref
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Direction, ExecutionRequest, Objective, Status
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
+from actsearch.training.preparing import Workshop
 
 ACCURACY = Objective("val_accuracy", Direction.MAX)
 
@@ -77,6 +81,37 @@ def test_a_kept_trace_trains_what_a_fresh_model_would(data, activation):
     assert reused.record.history == fresh.record.history
     for one, other in zip(reused.weights, fresh.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_trials_that_differ_in_the_learning_rate_share_a_trace(data):
+    def build(hp):
+        model = small_network(hp)
+        model.compile(keras.optimizers.Adam(hp.values["rate"]), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    first, second = (
+        replace(request(), trial_id=str(rate), hyperparameters={"activation": "relu", "rate": rate})
+        for rate in (0.01, 0.001)
+    )
+    shared = run(data, first, second, build=build)[1]
+    fresh = run(data, second, build=build)[0]
+    assert shared.record.resources.trace_seconds == 0
+    assert shared.record.history == fresh.record.history
+
+
+def test_traced_models_beyond_the_limit_of_memory_are_given_back(data):
+    built = []
+
+    def build(hp):
+        model = small_network(hp)
+        built.append(weakref.ref(model))
+        return model
+
+    workshop, tensors = Workshop(build, max_bytes=20_000), data.tensors()
+    for activation in ("relu", "selu", "relu"):
+        assert workshop.prepare(hyperparameters(activation), 1, tensors, 32).trace_seconds > 0
+    alive = [model() is not None for model in built]
+    assert alive.count(True) <= 1
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(data):
