@@ -1,0 +1,351 @@
+"""The same work as users of each tool would write it today; one tool and one work a process.
+
+    python benchmarks/same_work_peers.py PEER WORK      # prints one JSON object; `same_work.py` runs them all
+
+Each peer gets the same model, data, activations, number of executions and epochs. The clock starts when everything
+is imported and stops when all results are there, in MLflow too where the peer logs to it.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import keras
+import numpy as np
+import psutil
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+OBJECTIVE = "val_accuracy"
+Scores = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be trained: each activation from each seed."""
+
+    name: str
+    network: str
+    activations: tuple[str, ...] = ("relu", "leaky_relu", "elu", "selu", "silu", "gelu", "tanh")
+    executions: int = 3
+    epochs: int = 10
+    batch_size: int = 32
+    as_dataset: bool = False
+
+    @property
+    def seeds(self) -> range:
+        """One for each execution."""
+        return range(1, self.executions + 1)
+
+
+WORKS = {
+    work.name: work
+    for work in (
+        Work("mlp", "mlp"),
+        Work("mlp, 10 executions", "mlp", executions=10),
+        Work("mlp, 20 executions", "mlp", executions=20),
+        Work("cnn", "cnn", activations=("relu", "elu", "tanh"), epochs=5),
+        Work("wide", "wide", activations=("relu", "elu"), executions=2, epochs=3, batch_size=128),
+        Work("data set", "mlp", activations=("relu", "elu", "tanh"), as_dataset=True),
+    )
+}
+
+
+class Data:
+    """Training and validation data of a work."""
+
+    def __init__(self, work: Work) -> None:
+        if work.network == "wide":
+            draw = np.random.default_rng(0)
+            x = draw.normal(size=(22_000, 256)).astype("float32")
+            y = (x @ draw.normal(size=(256, 10))).argmax(1)
+            cut = 20_000
+        else:
+            x, y = load_digits(return_X_y=True)
+            x, cut = (x / 16).astype("float32"), 1397
+            x = x.reshape(-1, 8, 8, 1) if work.network == "cnn" else x
+        y = y.astype("int32")
+        self.train: Any = (x[:cut], y[:cut])
+        self.validation: Any = (x[cut:], y[cut:])
+        self.fit: dict[str, Any] = {"batch_size": work.batch_size}
+        if work.as_dataset:
+            both = [tf.data.Dataset.from_tensor_slices(part) for part in (self.train, self.validation)]
+            self.train = (both[0].shuffle(cut).batch(work.batch_size).prefetch(1),)
+            self.validation, self.fit = both[1].batch(work.batch_size), {}
+
+
+def network(kind: str, activation: Callable[[], Any]) -> keras.Model:
+    """A compiled classifier with this activation at each site."""
+    layers = keras.layers
+    if kind == "cnn":
+        parts: list[Any] = [keras.Input((8, 8, 1))]
+        for _ in range(3):
+            parts += [layers.Conv2D(32, 3, padding="same"), activation()]
+        parts += [layers.Flatten()]
+    else:
+        width = 1024 if kind == "wide" else 64
+        parts = [keras.Input((256 if kind == "wide" else 64,))]
+        for _ in range(3):
+            parts += [layers.Dense(width), activation()]
+    model = keras.Sequential([*parts, layers.Dense(10, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def plain(work: Work, name: str) -> keras.Model:
+    """The model with one of Keras's own activations."""
+    return network(work.network, lambda: keras.layers.Activation(name))
+
+
+def trained(work: Work, data: Data, name: str, seed: int) -> dict[str, list[float]]:
+    """One execution by `model.fit`; its logs."""
+    keras.utils.set_random_seed(seed)
+    model = plain(work, name)
+    fitted = model.fit(*data.train, validation_data=data.validation, epochs=work.epochs, verbose=0, **data.fit)
+    return dict(fitted.history)
+
+
+def fit_loop(work: Work, data: Data, folder: Path) -> Scores:  # noqa: ARG001
+    """`model.fit` in a loop; nothing is logged."""
+    return {a: [max(trained(work, data, a, seed)[OBJECTIVE]) for seed in work.seeds] for a in work.activations}
+
+
+def by_hand(work: Work, data: Data, folder: Path) -> Scores:  # noqa: ARG001
+    """The floor: one traced epoch for each activation, weights drawn anew for each seed; nothing is logged."""
+    x, y = (tf.constant(part) for part in data.train)
+    x_val, y_val = (tf.constant(part) for part in data.validation)
+    return {a: one_by_hand(work, plain(work, a), (x, y), (x_val, y_val), a) for a in work.activations}
+
+
+def one_by_hand(work: Work, model: keras.Model, train: Any, validation: Any, name: str) -> list[float]:
+    """All executions of one activation."""
+    size, count, num_validated = work.batch_size, len(train[0]), len(validation[0])
+
+    @tf.function
+    def epoch(order: Any) -> Any:
+        for start in tf.range(0, count - count % size, size):
+            rows = order[start : start + size]
+            model.train_step((tf.gather(train[0], rows), tf.gather(train[1], rows)))
+        rows = order[count - count % size :]
+        model.train_step((tf.gather(train[0], rows), tf.gather(train[1], rows)))
+        return model.get_metrics_result()
+
+    @tf.function
+    def validate() -> Any:
+        for start in tf.range(0, num_validated - num_validated % size, size):
+            model.test_step((validation[0][start : start + size], validation[1][start : start + size]))
+        rest = num_validated - num_validated % size
+        model.test_step((validation[0][rest:], validation[1][rest:]))
+        return model.get_metrics_result()
+
+    model.optimizer.build(model.trainable_variables)
+    scores = []
+    for seed in work.seeds:
+        keras.utils.set_random_seed(seed) if seed == 1 else np.random.seed(seed)
+        model.set_weights([w.numpy() for w in plain(work, name).weights])
+        for variable in model.optimizer.variables:
+            if variable is not model.optimizer.learning_rate:
+                variable.assign(tf.zeros_like(variable))
+        logs = []
+        for _ in range(work.epochs):
+            model.reset_metrics()
+            epoch(tf.constant(np.random.permutation(count).astype("int32")))
+            model.reset_metrics()
+            logs.append(float(validate()["accuracy"]))
+        scores.append(max(logs))
+    return scores
+
+
+def keras_tuner_grid(work: Work, data: Data, folder: Path) -> Scores:
+    """KerasTuner's GridSearch with `executions_per_trial`, and a nested MLflow run for each trial."""
+    import keras_tuner
+    import mlflow
+
+    scores: Scores = {}
+
+    class Tracked(keras_tuner.GridSearch):
+        def run_trial(self, trial: Any, *arguments: Any, **options: Any) -> Any:
+            with mlflow.start_run(run_name=trial.trial_id, nested=True):
+                mlflow.log_params(trial.hyperparameters.values)
+                histories = super().run_trial(trial, *arguments, **options)
+                name = trial.hyperparameters.get("activation")
+                scores[name] = [max(history.history[OBJECTIVE]) for history in histories]
+                log_curves([history.history for history in histories])
+                mlflow.log_metric(f"mean_{OBJECTIVE}", float(np.mean(scores[name])))
+            return histories
+
+    open_store(folder)
+    tuner = Tracked(
+        lambda hp: plain(work, hp.Choice("activation", list(work.activations))),
+        objective=OBJECTIVE,
+        executions_per_trial=work.executions,
+        directory=str(folder),
+        project_name="keras_tuner",
+    )
+    with mlflow.start_run(run_name="search"):
+        tuner.search(*data.train, validation_data=data.validation, epochs=work.epochs, verbose=0, **data.fit)
+    return scores
+
+
+def optuna_grid(work: Work, data: Data, folder: Path) -> Scores:
+    """Optuna's GridSampler with `model.fit` in the objective, and a nested MLflow run for each trial."""
+    import mlflow
+    import optuna
+
+    scores: Scores = {}
+
+    def objective(trial: Any) -> float:
+        name = trial.suggest_categorical("activation", list(work.activations))
+        with mlflow.start_run(run_name=str(trial.number), nested=True):
+            mlflow.log_params(trial.params)
+            keras.backend.clear_session()
+            histories = [trained(work, data, name, seed) for seed in work.seeds]
+            scores[name] = [max(history[OBJECTIVE]) for history in histories]
+            log_curves(histories)
+            mlflow.log_metric(f"mean_{OBJECTIVE}", float(np.mean(scores[name])))
+        return float(np.mean(scores[name]))
+
+    open_store(folder)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.GridSampler({"activation": list(work.activations)})
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    with mlflow.start_run(run_name="search"):
+        study.optimize(objective, n_trials=len(work.activations))
+    return scores
+
+
+def open_store(folder: Path) -> None:
+    """A fresh store, as everybody's first search has it."""
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.create_experiment("same work", artifact_location=(folder / "artifacts").as_uri())
+    mlflow.set_experiment("same work")
+
+
+def log_curves(histories: list[dict[str, list[float]]]) -> None:
+    """All curves of a trial in one call."""
+    import mlflow
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    points = [
+        Metric(f"{name}_{number}", value, now, epoch)
+        for number, history in enumerate(histories, start=1)
+        for name, values in history.items()
+        for epoch, value in enumerate(values, start=1)
+    ]
+    client, run = mlflow.MlflowClient(), mlflow.active_run().info.run_id
+    for start in range(0, len(points), 1000):
+        client.log_batch(run, metrics=points[start : start + 1000])
+
+
+def chosen(work: Work) -> Callable[[Any], keras.Model]:
+    """A build function for actsearch: the same model, with Keras's own initializers as the other peers have them."""
+    import actsearch
+
+    def build(hp: Any) -> keras.Model:
+        activation = actsearch.choose(hp, {"activations": list(work.activations)})
+        return network(work.network, activation.layer)
+
+    return build
+
+
+def searched(work: Work, data: Data, folder: Path) -> Scores:
+    """actsearch as it comes: ledger, MLflow, resources, diagnosis, and weights of the best execution of each trial."""
+    return search_with(work, data, folder, health=True)
+
+
+def search_with(work: Work, data: Data, folder: Path, **options: Any) -> Scores:
+    """A search of actsearch; its scores."""
+    import actsearch
+
+    tuner = actsearch.ActivationTuner(
+        chosen(work),
+        objective=OBJECTIVE,
+        executions=work.executions,
+        epochs=work.epochs,
+        batch_size=work.batch_size,
+        directory=folder / "search",
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        **options,
+    )
+    result = tuner.search(*data.train, validation_data=data.validation)
+    return {trial.activation: list(trial.scores.values()) for trial in result.trials}
+
+
+def only_trained(work: Work, data: Data, folder: Path) -> Scores:  # noqa: ARG001
+    """actsearch's executions with nothing around them: no ledger, MLflow, resources, diagnosis."""
+    import keras_tuner
+
+    from actsearch.training.compiled import order_of
+    from actsearch.training.data import TrainingData
+    from actsearch.training.preparing import Workshop
+
+    keras.utils.set_random_seed(0)
+    tensors = TrainingData(*data.train, validation=data.validation).tensors()
+    assert tensors is not None
+    workshop = Workshop(chosen(work))
+    scores: Scores = {name: [] for name in work.activations}
+    for seed in work.seeds:
+        for name in work.activations:
+            hp = keras_tuner.HyperParameters()
+            hp.values = {"activation": name}
+            epochs = workshop.prepare(hp, seed, tensors, work.batch_size).epochs
+            assert epochs is not None
+            orders = [order_of(seed, epoch, epochs.num_samples) for epoch in range(work.epochs)]
+            scores[name].append(max(epochs.train(order)[OBJECTIVE] for order in orders))
+    return scores
+
+
+PEERS: dict[str, Callable[[Work, Data, Path], Scores]] = {
+    "KerasTuner + MLflow": keras_tuner_grid,
+    "Optuna + MLflow": optuna_grid,
+    "model.fit in a loop": fit_loop,
+    "actsearch": searched,
+    "actsearch, training only": only_trained,
+    "by hand": by_hand,
+}
+_MODULES = {
+    "KerasTuner + MLflow": ("keras_tuner", "mlflow"),
+    "Optuna + MLflow": ("optuna", "mlflow"),
+    "actsearch": ("keras_tuner", "actsearch.search.tuner"),
+    "actsearch, training only": ("keras_tuner", "actsearch.search.tuner"),
+}
+
+
+@contextlib.contextmanager
+def room() -> Iterator[Path]:
+    """A folder for what a peer writes."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield Path(folder)
+
+
+def main() -> None:
+    """Does one work with one peer."""
+    peer, work = sys.argv[1], WORKS[sys.argv[2]]
+    for module in _MODULES.get(peer, ()):
+        __import__(module)
+    data = Data(work)
+    tf.constant(0)  # TensorFlow starts its runtime
+    with room() as folder, contextlib.redirect_stdout(sys.stderr):
+        began, cpu = time.perf_counter(), psutil.Process().cpu_times()
+        scores = PEERS[peer](work, data, folder)
+        seconds, used = time.perf_counter() - began, psutil.Process().cpu_times()
+    whole = time.time() - psutil.Process().create_time()
+    spent = used.user + used.system - cpu.user - cpu.system
+    print(json.dumps({"seconds": seconds, "cpu_seconds": spent, "process_seconds": whole, "scores": scores}))
+
+
+if __name__ == "__main__":
+    main()
