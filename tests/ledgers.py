@@ -1,0 +1,77 @@
+"""Ledgers for tests: of a small search, and as an earlier version wrote them."""
+
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from actsearch.ledger import FILE_NAME, End, Ledger
+from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
+
+SEARCH = SearchRecord("s1", "relu_variants", Objective("val_accuracy", Direction.MAX), "relu", 1.5)
+TRIAL = TrialRecord("0", {"activation": "relu", "learning_rate": 0.001}, "relu", {"dropout": "Dropout"})
+SCHEMA_1 = """
+CREATE TABLE fact (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    UNIQUE (kind, key)
+)
+"""
+
+
+def execution(number: int, trial_id: str = "0", **values) -> ExecutionRecord:
+    defaults = {"seed": 7, "epochs": 2, "status": Status.COMPLETED, "started_at": 2.0, "ended_at": 3.0}
+    return ExecutionRecord(trial_id, number, **{**defaults, **values})
+
+
+def ledger_with(folder: Path, *executions: ExecutionRecord) -> Ledger:
+    """One trial with these executions."""
+    ledger = Ledger(folder, create=True)
+    ledger.append_search(SEARCH)
+    ledger.append_trial(TRIAL)
+    for each in executions:
+        ledger.append_execution(each)
+    return ledger
+
+
+def whole_search(folder: Path, *, trials: int = 5, executions: int = 4, epochs: int = 20) -> Ledger:
+    """A search that came to its end, with figures of all kinds: 27 facts, of which most fill a page."""
+    rng = random.Random(5)
+    ledger = Ledger(folder, create=True)
+    ledger.append_search(SEARCH)
+    for number in range(1, executions + 1):
+        for trial_id in map(str, range(trials)):
+            if number == 1:
+                ledger.append_trial(TrialRecord(trial_id, {"activation": "relu", "rate": rng.random()}, "relu"))
+            curve = {name: tuple(rng.random() for _ in range(epochs)) for name in ("loss", "val_loss", "val_accuracy")}
+            seconds = tuple(rng.random() for _ in range(epochs))
+            costs = Resources(0.1, 0.2, sum(seconds), 0.2, 0.5, rng.randrange(10**9), 42, 1.5, None, 3.5)
+            ledger.append_execution(
+                execution(number, trial_id, score=rng.random(), history=curve, epoch_seconds=seconds, resources=costs)
+            )
+    ledger.append_end(End(9.0, "completed"))
+    return ledger
+
+
+def as_version_1(folder: Path) -> None:
+    """Writes the ledger in a folder anew, as version 1 of the schema had it."""
+    path, old = folder / FILE_NAME, folder / "old.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT number, kind, key, body, digest FROM fact ORDER BY number").fetchall()
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute(f"PRAGMA application_id = {0x61637473}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(SCHEMA_1)
+        connection.executemany("INSERT INTO fact VALUES (?, ?, ?, ?, ?)", rows)
+    shutil.move(old, path)
+
+
+def change(folder: Path, *statements: str) -> None:
+    """Changes a ledger behind its back."""
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
