@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actsearch.data.arrays import check_finite, check_lengths
+from actsearch.data.limits import check_unpacked
 from actsearch.data.tables import listed, read_table
 from actsearch.data.target import one_value_each
 from actsearch.errors import DataError, UnknownNameError, did_you_mean
@@ -102,7 +103,10 @@ def _read_npz(path: Path) -> dict[str, Array]:
         raise DataError(f"{path}: is no complete npz archive. Write it with numpy.savez(path, x=x, y=y).")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            check_unpacked(path, sum(member.file_size for member in archive.zip.infolist()))
             return {key: archive[key] for key in archive.files}
+    except DataError:
+        raise
     except Exception as error:
         if "allow_pickle" in str(error):
             raise DataError(
@@ -167,6 +171,8 @@ def _checked(named: Mapping[str, Any], x_key: str, y_key: str, place: str) -> tu
     check_lengths([(f"{place}: {x_key}", x), (f"{place}: {y_key}", y)])
     for array, key in [(x, x_key), (y, y_key)]:
         check_finite(array, f"{place}: {key}")
+    if y.dtype.kind == "U":
+        _check_unicode(y, f"{place}: {y_key}")
     if not x[0].size:
         raise DataError(f"{place}: {x_key} has the shape {x.shape}: its samples hold no features.")
     return (x[:, np.newaxis] if x.ndim == 1 else x), one_value_each(y, f"{place}: {y_key}")
@@ -184,3 +190,10 @@ def _array(value: Any, place: str, kinds: str, expected: str) -> Array:
     if not array.ndim:
         raise DataError(f"{place} is a single value; expected an array with the samples along its first axis.")
     return array
+
+
+def _check_unicode(array: Array, place: str) -> None:
+    """Refuses bytes that are no characters, on which Python fails when it is handed one."""
+    codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise DataError(f"{place} holds bytes that are no text. Write the file anew, or number the classes from 0.")

@@ -1,12 +1,14 @@
 """Tables from csv and parquet files: columns checked, target taken out, text columns made numbers."""
 
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from actsearch.data.limits import check_unpacked
 from actsearch.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 MAX_TEXTS = 100
+_BYTES_A_VALUE = 8
 
 
 def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, list[str]]:
@@ -33,7 +36,9 @@ def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, l
     import pandas as pd
 
     try:
-        frame = _read_csv(path) if is_csv(path) else pd.read_parquet(path)
+        frame = _read_csv(path) if is_csv(path) else _read_parquet(path)
+    except DataError:
+        raise
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
     except Exception as error:
@@ -115,9 +120,18 @@ def _read_csv(path: Path) -> "pd.DataFrame":
             raise ValueError("its lines have more fields than its header") from warning
 
 
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        check_unpacked(path, file.metadata.num_rows * file.metadata.num_columns * _BYTES_A_VALUE)
+    return pd.read_parquet(path)
+
+
 def _check_form(frame: "pd.DataFrame", path: Path, target: str | None) -> None:
     columns = list(frame.columns)
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     if twice:
         raise DataError(f"{path}: several columns are called {twice[0]!r}. Rename them.")
     if target is None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 import actsearch.layers  # noqa: F401 -- registers our layers, so that Keras finds them
+from actsearch.data.limits import check_unpacked
 from actsearch.errors import ModelError, did_you_mean
 from actsearch.models.remake import in_short
 
@@ -45,10 +46,14 @@ def load_user_model(path: str | Path) -> Any:
     if not zipfile.is_zipfile(path):
         raise ModelError(f"{path} is no .keras file, or was not written to its end. {_AGAIN}")
     try:
+        with zipfile.ZipFile(path) as archive:
+            check_unpacked(path, sum(member.file_size for member in archive.infolist()), ModelError)
         return keras.models.load_model(path, safe_mode=True)
+    except ModelError:
+        raise
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelError(f"{path} cannot be read: {in_short(error)} {_AGAIN}") from error
-    except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # what a file says decides which of Keras's own functions fails, and how
         raise ModelError(f"{path} cannot be loaded: {_explained(error)}") from error
 
 

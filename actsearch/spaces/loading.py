@@ -13,7 +13,8 @@ from actsearch.errors import SpaceError, UnknownNameError
 from actsearch.spaces.space import SearchSpace
 
 PACKAGE = "actsearch.search_spaces"
-MAX_BYTES = 1_000_000
+MAX_BYTES = 50_000
+_MAX_PROBLEMS = 10
 
 
 def space_names() -> list[str]:
@@ -63,6 +64,8 @@ def _shipped(name: str) -> SearchSpace:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise SpaceError(f"{path}: is not a file; a search space is a YAML file.")
         if path.stat().st_size > MAX_BYTES:
             raise SpaceError(f"{path}: over {MAX_BYTES:,} bytes; a search space is a short YAML file.")
         return path.read_text("utf-8")
@@ -73,21 +76,25 @@ def _read(path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses what a space never needs: aliases, and a key that stands twice."""
+    """SafeLoader that refuses what a space never needs: aliases, tags, and a key that stands twice."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed in a search space", mark)
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed in a search space", event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise yaml.composer.ComposerError(None, None, "tags are not allowed in a search space", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key.start_mark)
+            if key.value in seen:
                 problem = f"the key {key.value!r} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -111,8 +118,10 @@ def _validated(content: dict[Any, Any], where: str, node: Any) -> SearchSpace:
     try:
         return SearchSpace.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(problem, where, node) for problem in error.errors()]
-        raise SpaceError("\n".join(dict.fromkeys(problems))) from error
+        first = error.errors()[:_MAX_PROBLEMS]
+        problems = list(dict.fromkeys(_problem(problem, where, node) for problem in first))
+        more = error.error_count() - len(first)
+        raise SpaceError("\n".join(problems + [f"and {more:,} more"] * bool(more))) from error
     except UnknownNameError as error:
         raise SpaceError(f"{where}: {error}") from error
 
@@ -134,8 +143,16 @@ def _problem(problem: Any, where: str, node: Any) -> str:
         known = SearchSpace.model_fields if len(location) == 1 else ("min", "max", "step", "sampling", "values")
         return str(UnknownNameError("key", location[-1], known, head.removesuffix(":")))
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    came = "" if problem["type"] in {"value_error", "missing"} else f" It is {problem['input']!r:.80}."
+    came = "" if problem["type"] in {"value_error", "missing"} else f" It is {_shown(problem['input'])}."
     return f"{head} {message}.{came}"
+
+
+def _shown(value: Any) -> str:
+    """What came, cut to a length that a message can have."""
+    try:
+        return f"{value!r:.80}"
+    except (ValueError, RecursionError):  # Python writes out no whole number of over 4,300 digits
+        return f"a value of the type {type(value).__name__} that is too large to show"
 
 
 def _step(node: Any, part: Any) -> tuple[Any, Any, int] | None:

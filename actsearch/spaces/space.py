@@ -1,5 +1,7 @@
 """The validated model of a search space: which activations, which ranges, how sites share them."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -27,13 +29,21 @@ class Sites(StrEnum):
     PER_BLOCK = "per_block"
 
 
+MAX_NUMBER = 1e300
+MAX_VALUES = 1_000_000
+MAX_HYPERPARAMETERS = 100
+
+
 def _number(value: Any) -> Any:
     """YAML 1.1 reads 1e-3 as text; people mean the number."""
     if isinstance(value, str):
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             return value
+        return number if math.isfinite(number) else value  # a choice may be called inf
+    if isinstance(value, int | float) and not -MAX_NUMBER < value < MAX_NUMBER:
+        raise ValueError(f"numbers must lie between -{MAX_NUMBER:g} and {MAX_NUMBER:g}")
     return value
 
 
@@ -65,7 +75,17 @@ class Range(Strict):
             raise ValueError(f"a log range must start above 0, not at {self.min}")
         if self.sampling == "log" and self.step is not None and self.step <= 1:
             raise ValueError(f"the step of a log range multiplies: it must be above 1, not {self.step}")
+        if self.sampling == "log" and math.isinf(self.max / self.min):
+            raise ValueError(f"the range is too wide: {self.max} is more than any number times {self.min}")
+        if (self.integers or self.step is not None) and self._num_values > MAX_VALUES:
+            raise ValueError(f"the range has over {MAX_VALUES:,} values: give a larger step, or real numbers as 1.0")
         return self
+
+    @property
+    def _num_values(self) -> float:
+        if self.sampling == "log" and self.step is not None:
+            return math.log(self.max / self.min) / math.log(self.step) + 1
+        return (self.max - self.min) / (self.step or 1) + 1
 
     @property
     def integers(self) -> bool:
@@ -183,11 +203,11 @@ class SearchSpace(Strict):
     baseline: str = ""
     sites: Sites = Sites.SHARED
     matching: StrictBool = True
-    hyperparameters: dict[str, Domain] = {}
+    hyperparameters: dict[str, Domain] = Field({}, max_length=MAX_HYPERPARAMETERS)
 
     @model_validator(mode="after")
     def _check(self) -> "SearchSpace":
-        twice = {name for name in self.names if self.names.count(name) > 1}
+        twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise ValueError(
                 f"{', '.join(sorted(twice))} stands twice; for several values of a parameter write one entry "
@@ -200,6 +220,9 @@ class SearchSpace(Strict):
         reserved = sorted(n for n in self.hyperparameters if n.split(".")[0] in {"activation", *self.names})
         if reserved:
             raise ValueError(f"{', '.join(reserved)}: this name is taken by the activation itself; choose another")
+        tuners = sorted(n for n in self.hyperparameters if n.startswith("tuner/"))
+        if tuners:
+            raise ValueError(f"{', '.join(tuners)}: KerasTuner keeps these names for itself; choose another")
         return self
 
     @property
