@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -10,16 +11,19 @@ from typing import Any
 
 import psutil
 
+from actsearch.tracking.masking import mask
+
 PACKAGES = ("actsearch", "tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
 
 
 def describe_environment() -> dict[str, Any]:
-    """Plain data on versions, hardware, git commit and command line; nothing of the environment variables.
+    """Plain data on versions, hardware, git commit and command line; no environment variables, no passwords.
 
     Example:
 
     >>> sorted(describe_environment())
-    ['command', 'cpu', 'cpu_count', 'git_commit', 'memory_bytes', 'packages', 'platform', 'python']
+    ['command', 'cpu', 'cpu_count', 'git_commit', 'memory_bytes', 'packages', 'platform', 'python',
+    'working_directory']
     """
     return {
         "packages": {name: _version(name) for name in PACKAGES},
@@ -29,7 +33,8 @@ def describe_environment() -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "git_commit": git_commit(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *map(mask, sys.argv[1:])]),
+        "working_directory": str(Path.cwd()),
     }
 
 

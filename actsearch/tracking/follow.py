@@ -1,103 +1,191 @@
 """A process that follows a ledger and draws it into MLflow while the search trains.
 
-Started by `Follower`; it answers in lines of JSON on its standard output: `ready` or `refused` once, then `drawn`
-or `failed` at the end.
+Started by `Follower`, which writes one line of JSON to its standard input: what to draw, and where. It answers in
+lines of JSON on its standard output: `loaded` with MLflow, `ready` when the store is open, `drawn` for all that MLflow
+took, `away` and `back` as the store goes and comes, and at the end `whole` or `failed`.
 """
 
-import hashlib
 import json
 import os
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from select import select
+from typing import TYPE_CHECKING, Any, TextIO
 
-from actsearch.errors import TrackingError
-from actsearch.ledger import FILE_NAME, End, Kind, Ledger, parse
+from actsearch.ledger import Ledger
+from actsearch.tracking.alone import drawing_alone
+from actsearch.tracking.masking import mask, masked
 from actsearch.tracking.store import StoreAddress
 
-POLL_SECONDS = 0.2
+if TYPE_CHECKING:
+    from actsearch.tracking.mlflow import Drawing
+
+POLL_SECONDS = 0.5
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+LAST_TRIES = 4  # after the end of the search
+LOCK_SECONDS = 10.0
+NICENESS = 10
+_LONGEST_REASON = 250  # characters
+MLFLOW_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # trying again is done here: MLflow would make runs twice
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 
 
 def main() -> None:
-    """Follows the ledger of `argv[1]` into the store `argv[2]`, experiment `argv[3]`, until it has an end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search; what it wrote is still to be drawn
+    """Follows one ledger until its search is over and everything is drawn."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the search; what it wrote is still to be drawn
+        signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    directory, uri, experiment = sys.argv[1:]
-    address = StoreAddress(uri, experiment)
+    sys.stdout = sys.stderr = masked(sys.stderr)
+    for name, value in MLFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    os.nice(NICENESS)
+    search = Search()
+    say = partial(_answer, answers)
     try:
-        drawing, experiment_id = _open(address)
-    except Exception as error:  # noqa: BLE001  whatever MLflow raises, the search is told
-        _answer(answers, "refused", reason=f"{type(error).__name__}: {error}")
-        return
-    _answer(answers, "ready", tracking_uri=uri, experiment_id=experiment_id)
-    try:
-        _follow(Path(directory), drawing, lambda: _answer(answers, "progress"))
-    except Exception as error:  # noqa: BLE001
-        _answer(answers, "failed", reason=f"{type(error).__name__}: {error}")
-        return
-    _answer(answers, "drawn", **drawing.run_ids)
+        with drawing_alone(search.directory, search.waits_for_another):
+            import actsearch.tracking.mlflow  # noqa: F401  takes seconds, and heeds the settings
+
+            say("loaded")
+            Following(search, say).run()
+    except Exception as error:  # noqa: BLE001  whatever is raised, the search is told
+        say("failed", reason=explain(error))
 
 
-def _open(address: StoreAddress) -> tuple[Any, str]:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    with _only_one(address.database):
-        from mlflow import MlflowClient
+class Search:
+    """The search whose ledger is followed, as far as its process says how it stands.
 
-        from actsearch.tracking.mlflow import Drawing, open_experiment
+    It `goes_on` where only what there is now is to be drawn of a search that another process runs.
+    """
 
-        client = MlflowClient(tracking_uri=address.tracking_uri)
-        experiment_id = open_experiment(client, address)
-    return Drawing(client, experiment_id), experiment_id
+    def __init__(self) -> None:
+        self._process = os.getppid()
+        with open(0, "rb", buffering=0, closefd=False) as order:  # reads no byte too many
+            given = json.loads(order.readline())
+        self.directory = Path(given["directory"])
+        self.address = StoreAddress(given["tracking_uri"], given["experiment"])
+        self.goes_on = bool(given["goes_on"])
+        self._over_at: float | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its process said so, or is gone."""
+        return self._over_at is not None
 
-@contextmanager
-def _only_one(database: Path | None) -> Iterator[None]:
-    """A fresh SQLite file that two processes initialise at once is left unusable."""
-    if database is None:
-        yield
-        return
-    import fcntl
+    @property
+    def seconds_over(self) -> float:
+        """Seconds since it was over; 0 before."""
+        return 0.0 if self._over_at is None else time.monotonic() - self._over_at
 
-    if not database.parent.is_dir():
-        raise TrackingError(f"the folder {database.parent} does not exist")
-    name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
-    lock = Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock"
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _follow(directory: Path, drawing: Any, progress: Callable[[], None]) -> None:
-    parent, last, began = os.getppid(), 0, time.time()
-    while not (directory / FILE_NAME).exists():  # the search begins its ledger when the store has answered
-        if os.getppid() != parent:
+    def wait(self, seconds: float) -> None:
+        """Waits, but not past the end of the search."""
+        if self.is_over:
+            time.sleep(seconds)
             return
-        time.sleep(POLL_SECONDS)
-    ledger = Ledger(directory)
-    while True:
-        orphaned = os.getppid() != parent  # asked before reading: what a dying search wrote last is read still
-        facts = ledger.facts(after=last)
-        for fact in facts:
-            drawing.draw([fact])
-            progress()
-        if facts:
-            last = facts[-1].number
-        if any(parse(fact, End).at >= began for fact in facts if fact.kind is Kind.END):  # not that of an earlier part
-            return
-        if orphaned:
-            drawing.close(End(time.time(), "interrupted", "the search's process ended without a word"))
-            return
-        time.sleep(POLL_SECONDS)
+        said, _, _ = select([0], [], [], seconds)
+        if said or os.getppid() != self._process:
+            self._over_at = time.monotonic()
+
+    def waits_for_another(self) -> bool:
+        """Waits a little while another process draws this search; False where that is of no use."""
+        self.wait(0.2)
+        return not self.is_over or (not self.goes_on and self.seconds_over < LOCK_SECONDS)
+
+
+class Following:
+    """Draws what the ledger says, and begins anew where the store fails: what is drawn already is left alone.
+
+    Args:
+        search: What is followed.
+        say: Takes an event and its values.
+    """
+
+    def __init__(self, search: Search, say: Callable[..., None]) -> None:
+        self._search, self._say = search, say
+        self._drawing: Drawing | None = None
+        self._last = self._failures = self._num_last_tries = 0
+        self._is_away = False
+
+    def run(self) -> None:
+        """Returns when the search is over and drawn.
+
+        Raises:
+            Exception: Whatever the store still raises after the end.
+        """
+        pause = 0.0
+        while True:
+            self._search.wait(pause)
+            over = self._search.is_over  # asked before reading: what a dying search wrote last is read still
+            try:
+                drawing = self._draw(over)
+            except Exception as error:
+                self._num_last_tries += over
+                if self._num_last_tries == LAST_TRIES:
+                    raise
+                pause = self._failed(error, over)
+                continue
+            if self._is_away:
+                self._say("back")
+            if over:
+                self._say("whole", **drawing.run_ids)
+                return
+            self._failures, self._is_away, pause = 0, False, POLL_SECONDS
+
+    def _draw(self, over: bool) -> "Drawing":
+        ledger = Ledger(self._search.directory)
+        if self._drawing is None:
+            self._drawing, self._last = self._open(), 0
+        facts = ledger.facts(after=self._last)
+        self._drawing.draw(facts)
+        self._last += len(facts)
+        if over and not self._search.goes_on:
+            self._drawing.close()
+        return self._drawing
+
+    def _open(self) -> "Drawing":
+        from actsearch.tracking.mlflow import Drawing
+        from actsearch.tracking.opening import open_store
+
+        client, experiment_id = open_store(self._search.address)
+        self._say("ready", experiment_id=experiment_id)
+        return Drawing(client, experiment_id, lambda: self._say("drawn"))
+
+    def _failed(self, error: Exception, over: bool) -> float:
+        """Seconds to wait before the next try; a single failure in the midst of drawing is not told yet."""
+        told = over or self._drawing is None or self._failures > 0
+        self._failures += 1
+        self._drawing = None
+        if told and not self._is_away:
+            self._is_away = True
+            traceback.print_exception(error)
+            self._say("away", reason=explain(error))
+        longest = FIRST_PAUSE_SECONDS if over else LONGEST_PAUSE_SECONDS
+        return min(FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 9), longest)
+
+
+def explain(error: BaseException) -> str:
+    """An error in one line, without credentials: where the system failed, what it said; else what MLflow says."""
+    root = error
+    while inner := root.__cause__ or root.__context__:
+        root = inner
+    told = root if isinstance(root, OSError) else error
+    text = mask(" ".join(f"{type(told).__name__}: {told}".split()))
+    return text if len(text) <= _LONGEST_REASON else f"{text[:120]} ... {text[-120:]}"
 
 
 def _answer(stream: TextIO, event: str, **values: Any) -> None:
-    print(json.dumps({"event": event, **values}), file=stream, flush=True)
+    with suppress(BrokenPipeError):  # nobody listens any more: the search's process is gone
+        print(json.dumps({"event": event, **values}), file=stream, flush=True)
 
 
 if __name__ == "__main__":

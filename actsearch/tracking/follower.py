@@ -1,84 +1,122 @@
-"""The search's side of the process that draws its ledger into MLflow."""
+"""This side of the process that draws a ledger into MLflow."""
 
 import json
 import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from actsearch.errors import UsageError
 from actsearch.tracking.store import StoreAddress
 
 LOG_NAME = "tracking.log"
+LOADING_SECONDS = 60.0  # MLflow, on a busy machine
+SILENT_SECONDS = 15.0
+AWAY_SECONDS = 3.0
 
 
 class Follower:
-    """Starts the process that follows a ledger, and hears its answers.
+    """Starts the process that follows a ledger, and hears its answers; nothing here ever waits but `finish`.
 
-    Training never waits for MLflow: the process has MLflow to itself, and its output goes to `tracking.log`.
+    The process has MLflow to itself, and its output goes to `tracking.log`. It outlives a store that goes away: it
+    tries again, and catches up.
 
     Args:
         directory: The search's directory, with its ledger.
         address: The store and experiment to draw into.
+        goes_on: Whether another process runs the search: its runs stay open.
+        message: Hears once, from a thread, that the store is away.
     """
 
-    def __init__(self, directory: Path, address: StoreAddress) -> None:
-        self._log = directory / LOG_NAME
-        command = [sys.executable, "-m", "actsearch.tracking.follow", str(directory.absolute())]
-        with self._log.open("ab") as log:
+    def __init__(
+        self,
+        directory: Path,
+        address: StoreAddress,
+        *,
+        goes_on: bool = False,
+        message: Callable[[str], None] | None = None,
+    ) -> None:
+        self._directory, self._store, self._message = directory, address.shown, message
+        self._experiment: dict[str, Any] = {}
+        self._trouble: str | None = None
+        self._patience = LOADING_SECONDS
+        self._was_told = False
+        with (directory / LOG_NAME).open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, address.tracking_uri, address.experiment],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "actsearch.tracking.follow"],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                start_new_session=True,
+                process_group=0,
             )
+        order = {"directory": str(directory.absolute()), "goes_on": goes_on}
+        self._say({**order, "tracking_uri": address.tracking_uri, "experiment": address.experiment})
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def ready(self, timeout: float = 60.0) -> dict[str, Any]:
-        """Waits until the store is open: `tracking_uri` and `experiment_id`.
+    def finish(self) -> dict[str, Any]:
+        """Says that the search is over, and waits as long as its drawing goes on.
 
-        Raises:
-            UsageError: MLflow does not open this store.
+        Returns:
+            `experiment_id`, `run_id` and `trial_run_ids`; `problem` where MLflow has not everything.
         """
-        answer = self._next(timeout)
-        if answer["event"] != "ready":
-            self._process.kill()
-            raise UsageError(
-                f"MLflow cannot open the tracking store: {answer['reason']}. Give one that it can: "
-                "--tracking-uri sqlite:///mlflow.db, or the address of a server that is up."
-            )
-        return {name: answer[name] for name in ("tracking_uri", "experiment_id")}
+        self._was_told = True  # from here on, who called this tells
+        self._say("over")
+        answer = self._last_answer()
+        self._process.kill()
+        self._listener.join()
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+        if answer["event"] == "whole":
+            return self._experiment | {name: answer[name] for name in ("run_id", "trial_run_ids")}
+        return self._experiment | {"problem": answer["reason"]}
 
-    def finish(self, timeout: float = 60.0) -> dict[str, Any]:
-        """Waits until everything is drawn: `run_id` and `trial_run_ids`, or `problem` where it could not be."""
-        answer = self._next(timeout)
-        if answer["event"] != "drawn":
-            self._process.kill()
-        self._listener.join(timeout=10)
-        if answer["event"] != "drawn":
-            return {"problem": answer["reason"]}
-        return {name: answer[name] for name in ("run_id", "trial_run_ids")}
-
-    def _next(self, timeout: float) -> dict[str, Any]:
-        """The next answer; the time runs anew with each sign of progress."""
+    def _last_answer(self) -> dict[str, Any]:
         while True:
+            patience = self._patience
             try:
-                answer = self._answers.get(timeout=timeout)
+                answer = self._answers.get(timeout=patience)
             except queue.Empty:
-                return {"event": "silent", "reason": f"no answer within {timeout:g} s (see {self._log})"}
-            if answer["event"] != "progress":
+                return {"event": "failed", "reason": self._trouble or f"no answer within {patience:g} s"}
+            if answer["event"] in ("whole", "failed"):
                 return answer
+
+    @property
+    def _stdin(self) -> IO[str]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    def _say(self, word: object) -> None:
+        with suppress(BrokenPipeError):  # the listener hears of a process that ended
+            self._stdin.write(json.dumps(word) + "\n")
+            self._stdin.flush()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as answers:
             for line in answers:
-                self._answers.put(json.loads(line))
+                self._hear(json.loads(line))
         code = self._process.wait()
-        self._answers.put({"event": "ended", "reason": f"its process ended with status {code} (see {self._log})"})
+        reason = f"its process ended with status {code} (see {self._directory / LOG_NAME})"
+        self._hear({"event": "failed", "reason": reason})
+
+    def _hear(self, answer: dict[str, Any]) -> None:
+        event = answer["event"]
+        if event == "ready":
+            self._experiment = {"experiment_id": answer["experiment_id"]}
+        elif event in ("away", "failed"):
+            self._trouble, self._patience = answer["reason"], AWAY_SECONDS
+        elif event in ("loaded", "back"):
+            self._trouble, self._patience = None, SILENT_SECONDS
+        self._answers.put(answer)
+        if self._trouble and self._message and not self._was_told:
+            self._was_told = True
+            self._message(
+                f"MLflow is away ({self._store}): {self._trouble}. The search goes on without it, and the ledger has "
+                f"everything. What MLflow lacks is drawn when it is back, or by `actsearch sync {self._directory}`."
+            )

@@ -2,47 +2,131 @@
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from actsearch.errors import UsageError
+from actsearch.errors import UnknownNameError, UsageError
+from actsearch.tracking.masking import MASK, mask
 
 DEFAULT_EXPERIMENT = "actsearch"
+SERVERS = ("databricks", "http", "https")
+DATABASES = ("mssql", "mysql", "postgresql", "sqlite")
+_SQLITE = re.compile(r"(sqlite(?:\+\w+)?)://(?:/([^?]*))?(\?.*)?")
+_MAGIC = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """An MLflow tracking store and the name of an experiment in it."""
+    """An MLflow tracking store and the name of an experiment in it.
 
-    tracking_uri: str
+    `tracking_uri` may hold a password: it goes to MLflow alone. What people see, and what is written, is `shown`.
+    """
+
+    tracking_uri: str = field(repr=False)
     experiment: str
+
+    @property
+    def shown(self) -> str:
+        """The tracking URI without its credentials."""
+        return mask(self.tracking_uri)
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The address as the ledger keeps it."""
+        return {"tracking_uri": self.shown, "experiment": self.experiment}
 
     @property
     def database(self) -> Path | None:
         """The file of a local SQLite store; None for any other."""
-        found = re.fullmatch(r"sqlite:///(.+)", self.tracking_uri)
-        return Path(found[1]) if found else None
+        found = _SQLITE.fullmatch(self.tracking_uri)
+        return Path(found[2]) if found and found[2] else None
 
 
 def store_address(tracking_uri: str | None = None, experiment: str | None = None) -> StoreAddress:
     """What was asked for, else MLflow's own environment variables, else `mlflow.db` in the working directory.
 
     Raises:
-        UsageError: The store would be the legacy file store, which MLflow no longer writes.
+        UsageError: No store can be there; whether a server answers is not asked.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
     if not uri:
         _refuse_legacy_store(Path.cwd())
         uri = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    elif "://" not in uri or uri.startswith("file:"):
+    _check_scheme(uri)
+    sqlite = _SQLITE.fullmatch(uri)
+    if sqlite:
+        file = _checked_file(uri, sqlite[2] or ":memory:")
+        uri = f"{sqlite[1]}:///{file}{sqlite[3] or ''}"
+    return StoreAddress(uri, name)
+
+
+def recorded_address(
+    recorded: Mapping[str, Any], tracking_uri: str | None = None, experiment: str | None = None
+) -> StoreAddress:
+    """The store that a search was drawn into, or another that is given.
+
+    Args:
+        recorded: What the ledger says of the search's environment.
+        tracking_uri, experiment: Another store, another experiment.
+
+    Raises:
+        UsageError: The ledger has the address without its password, and it is found nowhere else.
+    """
+    uri = tracking_uri or recorded.get("tracking_uri")
+    if not tracking_uri and uri and MASK in uri:
+        known = os.environ.get("MLFLOW_TRACKING_URI", "")
+        if mask(known) != uri:
+            raise UsageError(
+                f"The search was drawn into {uri}, and passwords are not kept. Give the whole address: --tracking-uri, "
+                "or MLFLOW_TRACKING_URI."
+            )
+        uri = known
+    return store_address(uri, experiment or recorded.get("experiment"))
+
+
+def _check_scheme(uri: str) -> None:
+    scheme = urlsplit(uri).scheme if ":" in uri else ""
+    name = scheme.partition("+")[0] or (uri if uri in SERVERS else "file")
+    if name == "file":
         raise UsageError(
             f"The tracking URI {uri!r} is a folder: MLflow no longer writes its file store. Use a database such as "
             "sqlite:///mlflow.db or a server such as http://127.0.0.1:5000; `mlflow migrate-filestore` moves old runs."
         )
-    elif uri.startswith("sqlite:///"):
-        uri = f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-    return StoreAddress(uri, name)
+    if name not in (*SERVERS, *DATABASES):
+        plugins = [plugin.name for plugin in entry_points(group="mlflow.tracking_store")]
+        if name not in plugins:
+            raise UnknownNameError("scheme", name, [*SERVERS, *DATABASES, *plugins], f"Tracking URI {mask(uri)!r}")
+    if name in ("http", "https") and not re.match(r"https?://[^/]", uri, re.I):
+        raise UsageError(f"The tracking URI {mask(uri)!r} names no server. Write it as http://127.0.0.1:5000.")
+
+
+def _checked_file(uri: str, name: str) -> Path:
+    """The absolute path of an SQLite file that is a database, or can become one."""
+    file = Path(name).absolute()
+    wrong = None
+    if ":memory:" in name:
+        wrong = "lives in memory, where nobody else can read it"
+    elif file.is_dir():
+        wrong = "is a folder; name a file in it"
+    elif not file.parent.is_dir():
+        wrong = f"cannot be made: the folder {file.parent} does not exist"
+    elif not os.access(file if file.exists() else file.parent, os.R_OK | os.W_OK):
+        wrong = "cannot be written by this user"
+    elif file.exists() and file.stat().st_size and not _begins_with(file, _MAGIC):
+        wrong = "is no SQLite database"
+    if wrong:
+        raise UsageError(f"The MLflow store {uri} {wrong}. Give another: --tracking-uri sqlite:///mlflow.db.")
+    return file
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(len(magic)) == magic
 
 
 def _refuse_legacy_store(folder: Path) -> None:

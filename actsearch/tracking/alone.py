@@ -1,0 +1,52 @@
+"""Locks between processes: who draws a search, and who makes a database, does it alone."""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from actsearch.errors import TrackingError
+
+LOCK_NAME = "tracking.lock"
+
+
+@contextmanager
+def drawing_alone(directory: Path, wait: Callable[[], bool]) -> Iterator[None]:
+    """Holds the right to draw the search in a directory; the system frees it when this process ends.
+
+    Args:
+        directory: The search's directory.
+        wait: Called while another process has it: waits, and says whether to ask again.
+
+    Raises:
+        TrackingError: Another process draws the search, and `wait` said no.
+    """
+    with (directory / LOCK_NAME).open("w") as file:
+        while not _locked(file.fileno()):
+            if not wait():
+                raise TrackingError("another process draws this search at the moment")
+        yield
+
+
+@contextmanager
+def making_alone(database: Path | None) -> Iterator[None]:
+    """Waits for others that open the same SQLite file: a fresh one that two initialise at once is left unusable."""
+    if database is None:
+        yield
+        return
+    name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
+    lock = Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
