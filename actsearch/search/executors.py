@@ -1,0 +1,62 @@
+"""Where executions run: what every executor does, and the one that runs them in this process."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from actsearch.records import ExecutionRequest
+from actsearch.training.execution import Executions, Trained
+
+
+class Executor(ABC):
+    """Takes requests for executions and gives what they leave, as they end. A context manager, which closes it.
+
+    Only who uses it knows trials, ledger and MLflow: an executor gets plain requests and gives plain records.
+
+    Attributes:
+        capacity: How many requests may be under way at a time.
+    """
+
+    capacity = 1
+
+    @abstractmethod
+    def submit(self, request: ExecutionRequest) -> None:
+        """Asks for one execution."""
+
+    @abstractmethod
+    def next(self) -> Trained:
+        """Waits for one of the executions asked for to end; which one is in its record.
+
+        Raises:
+            UsageError: What makes the search meaningless; an execution that goes wrong is a FAILED record.
+        """
+
+    def close(self) -> None:  # noqa: B027  not every executor has something to end
+        """Ends what it has started; executions under way are abandoned."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class InProcess(Executor):
+    """Runs each execution in this process, when it is waited for.
+
+    Args:
+        executions: Runs one.
+    """
+
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+        self._waiting: deque[ExecutionRequest] = deque()
+
+    def submit(self, request: ExecutionRequest) -> None:
+        self._waiting.append(request)
+
+    def next(self) -> Trained:
+        return self._executions.run(self._waiting.popleft())

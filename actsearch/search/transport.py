@@ -1,0 +1,65 @@
+"""What goes between a search and its child process: pickled, through a pipe that only these two hold, never a file."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+import cloudpickle  # type: ignore[import-untyped]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A pickled object; arrays stay apart from the pickle, so that they are sent from where they are.
+
+    Functions and classes of a script are sent whole, those of modules by name.
+
+    Example:
+
+    >>> Parcel.of([1, 2]).opened()
+    [1, 2]
+    """
+
+    pickled: bytes
+    arrays: Sequence[Any]
+
+    @classmethod
+    def of(cls, content: Any) -> Self:
+        """Packs an object; raises whatever its pickling raises."""
+        arrays: list[pickle.PickleBuffer] = []
+        pickled = cloudpickle.dumps(content, protocol=5, buffer_callback=arrays.append)
+        return cls(pickled, [array.raw() for array in arrays])
+
+    def opened(self) -> Any:
+        """The object; raises whatever its making raises."""
+        return pickle.loads(self.pickled, buffers=self.arrays)
+
+    def send(self, connection: Connection) -> None:
+        """Sends it; raises OSError where nobody is there to receive it."""
+        connection.send([array.nbytes for array in self.arrays])
+        connection.send_bytes(self.pickled)
+        for array in self.arrays:
+            connection.send_bytes(array)
+
+    @classmethod
+    def receive(cls, connection: Connection) -> Self:
+        """Waits for one; raises EOFError or OSError where the other side is gone."""
+        sizes = connection.recv()
+        pickled = connection.recv_bytes()
+        arrays = [bytearray(size) for size in sizes]  # writable, as arrays are
+        for array in arrays:
+            connection.recv_bytes_into(array)
+        return cls(pickled, arrays)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception that is to be raised on the other side."""
+
+    kind: type[BaseException]
+    message: str
+
+    def error(self) -> BaseException:
+        """The exception. It is not called with the message: its class may want other arguments."""
+        return self.kind.__new__(self.kind, self.message)
