@@ -55,7 +55,7 @@ WORKS = {
         Work("mlp, 10 executions", "mlp", executions=10),
         Work("mlp, 20 executions", "mlp", executions=20),
         Work("cnn", "cnn", activations=("relu", "elu", "tanh"), epochs=5),
-        Work("wide", "wide", activations=("relu", "elu"), executions=2, epochs=3, batch_size=128),
+        Work("wide", "wide", activations=("relu", "elu"), executions=2, epochs=2, batch_size=128),
         Work("data set", "mlp", activations=("relu", "elu", "tanh"), as_dataset=True),
     )
 }

@@ -90,11 +90,18 @@ def search(
     time_budget: Annotated[
         str | None, typer.Option(help="Begin no further seed after this time: 90s, 10m, 2h.")
     ] = None,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="Train in a child process: what ends it fails one execution only.")
+    ] = False,
+    execution_timeout: Annotated[
+        str | None, typer.Option(help="Fail executions that take longer: 90s, 10m, 2h. Isolates them.")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of an execution.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
     directory: Annotated[
-        Path | None, typer.Option(help="Where ledger and weights go. [default: actsearch-runs/TIME-NAME]")
+        Path | None,
+        typer.Option(help="Where ledger and weights go; a search there goes on. [default: actsearch-runs/TIME-NAME]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the search that is in the directory.")] = False,
     tracking_uri: Annotated[
@@ -111,11 +118,37 @@ def search(
 
 
 @app.command()
-def report(directory: Annotated[Path, typer.Argument(help="The directory of a search.")]) -> None:
+def resume(
+    directory: Annotated[Path, typer.Argument(help="The directory of a search that was ended.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store, where it needs a password.")] = None,
+) -> None:
+    """Go on with a search where it ended."""
+    from actsearch.cli.resume import run
+
+    raise typer.Exit(run(directory, tracking_uri))
+
+
+@app.command()
+def sync(
+    directory: Annotated[Path, typer.Argument(help="The directory of a search.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="Another MLflow store than the search's own.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Another experiment than the search's own.")] = None,
+) -> None:
+    """Draw into MLflow what it lacks of a search."""
+    from actsearch.cli.sync import run
+
+    run(directory, tracking_uri, experiment)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(help="The directory of a search.")],
+    html: Annotated[Path | None, typer.Option(help="Write it as a page of one file, to be sent on.")] = None,
+) -> None:
     """Show what a search found."""
     from actsearch.cli.report import run
 
-    run(directory)
+    run(directory, html)
 
 
 @app.command()

@@ -3,11 +3,22 @@
 import sys
 from pathlib import Path
 
+from actsearch.errors import UsageError
+
 FOLDER = "report"
 
 
-def run(directory: Path) -> None:
-    """Prints verdict and leaderboard of the search in a directory, and draws its pictures there."""
+def run(directory: Path, html: Path | None = None) -> None:
+    """Prints verdict and leaderboard of the search in a directory, and draws its pictures there, or a page.
+
+    Args:
+        directory: Of the search.
+        html: The file of the page to be written, where one is asked for; pictures are in it.
+
+    Raises:
+        UsageError: The page cannot be written there.
+    """
+    from actsearch.analysis.page import html_report
     from actsearch.analysis.pictures import save_pictures
     from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.tables import print_findings, print_leaderboard
@@ -17,11 +28,21 @@ def run(directory: Path) -> None:
     data = search.data.get("summary") or search.data.get("name", "")
     print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
     print_leaderboard(search, sys.stdout)
-    if search.best is None:
-        return
     verdict = verdict_of(search)
-    print_findings(verdict, sys.stdout)
-    for note in verdict.notes:
-        print(f"- {note}")
-    print(f"\n{verdict.recommendation}.")
-    print(f"\nPictures: {', '.join(map(str, save_pictures(search, verdict, directory / FOLDER)))}")
+    if search.best is not None:
+        print_findings(verdict, sys.stdout)
+        for note in verdict.notes:
+            print(f"- {note}")
+        print(f"\n{verdict.recommendation}.")
+    if html is not None:
+        _write(html, html_report(search, verdict))
+        print(f"\nReport: {html}")
+    elif search.best is not None:
+        print(f"\nPictures: {', '.join(map(str, save_pictures(search, verdict, directory / FOLDER)))}")
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}. Give another file to --html.") from error

@@ -26,8 +26,12 @@ def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
     from actsearch.cli.progress import reporter_for
     from actsearch.quiet import load_tensorflow
+    from actsearch.search.process import Child
 
     reporter = reporter_for(sys.stderr, quiet=options["json"])
+    timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
+    isolated = options["isolate"] or timeout is not None
+    child = Child() if isolated else False  # it imports TensorFlow while this process does
     load_tensorflow()
     from actsearch.data import load_data
     from actsearch.models.outputs import output_for
@@ -41,7 +45,9 @@ def run(options: dict[str, Any]) -> int:
         build,
         objective=options["objective"] or output.objective,
         reporter=reporter,
-        time_budget=seconds_of(options["time_budget"]),
+        time_budget=seconds_of(options["time_budget"], "--time-budget"),
+        isolate=child,
+        execution_timeout=timeout,
         **{name: options[name] for name in _TUNER_OPTIONS},
     )
     try:
@@ -59,21 +65,19 @@ def run(options: dict[str, Any]) -> int:
     return 0
 
 
-def seconds_of(duration: str | None) -> float | None:
+def seconds_of(duration: str | None, option: str) -> float | None:
     """Seconds from `90s`, `10m` or `2h`; None where nothing is given.
 
     Example:
 
-    >>> seconds_of("10m")
+    >>> seconds_of("10m", "--time-budget")
     600.0
     """
     if duration is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
     if found is None:
-        raise UsageError(
-            f"--time-budget {duration!r} is no duration: write seconds, minutes or hours as 90s, 10m or 2h."
-        )
+        raise UsageError(f"{option} {duration!r} is no duration: write seconds, minutes or hours as 90s, 10m or 2h.")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -125,9 +129,10 @@ def _interrupted(tuner: "ActivationTuner") -> int:
     from actsearch.cli.tables import print_leaderboard
     from actsearch.ledger import FILE_NAME, Ledger
 
-    print(f"Interrupted. What was trained is in {tuner.search_directory}.", file=sys.stderr)
-    if (tuner.search_directory / FILE_NAME).exists():
-        print_leaderboard(Ledger(tuner.search_directory).read(), sys.stderr)
+    directory = tuner.search_directory
+    print(f"Interrupted. What was trained is kept. To go on: actsearch resume {directory}", file=sys.stderr)
+    if (directory / FILE_NAME).exists():
+        print_leaderboard(Ledger(directory).read(), sys.stderr)
     return 130
 
 

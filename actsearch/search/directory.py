@@ -1,51 +1,57 @@
-"""The directory of a search: made anew, and never another search's."""
+"""The directory of a search."""
 
+import os
+import re
 import shutil
 import time
 from pathlib import Path
 
 from actsearch.errors import UsageError
-from actsearch.ledger import FILE_NAME
+from actsearch.ledger import FILE_NAME, delete_files
+from actsearch.search.lock import locked
 from actsearch.search.weights import FOLDER
 from actsearch.tracking.follower import LOG_NAME
 
 ROOT = "actsearch-runs"
 ORACLE_FOLDER = "oracle"
+_MAX_NAME = 40
 
 
 def prepare_directory(directory: str | Path | None, name: str, *, overwrite: bool = False) -> Path:
-    """The directory of a new search.
+    """The directory of a search: a new one, or that of one that goes on.
 
     Args:
         directory: Where it is to be; None for `actsearch-runs/TIME-NAME`.
-        name: The search's name.
+        name: The search's name; what a file's name should not have becomes a dash.
         overwrite: Whether a search that is there is deleted; other files are left alone.
 
     Raises:
-        UsageError: Another search is there, or it cannot be written.
+        UsageError: Another process is searching there, or it cannot be written.
     """
-    path = _unused(Path(ROOT) / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}") if directory is None else Path(directory)
-    if (path / FILE_NAME).exists():
-        if not overwrite:
-            raise UsageError(
-                f"{path} holds another search. Give another --directory, or --overwrite to delete that search; "
-                f"`actsearch report {path}` shows it."
-            )
-        _delete_search(path)
+    path = _unused(name) if directory is None else Path(directory)
     try:
+        if overwrite and (path / FILE_NAME).exists():
+            with locked(path):
+                _delete_search(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be made: {error.strerror}. Give another --directory.") from error
+        raise UsageError(f"{path}: cannot be used: {error.strerror}. Give another --directory.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written by this user. Give another --directory, or make it writable.")
     return path
 
 
 def _delete_search(path: Path) -> None:
-    for name in (FILE_NAME, LOG_NAME):
-        (path / name).unlink(missing_ok=True)
+    """Deletes what a search wrote, the ledger last: while it is there, the directory is known as a search's."""
+    (path / LOG_NAME).unlink(missing_ok=True)
     for name in (FOLDER, ORACLE_FOLDER):
-        shutil.rmtree(path / name, ignore_errors=True)
+        if (path / name).exists():
+            shutil.rmtree(path / name)
+    delete_files(path / FILE_NAME)
 
 
-def _unused(path: Path) -> Path:
+def _unused(name: str) -> Path:
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_MAX_NAME]
+    path = Path(ROOT) / f"{time.strftime('%Y%m%d-%H%M%S')}-{plain}"
     candidates = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
     return next(candidate for candidate in candidates if not candidate.exists())

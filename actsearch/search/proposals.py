@@ -1,6 +1,7 @@
 """Trials as the oracle proposes them, described for the ledger, and screened where that is asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras_tuner
@@ -9,6 +10,7 @@ from actsearch.errors import DataError, ModelError
 from actsearch.records import TrialRecord
 from actsearch.search.discovery import Discovery
 from actsearch.search.oracle import GridOracle, grid_size
+from actsearch.search.resuming import check_same_trial
 from actsearch.training.data import TrainingData
 from actsearch.training.screening import screen
 
@@ -26,6 +28,7 @@ class Proposals:
         build: Builds a trial's model once on its hyperparameters, so that those that only this trial has are found.
         screener: From that model to what is found before training; None where nothing is screened.
         skip: Whether trials that are hopeless are marked as skipped; the baseline never is.
+        before: What an earlier part of the search wrote of trials that will be proposed again.
     """
 
     def __init__(
@@ -37,9 +40,11 @@ class Proposals:
         build: Builder,
         screener: Screener | None = None,
         skip: bool = False,
+        before: Mapping[str, TrialRecord] | None = None,
     ) -> None:
         self._oracle, self._discovery, self._tuner_id = oracle, discovery, tuner_id
         self._build, self._screener, self._skip = build, screener, skip
+        self._before = before or {}
 
     def __iter__(self) -> Iterator[tuple[Any, TrialRecord]]:
         while True:
@@ -47,6 +52,11 @@ class Proposals:
             if trial.status != "RUNNING":
                 return
             yield trial, self._described(trial)
+
+    @property
+    def baseline(self) -> str | None:
+        """The label that all others are compared with."""
+        return self._discovery.baseline
 
     @property
     def planned(self) -> int | None:
@@ -63,6 +73,11 @@ class Proposals:
             self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: record.mean_score})
         self._oracle.end_trial(trial)
 
+    def close(self, trials: Mapping[str, TrialRecord]) -> None:
+        """KerasTuner's own listings show the mean over all executions."""
+        for trial_id, record in trials.items():
+            self._oracle.get_trial(trial_id).score = record.mean_score
+
     def _described(self, trial: Any) -> TrialRecord:
         hp = trial.hyperparameters
         try:
@@ -71,9 +86,12 @@ class Proposals:
             model = None
         self._oracle.update_space(hp)
         values = dict(hp.values)
+        if trial.trial_id in self._before:
+            check_same_trial(self._before[trial.trial_id], values)
+            return replace(self._before[trial.trial_id], executions=())
         label, matching = self._discovery.label_on(hp), self._discovery.matching_on(hp)
         screening = self._screener(model) if self._screener and model is not None else {}
-        skipped = self._skip and bool(screening.get("hopeless")) and label != self._discovery.baseline
+        skipped = self._skip and bool(screening.get("hopeless")) and label != self.baseline
         return TrialRecord(trial.trial_id, values, label, matching, screening, skipped)
 
 

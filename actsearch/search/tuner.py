@@ -1,7 +1,5 @@
 """The search itself: trials from an oracle, executions in the order of an allocation, facts into the ledger."""
 
-import math
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,25 +9,33 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch.errors import SearchFailedError, UsageError
-from actsearch.ledger import FILE_NAME
-from actsearch.records import ExecutionRecord, ExecutionRequest, SearchRecord
+from actsearch.ledger import FILE_NAME, Ledger
+from actsearch.records import SearchRecord, TrialRecord
 from actsearch.search.book import Book
 from actsearch.search.describe import describe_search
 from actsearch.search.directory import ORACLE_FOLDER, prepare_directory
 from actsearch.search.discovery import discover
+from actsearch.search.executors import Executor, InProcess
 from actsearch.search.inputs import describe_data, training_data
+from actsearch.search.interruption import Interruption
+from actsearch.search.isolation import Isolated
+from actsearch.search.lock import locked
 from actsearch.search.objective import parse_objective
 from actsearch.search.oracle import make_oracle
+from actsearch.search.process import Child
 from actsearch.search.progress import Lines, Reporter
 from actsearch.search.proposals import Proposals, screened
 from actsearch.search.recording import Recording
 from actsearch.search.result import SearchResult, failure
+from actsearch.search.resuming import changed_versions, check_same_search
+from actsearch.search.running import Run
 from actsearch.search.seeds import execution_seed
 from actsearch.search.settings import Settings
 from actsearch.search.weights import load_weights
 from actsearch.tracking.store import store_address
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.execution import Executions, Trained
+from actsearch.training.data import TrainingData
+from actsearch.training.execution import Executions
 from actsearch.training.preparing import BuildFunction, build_model, some_rows, trains_by_fit
 
 
@@ -58,8 +64,12 @@ class ActivationTuner(keras_tuner.Tuner):
         screen: Whether each trial is looked at before it is trained: `off`, `report` what makes its training
             hopeless, or `skip` such trials (never the baseline).
         health: Whether the first execution of each trial is diagnosed at its first and last epoch.
+        isolate: Whether executions run in a child process: what ends it, such as memory that runs out, fails one
+            execution and not the search. (Or a `Child` that was started before.)
+        execution_timeout: Seconds that an execution may take, in a child process.
         seed: Weights, dropout and the order of the data follow from it: the same seed gives the same numbers on CPU.
-        directory: Where ledger and weights go; a new one under `actsearch-runs` if left out.
+        directory: Where ledger and weights go; a new one under `actsearch-runs` if left out. The same search in the
+            directory of an earlier one goes on where that ended.
         overwrite: Whether a search that is in `directory` is deleted.
         tracking_uri, experiment: The MLflow store; else MLflow's environment variables, else `mlflow.db` here.
         reporter: Hears of the progress; plain lines on standard error if left out.
@@ -98,6 +108,8 @@ class ActivationTuner(keras_tuner.Tuner):
         max_trials: int | None = None,
         screen: str = "off",
         health: bool = True,
+        isolate: bool | Child = False,
+        execution_timeout: float | None = None,
         seed: int = 0,
         directory: str | Path | None = None,
         overwrite: bool = False,
@@ -119,6 +131,9 @@ class ActivationTuner(keras_tuner.Tuner):
             screen,
             health,
         )
+        if execution_timeout is not None and not execution_timeout > 0:
+            raise UsageError(f"execution_timeout must be above 0 seconds, not {execution_timeout!r}.")
+        self._isolate, self._timeout = isolate, execution_timeout
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
         self._objective = parse_objective(objective)
@@ -140,6 +155,7 @@ class ActivationTuner(keras_tuner.Tuner):
             overwrite=True,
         )
         self._sample: Any = None
+        self._has_searched = False
 
     def _populate_initial_space(self) -> None:
         """The space is known already, from one build instead of one for each conditional scope."""
@@ -176,10 +192,14 @@ class ActivationTuner(keras_tuner.Tuner):
             UsageError: The search is meaningless as asked.
             SearchFailedError: Not one execution completed.
         """
-        if (self.search_directory / FILE_NAME).exists():
-            raise UsageError("This tuner has searched already. Make another one, with a directory of its own.")
+        if self._has_searched:
+            raise UsageError("This tuner has searched already. Make another one: in the same directory it goes on.")
+        self._has_searched = True
         training = training_data(x, y, validation_data, test_data, fit_options, self._objective)
-        self._executions = Executions(
+        self._sample = some_rows(training.x)
+        search = self._described(data or describe_data(training))
+        make = partial(
+            Executions,
             self._build,
             training,
             self._objective,
@@ -190,39 +210,42 @@ class ActivationTuner(keras_tuner.Tuner):
             compiled=not trains_by_fit(self._discovery.model),
             seed=self._settings.seed,
         )
-        self._training = training
-        self._sample = some_rows(training.x)
-        search = self._described(data or describe_data(training))
-        recording = Recording(self.search_directory, self._address)
-        with recording.of(search) as ledger:
-            self._reporter.begin(search, str(self.search_directory))
-            for finding in self._discovery.advice(training.y):
-                self._reporter.message(f"advice: {finding}")
+        with locked(self.search_directory):
+            return self._search(search, training, make)
+
+    def _search(self, search: SearchRecord, training: TrainingData, make: "partial[Executions]") -> SearchResult:
+        directory, reporter = self.search_directory, self._reporter
+        changed = self._changed_since_its_begin(search)
+        recording = Recording(directory, self._address, message=reporter.message)
+        interruption = Interruption(reporter.message)
+        with self._executor(make) as executor, recording.of(search) as ledger, interruption.watching():
+            book = Book(ledger, directory, self._objective)
+            reporter.begin(search, str(directory))
+            if book.num_recorded:
+                reporter.message(f"going on after {book.num_recorded} executions that are in the ledger")
+            for text in [*changed, *(f"advice: {finding}" for finding in self._discovery.advice(training.y))]:
+                reporter.message(text)
+            proposals = self._proposals(training, book.before)
             try:
-                self._run(Book(ledger, self.search_directory, self._objective))
+                Run(self._settings, self._allocation, proposals, executor, book, reporter, interruption).to_the_end()
             finally:
-                self._reporter.end()
+                reporter.end()
         return self._result(ledger.read(), recording.mlflow)
 
-    def run_trial(self, trial: Any, execution: int = 1) -> ExecutionRecord:
-        """Trains one execution of a trial; `search` writes it down."""
-        return self._train(trial, execution).record
+    def _executor(self, make: "partial[Executions]") -> Executor:
+        if not self._isolate and self._timeout is None:
+            return InProcess(make())
+        child = self._isolate if isinstance(self._isolate, Child) else None
+        return Isolated(make, timeout=self._timeout, child=child)
 
-    def _train(self, trial: Any, execution: int) -> Trained:
-        values = dict(trial.hyperparameters.values)
-        request = ExecutionRequest(
-            trial_id=trial.trial_id,
-            execution=execution,
-            seed=execution_seed(self._settings.seed, execution),
-            epochs=self._epochs(trial.trial_id, execution, values),
-            hyperparameters=values,
-        )
-        return self._executions.run(request)
-
-    def _epochs(self, trial_id: str, execution: int, values: Mapping[str, Any]) -> int:
-        """All epochs; fewer where Hyperband or halving gives fewer."""
-        share = self._allocation.epochs(trial_id, execution)
-        return max(1, round(share * int(values.get("tuner/epochs", self._settings.epochs))))
+    def _changed_since_its_begin(self, search: SearchRecord) -> list[str]:
+        """What a search that goes on is to be told of; nothing for a new one."""
+        if not (self.search_directory / FILE_NAME).exists():
+            return []
+        before = Ledger(self.search_directory).read()
+        check_same_search(before, search, str(self.search_directory))
+        versions = changed_versions(before, search)
+        return [f"other versions than at its begin, numbers may differ: {', '.join(versions)}"] if versions else []
 
     def load_model(self, trial: Any) -> Any:
         """The model of a trial, with the weights of its best execution."""
@@ -236,65 +259,22 @@ class ActivationTuner(keras_tuner.Tuner):
         settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
         return describe_search(self._discovery, self._objective, settings, data, self._address)
 
-    def _run(self, book: Book) -> None:
-        """Each proposed trial's first execution, then the others seed by seed."""
-        deadline = time.monotonic() + (self._settings.time_budget or math.inf)
-        proposals = self._proposals()
-        self._plan(proposals.planned)
-        for trial, record in proposals:
-            book.add_trial(record)
-            if record.screening.get("hopeless"):
-                what = "skipped" if record.skipped else "hopeless"
-                self._reporter.message(f"screening: {record.activation} {what}: {record.screening['reason']}")
-            if not record.skipped:
-                self._allocation.add(trial.trial_id, baseline=record.activation == self._discovery.baseline)
-                self._run_next(book)
-            proposals.tell(trial, book.trials[trial.trial_id])
-            if time.monotonic() > deadline:
-                break
-        self._plan(sum(not record.skipped for record in book.trials.values()))
-        while True:
-            if time.monotonic() > deadline:
-                self._allocation.stop()
-            if not self._run_next(book):
-                break
-        if time.monotonic() > deadline:
-            self._reporter.message("The time budget is used up; every trial that was begun has the same executions.")
-        for trial_id, record in book.trials.items():  # KerasTuner's own listings show the mean over all executions
-            self.oracle.get_trial(trial_id).score = record.mean_score
-
-    def _proposals(self) -> Proposals:
+    def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
         def build(hp: Any) -> Any:
             return build_model(self._build, hp, execution_seed(self._settings.seed, 1), self._sample)
 
         how = self._settings.screen
-        screener = None if how == "off" else partial(screened, data=self._training)
-        oracle, who = self.oracle, self.tuner_id
-        return Proposals(oracle, self._discovery, who, build=build, screener=screener, skip=how == "skip")
-
-    def _run_next(self, book: Book) -> bool:
-        asked = self._allocation.ask()
-        if asked is None:
-            book.add_decisions(self._allocation.decisions)
-            return False
-        trained = self._train(self.oracle.get_trial(asked[0]), asked[1])
-        trial = book.add_execution(trained)
-        self._reporter.execution(trial, trained.record)
-        self._allocation.tell(*asked, trained.record.score)
-        book.add_decisions(self._allocation.decisions)
-        return True
-
-    def _plan(self, num_trials: int | None) -> None:
-        """How many executions are to come is known beforehand for a fixed number of them only."""
-        fixed = num_trials is not None and self._settings.allocation == "fixed"
-        self._reporter.plan(num_trials, (num_trials or 0) * self._settings.executions if fixed else None)
+        return Proposals(
+            self.oracle,
+            self._discovery,
+            self.tuner_id,
+            build=build,
+            screener=None if how == "off" else partial(screened, data=training),
+            skip=how == "skip",
+            before=before,
+        )
 
     def _result(self, record: SearchRecord, mlflow: dict[str, Any]) -> SearchResult:
-        if "problem" in mlflow:
-            self._reporter.message(
-                f"MLflow was not written to the end: {mlflow['problem']}. "
-                f"The ledger in {self.search_directory} is whole."
-            )
         if record.best is None:
             raise SearchFailedError(failure(record))
         return SearchResult(record, self.search_directory, mlflow, self._build, self._sample)

@@ -1,12 +1,16 @@
 """`actsearch search` on real data, as a user calls it, and everything that can be wrong with the call."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
-from support import runs_of
+from support import runs_of, small_network
 
 from actsearch.data import load_data
+from actsearch.ledger import Ledger
+from actsearch.search.progress import Silent
+from actsearch.training.compiled import order_of
 
 QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
 
@@ -143,7 +147,56 @@ def test_ctrl_c_is_status_130(program, store, monkeypatch):
     monkeypatch.setattr("actsearch.training.execution.order_of", interrupted)
     status, _, err = program("search", "classic", *QUICK)
     assert status == 130
-    assert "Interrupted" in err
+    assert "actsearch resume found" in err
+
+
+def test_resume_goes_on_from_anywhere(program, store, monkeypatch, tmp_path):
+    """After the second of six executions, in the folder that the search was begun in."""
+    begun = []
+
+    def interrupted(*arguments):
+        begun.append(arguments)
+        if len(begun) == 3 * 2 - 1:
+            raise KeyboardInterrupt
+        return order_of(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("actsearch.training.execution.order_of", interrupted)
+        assert program("search", "classic", *QUICK, "--executions", 2)[0] == 130
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    status, _, err = program("resume", tmp_path / "found")
+    assert status == 0, err
+    assert "going on after 2 executions" in err
+    assert [len(t.executions) for t in Ledger(tmp_path / "found").read().trials] == [2] * 3
+    assert len(runs_of(store)) == 1 + 3 + 6
+
+
+def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, store):
+    import actsearch
+
+    x, y = digits
+    tuner = actsearch.ActivationTuner(small_network, executions=1, epochs=1, directory="found", reporter=Silent())
+    monkey = sys.argv
+    sys.argv = ["train.py", "--fast"]
+    try:
+        tuner.search(x[:200], y[:200], validation_data=(x[200:300], y[200:300]))
+    finally:
+        sys.argv = monkey
+    status, _, err = program("resume", "found")
+    assert status == 2
+    assert "train.py --fast" in err
+
+
+@pytest.mark.slow
+def test_isolated_executions_give_the_same_numbers(program, store):
+    scores = {}
+    for name, options in {"here": (), "isolated": ("--isolate",), "limited": ("--execution-timeout", "2m")}.items():
+        arguments = ("search", "classic", "--epochs", 2, "--executions", 1, "--json", "--directory", name, *options)
+        status, out, err = program(*arguments)
+        assert status == 0, err
+        scores[name] = [[e["score"] for e in t["executions"]] for t in json.loads(out)["trials"]]
+    assert scores["here"] == scores["isolated"] == scores["limited"]
 
 
 def write(folder, name, content):
@@ -203,10 +256,11 @@ def test_bad_input_is_status_2_with_one_message(program, tmp_path, name):
 @pytest.mark.slow
 def test_a_directory_with_another_search_is_status_2(program, store):
     assert program("search", "classic", *QUICK)[0] == 0
-    status, _, err = program("search", "classic", *QUICK)
+    status, _, err = program("search", "classic", *QUICK, "--epochs", 3)
     assert status == 2
+    assert "settings.epochs: 2 there, 3 now" in err
     assert "--overwrite" in err
-    assert program("search", "classic", *QUICK, "--overwrite")[0] == 0
+    assert program("search", "classic", *QUICK, "--epochs", 3, "--overwrite")[0] == 0
 
 
 def test_an_option_that_there_is_not_is_status_2(program):

@@ -172,13 +172,14 @@ def test_an_interrupted_search_leaves_nothing_running(digits, store):
     assert Ledger("found").read().best is None
 
 
-@pytest.mark.slow
-def test_a_directory_of_another_search_is_refused(digits, store):
+def test_overwriting_deletes_the_search_that_is_there(digits, store):
     run(tuner_for(classic, executions=1), digits)
-    with pytest.raises(UsageError, match="--overwrite"):
-        tuner_for(classic)
-    result = run(tuner_for(classic, executions=1, overwrite=True), digits)
-    assert len(Ledger("found").read().trials) == len(result.trials) == 2
+    result = run(tuner_for(classic, executions=2, overwrite=True), digits)
+    assert (
+        [len(t.executions) for t in Ledger("found").read().trials]
+        == [2, 2]
+        == [len(t.executions) for t in result.trials]
+    )
 
 
 def test_overwriting_leaves_other_files_alone(digits, store, tmp_path):

@@ -1,0 +1,40 @@
+"""`actsearch resume`: the command that a search was begun with, run again in its directory."""
+
+import os
+import shlex
+from pathlib import Path
+
+from actsearch.errors import UsageError
+
+
+def run(directory: Path, tracking_uri: str | None) -> int:
+    """Goes on with the search in a directory; the exit status."""
+    from typer.main import get_command
+
+    from actsearch.cli.app import app
+    from actsearch.ledger import Ledger
+    from actsearch.tracking.store import recorded_address
+
+    begun = Ledger(directory).read().environment
+    address = recorded_address(begun, tracking_uri)
+    arguments = [*_arguments(begun["command"], directory), "--directory", str(directory.absolute())]
+    arguments += ["--tracking-uri", address.tracking_uri, "--experiment", address.experiment]
+    folder = Path(begun["working_directory"])
+    if not folder.is_dir():
+        raise UsageError(
+            f"The search was begun in {folder}, which is not there any more. Run the same command with "
+            f"--directory {directory} where its files are: {begun['command']}"
+        )
+    os.chdir(folder)
+    return int(get_command(app).main(arguments, "actsearch", standalone_mode=False) or 0)
+
+
+def _arguments(command: str, directory: Path) -> list[str]:
+    """What stood behind `actsearch`; of options that come twice the last one counts."""
+    program, *arguments = shlex.split(command)
+    if program != "actsearch" or "search" not in arguments[:1]:
+        raise UsageError(
+            f"This search was begun by a program of yours: {command}. Run it again with directory={str(directory)!r}: "
+            "it goes on where it ended."
+        )
+    return [argument for argument in arguments if argument != "--overwrite"]

@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM: the current execution is finished, unless asked again."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether somebody asked for the end of the search.
+
+    The first signal lets the current execution end, so that it is not lost; a second one ends it at once.
+
+    Args:
+        say: Called with what to tell the user.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._requested = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Signals come here; outside of the main thread, which Python sends none elsewhere, nothing is changed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Between two executions: ends the search if somebody asked for it.
+
+        Raises:
+            KeyboardInterrupt: Somebody did.
+        """
+        if self._requested:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002  Python's signature
+        if self._requested:
+            raise KeyboardInterrupt
+        self._requested = True
+        self._say("Interrupted: the current execution is finished first. Once more ends it at once; it is lost then.")

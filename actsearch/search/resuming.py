@@ -1,0 +1,70 @@
+"""Going on with a search that was begun before.
+
+Nothing but the ledger is trusted. The search is run again from its start with the same seed, and what was trained is
+read instead of trained: oracle and allocation are told the same scores in the same order, so they come to the state
+they were in, and propose what they would have.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from actsearch.errors import UsageError
+from actsearch.records import SearchRecord, TrialRecord
+
+_MAY_DIFFER = {"time_budget"}  # each part of a search has its own
+
+
+def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> None:
+    """Raises a UsageError that names what differs between the search in a directory and the one that is asked for."""
+    differences = [
+        f"  {name}: {_short(old)} there, {_short(new)} now"
+        for name, old, new in _compared(before, now)
+        if _plain(old) != _plain(new)
+    ]
+    if differences:
+        raise UsageError(
+            f"{where} holds a search that differs from this one:\n"
+            + "\n".join(differences)
+            + "\nAsk for the same to go on with it, give another --directory, or --overwrite to delete it."
+        )
+
+
+def changed_versions(before: SearchRecord, now: SearchRecord) -> list[str]:
+    """Packages whose versions are others than when the search began: numbers may differ from then on."""
+    old, new = (record.environment.get("packages", {}) for record in (before, now))
+    return [f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new.get(name)]
+
+
+def check_same_trial(before: TrialRecord, hyperparameters: Mapping[str, Any]) -> None:
+    """Raises a UsageError where an oracle proposes another trial than it did before."""
+    if _plain(before.hyperparameters) != _plain(hyperparameters):
+        raise UsageError(
+            f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, and proposed "
+            f"{dict(before.hyperparameters)} before: this search cannot go on. Give an oracle of your own a seed, and "
+            "a build function that asks for the same hyperparameters each time."
+        )
+
+
+def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, Any]]:
+    rows = [(name, getattr(before, name), getattr(now, name)) for name in ("name", "baseline")]
+    rows.append(("objective", asdict(before.objective), asdict(now.objective)))
+    rows.append(("space", before.space, now.space))
+    for part in ("settings", "data"):
+        old, new = getattr(before, part), getattr(now, part)
+        rows += [(f"{part}.{n}", old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """As it comes out of JSON: mappings and sequences of any kind compare by what is in them."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,51 @@
+import pytest
+
+from actsearch.cli.report import run
+from actsearch.errors import UsageError
+from actsearch.ledger import Ledger
+from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
+
+
+@pytest.fixture
+def found(tmp_path):
+    """The directory of a small search."""
+    ledger = Ledger(tmp_path / "found", create=True)
+    ledger.append_search(SearchRecord("s", "demo", Objective("val_accuracy", Direction.MAX), "relu", 100.0))
+    for trial, name in enumerate(("relu", "elu")):
+        ledger.append_trial(TrialRecord(str(trial), {"activation": name}, name))
+        for number in (1, 2):
+            ok = Status.COMPLETED if name == "relu" else Status.FAILED
+            record = ExecutionRecord(
+                str(trial),
+                number,
+                number,
+                2,
+                ok,
+                100.0,
+                101.0,
+                score=0.9,
+                reason=None if ok == Status.COMPLETED else "loss is nan",
+            )
+            ledger.append_execution(record)
+    return tmp_path / "found"
+
+
+def test_pictures_go_beside_the_ledger(found, capsys):
+    run(found)
+    assert "Pictures:" in capsys.readouterr().out
+    assert (found / "report" / "executions.png").stat().st_size > 1000
+
+
+def test_a_page_is_written_where_it_is_asked_for(found, tmp_path, capsys):
+    run(found, tmp_path / "report.html")
+    out = capsys.readouterr().out
+    assert f"Report: {tmp_path / 'report.html'}" in out
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    assert "loss is nan" in text
+    assert not (found / "report").exists()
+
+
+def test_a_page_that_cannot_be_written_is_wrong_use(found, tmp_path):
+    with pytest.raises(UsageError, match="--html"):
+        run(found, tmp_path / "no" / "such" / "folder.html")

@@ -1,0 +1,19 @@
+"""SIGKILL at any moment: the search goes on and ends as the undisturbed one; `benchmarks/faults.py` does it at length."""
+
+import random
+
+import killing
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", killing.KINDS)
+def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path, empty_store, kind):
+    store = empty_store
+    seconds = killing.ran(tmp_path / "whole", store, kind)
+    draw = random.Random(kind)
+    for number in range(2):
+        killing.ran(tmp_path / str(number), store, kind, kill_after=draw.uniform(0.2, seconds))
+    for number in range(2):
+        killing.ran(tmp_path / str(number), store, kind)
+        killing.check(tmp_path / str(number), tmp_path / "whole", store, kills=1)
