@@ -10,9 +10,13 @@ _HOMES = {
     "Outcome": "outcomes",
     "leaderboard": "report",
     "markdown": "report",
-    "plot_curves": "plots",
+    "health_of": "health",
+    "html_report": "page",
+    "plot_costs": "costs",
+    "plot_curves": "curves",
     "plot_differences": "plots",
     "plot_executions": "plots",
+    "plot_health_map": "health",
     "plot_pareto": "plots",
 }
 __all__ = sorted(_HOMES)

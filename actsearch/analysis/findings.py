@@ -104,6 +104,11 @@ class Verdict:
         lines += [f"  {f.activation}: {describe(f, self.units)}" for f in self.findings]
         return "\n".join([*lines, "", *self.notes])
 
+    def _repr_html_(self) -> str:
+        from actsearch.analysis.page.notebook import verdict_html
+
+        return verdict_html(self)
+
 
 def describe(finding: Finding, units: Units) -> str:
     """A finding in words: outcome, difference, interval, and what would settle it.

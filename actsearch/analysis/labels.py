@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from actsearch.records import SearchRecord, TrialRecord
+from actsearch.analysis.units import PRICE_UNITS
+from actsearch.records import Direction, Objective, SearchRecord, TrialRecord
 
 
 def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
@@ -11,6 +12,28 @@ def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
     names = [n for n in trial.hyperparameters if len({repr(values.get(n)) for values in same}) > 1]
     values = ", ".join(f"{n}={_value(trial.hyperparameters[n])}" for n in names)
     return f"{trial.activation} ({values})" if values else trial.activation
+
+
+def objective_label(objective: Objective) -> str:
+    """The objective and its direction, as a label of an axis."""
+    better = "larger" if objective.direction is Direction.MAX else "smaller"
+    return f"{metric_label(objective.name)} ({better} is better)"
+
+
+def metric_label(metric: str) -> str:
+    """A metric in words."""
+    return metric.replace("_", " ")
+
+
+def price_label(price: str) -> str:
+    """A price with its unit, as a label of an axis.
+
+    Example:
+
+    >>> price_label("peak_rss_bytes"), price_label("num_parameters")
+    ('peak memory (MiB)', 'parameters (number)')
+    """
+    return f"{PRICE_UNITS[price].name} ({PRICE_UNITS[price].unit})"
 
 
 def number_range(numbers: Sequence[int]) -> str:

@@ -6,149 +6,138 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
 
-from actsearch.analysis.canvas import GREY, legend, rows, shown, side_note, wide
+from actsearch.analysis.canvas import (
+    GREY,
+    MAX_ROWS,
+    WIDE,
+    area,
+    fit_scale,
+    label_x,
+    label_y,
+    legend,
+    rows,
+    shown,
+)
+from actsearch.analysis.evidence import score_of
 from actsearch.analysis.findings import Verdict
-from actsearch.analysis.labels import trial_label
+from actsearch.analysis.labels import objective_label, price_label, trial_label
+from actsearch.analysis.naming import name_points
 from actsearch.analysis.prices import mean_price
-from actsearch.analysis.statistics import Array
-from actsearch.analysis.styles import style_of
-from actsearch.records import Direction, Objective, SearchRecord, TrialRecord
-
-PRICE_UNITS = {
-    "train_seconds": ("training time", "s", 1.0),
-    "cpu_seconds": ("CPU time", "s", 1.0),
-    "peak_rss_bytes": ("peak memory", "MiB", 2.0**20),
-    "inference_microseconds": ("inference", "µs a sample", 1.0),
-    "num_parameters": ("parameters", "number", 1.0),
-}
-MAX_BANDS = 12
-MAX_NAMED = 12
+from actsearch.analysis.styles import INK, Style, styles_of
+from actsearch.analysis.units import PRICE_UNITS
+from actsearch.records import SearchRecord, TrialRecord
 
 
-def plot_differences(verdict: Verdict) -> Figure:
-    """Forest plot: each trial's paired difference from the baseline with its interval, and the margin as a band."""
-    findings = sorted((f for f in verdict.findings if f.num_pairs), key=lambda f: f.difference or 0.0)
-    figure, axes = rows([f.activation for f in findings])
-    points, better = verdict.units.in_points, "larger" if verdict.units.sign > 0 else "smaller"
-    scale = 100 if points else verdict.units.sign
-    middles = [scale * (f.difference or 0.0) for f in findings]
-    for row, (finding, middle) in enumerate(zip(findings, middles, strict=True)):
-        style = style_of(finding.activation)
-        ends = [scale * finding.interval.low, scale * finding.interval.high]
-        if all(map(math.isfinite, ends)):
-            axes.plot(ends, [row, row], color=style.colour, linewidth=2)
-        axes.plot(middle, row, style.marker, color=style.colour)
-        side_note(axes, row, f"{finding.outcome}, n={finding.num_pairs}")
-    margin = abs(scale) * verdict.margin
+def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
+    """Forest plot: each trial's paired difference from the baseline with its interval, and the margin as a band.
+
+    An interval that leaves the picture ends in an arrow. At most the best 60 are shown.
+
+    Args:
+        verdict: What `judge` says of a search.
+        width: Of the figure, in inches.
+    """
+    found = sorted((f for f in verdict.findings if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
+    against = verdict.baseline or verdict.leader or ""
+    unit = (
+        "points" if verdict.units.in_points else "larger is better" if verdict.units.sign > 0 else "smaller is better"
+    )
+    label = f"{verdict.units.metric}, difference from {against} ({unit})"
+    notes = [f"{f.outcome}, n={f.num_pairs}" for f in found]
+    figure, axes, _ = rows([f.activation for f in found], notes, label, width=width)
+    if not found:
+        return figure
+    scale = 100 if verdict.units.in_points else verdict.units.sign
+    middles, margin = [scale * (f.difference or 0.0) for f in found], abs(scale) * verdict.margin
     axes.axvspan(-margin, margin, color=GREY, alpha=0.3, linewidth=0)
-    axes.axvline(0, color="black", linewidth=1)
-    _look_at(axes, [*middles, -margin, margin])
-    against = shown(verdict.baseline or verdict.leader or "")
-    unit = "points" if points else f"{better} is better"
-    axes.set_xlabel(f"{_metric(verdict.units.objective)}, difference from {against} ({unit})")
+    axes.axvline(0, color=INK, linewidth=1)
+    ends = [sorted((scale * f.interval.low, scale * f.interval.high)) for f in found]
+    low, high = _view([*middles, -margin, margin], ends)
+    axes.set_xlim(low, high)
+    styles = styles_of([against, *(f.activation for f in verdict.findings)])
+    for row, (finding, middle, (left, right)) in enumerate(zip(found, middles, ends, strict=True)):
+        style = styles[finding.activation]
+        if math.isfinite(left) and math.isfinite(right):
+            axes.plot([max(left, low), min(right, high)], [row, row], color=style.colour, linewidth=2)
+            _arrows(axes, row, style, [(low, "<", left < low), (high, ">", right > high)])
+        axes.plot(middle, row, style.marker, color=style.colour)
     return figure
 
 
-def plot_executions(search: SearchRecord) -> Figure:
-    """Every completed execution as a point, and the mean of each trial as a bar; the best trial on top."""
-    trials = [t for t in reversed(search.ranked) if t.scores]
-    figure, axes = rows([trial_label(search, t) for t in trials])
-    for row, trial in enumerate(trials):
-        style, scores = style_of(trial.activation), list(trial.scores.values())
-        heights = row + np.linspace(-0.25, 0.25, len(scores)) if len(scores) > 1 else [row]
-        axes.plot(scores, heights, style.marker, color=style.colour, markersize=4, alpha=0.6, markeredgewidth=0)
-        axes.plot([np.mean(scores)] * 2, [row - 0.35, row + 0.35], color=style.colour, linewidth=2.5)
-        side_note(axes, row, f"n={len(scores)}")
-    axes.set_xlabel(_with_direction(search.objective))
-    return figure
+def plot_executions(search: SearchRecord, *, width: float = WIDE) -> Figure:
+    """Every completed execution as a point, and the mean of each trial as a bar; the best trial on top.
 
-
-def plot_curves(search: SearchRecord, metric: str | None = None) -> Figure:
-    """Learning curves: the mean over the executions of each trial, and a band of one standard deviation.
-
-    Bands are left out where there are more than 12 trials.
+    At most the best 60 trials are shown.
 
     Args:
         search: Its records.
-        metric: The name in the history; the objective's if left out.
+        width: Of the figure, in inches.
     """
-    metric = metric or search.objective.name
-    trials = [t for t in search.ranked if any(e.history.get(metric) for e in t.completed)]
-    figure, axes = wide()
-    for trial in trials:
-        (mean, sd), label = _curve(trial, metric), shown(trial_label(search, trial))
-        style, epochs = style_of(trial.activation), np.arange(1, mean.size + 1)
-        (line,) = axes.plot(epochs, mean, color=style.colour, linestyle=style.line, label=label)
-        line.set(marker=style.marker, markevery=max(mean.size // 8, 1), markersize=4)
-        if len(trials) <= MAX_BANDS:
-            axes.fill_between(epochs, mean - sd, mean + sd, color=style.colour, alpha=0.12, linewidth=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(metric.replace("_", " "))
-    legend(figure, axes)
+    trials = [t for t in search.ranked if t.scores][:MAX_ROWS][::-1]
+    names, notes = [trial_label(search, t) for t in trials], [f"n={len(t.scores)}" for t in trials]
+    figure, axes, half = rows(names, notes, objective_label(search.objective), width=width)
+    styles = styles_of(t.activation for t in search.trials)
+    for row, trial in enumerate(trials):
+        style, scores = styles[trial.activation], list(trial.scores.values())
+        heights = row + np.linspace(-half, half, len(scores)) if len(scores) > 1 else [row]
+        axes.plot(scores, heights, style.marker, color=style.colour, markersize=4, alpha=0.6, markeredgewidth=0)
+        axes.plot([np.mean(scores)] * 2, [row - half, row + half], color=style.colour, linewidth=2.5)
+    fit_scale(axes, "x", [s for t in trials for s in t.scores.values()])
     return figure
 
 
-def plot_pareto(search: SearchRecord, verdict: Verdict, price: str = "train_seconds") -> Figure:
+def plot_pareto(search: SearchRecord, verdict: Verdict, price: str = "train_seconds", *, width: float = WIDE) -> Figure:
     """Objective against a price, a mark for each trial; those on the Pareto front are joined and named.
 
     Args:
         search: Its records.
         verdict: What `judge` says of it.
         price: One of `PRICE_UNITS`.
+        width: Of the figure, in inches.
     """
-    label, unit, scale = PRICE_UNITS[price]
-    figure, axes = wide()
-    points = {}
+    figure, axes = area(width=width)
+    styles, points = styles_of(t.activation for t in search.trials), dict[str, tuple[float, float]]()
     for trial in search.ranked:
         cost, scores = mean_price(trial, price, verdict.executions), _judged(trial, verdict)
-        if cost is None or not scores:
-            continue
-        points[trial.trial_id] = (cost / scale, float(np.mean(scores)), shown(trial_label(search, trial)))
-        style = style_of(trial.activation)
-        axes.plot(
-            *points[trial.trial_id][:2], style.marker, color=style.colour, label=shown(trial_label(search, trial))
-        )
-    front = [points[t] for t in verdict.fronts.get(price, ()) if t in points]
-    axes.plot([x for x, _, _ in front], [y for _, y, _ in front], color=GREY, linewidth=1.5, zorder=1)
-    for x, y, name in front[:MAX_NAMED]:
-        axes.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
-    axes.set_xlabel(f"{label} ({unit}; less is better)")
-    axes.set_ylabel(_with_direction(search.objective))
+        if cost is not None and scores:
+            points[trial.trial_id] = (cost / PRICE_UNITS[price].scale, float(np.mean(scores)))
+    labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
+    marks = dict[str, Line2D]()
+    for trial in search.ranked:
+        if trial.trial_id in points:
+            style = styles[trial.activation]
+            (marks[trial.activation],) = axes.plot(*points[trial.trial_id], style.marker, color=style.colour)
+    front = [t for t in verdict.fronts.get(price, ()) if t in points]
+    axes.plot([points[t][0] for t in front], [points[t][1] for t in front], color=GREY, linewidth=1.5, zorder=1)
+    fit_scale(axes, "x", [x for x, _ in points.values()])
+    fit_scale(axes, "y", [y for _, y in points.values()])
+    label_x(axes, f"{price_label(price)}; less is better", width - 0.9)
+    label_y(axes, objective_label(search.objective))
     axes.margins(0.12)
-    legend(figure, axes)
+    legend(axes, marks)
+    name_points(axes, [(*points[t], labels[t]) for t in front], list(points.values()))
     return figure
 
 
-def _curve(trial: TrialRecord, metric: str) -> tuple[Array, Array]:
-    """Mean and standard deviation by epoch, over the executions that got that far."""
-    curves = [e.history[metric] for e in trial.completed if e.history.get(metric)]
-    grid = np.full((len(curves), max(map(len, curves))), np.nan)
-    for row, curve in enumerate(curves):
-        grid[row, : len(curve)] = curve
-    grid = grid[:, np.isfinite(grid).any(axis=0)]
-    return np.nanmean(grid, axis=0), np.nanstd(grid, axis=0)
-
-
 def _judged(trial: TrialRecord, verdict: Verdict) -> list[float]:
-    executions = [e for e in trial.completed if e.execution in verdict.executions]
-    scores = [e.test_score if verdict.source == "test" else e.score for e in executions]
-    return [s for s in scores if s is not None]
+    scores = (score_of(e, verdict.source) for e in trial.completed if e.execution in verdict.executions)
+    return [score for score in scores if score is not None]
 
 
-def _look_at(axes: Axes, values: Sequence[float]) -> None:
-    """Keeps long intervals from squeezing the rest."""
-    low, high = min(values), max(values)
-    reach = high - low or abs(high) or 1.0
-    start, end = axes.get_xlim()
-    axes.set_xlim(max(start, low - reach), min(end, high + reach))
+def _view(middles: Sequence[float], intervals: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """All middles, and what does not squeeze them: intervals are cut at three times the usual length."""
+    finite = [ends for ends in intervals if all(map(math.isfinite, ends))]
+    low, high = min(middles), max(middles)
+    reach = max(high - low, 1.5 * float(np.median([b - a for a, b in finite]))) if finite else high - low
+    reach = reach or abs(high) or 1.0
+    start = max(low - reach, min([low, *(a for a, _ in finite)]))
+    end = min(high + reach, max([high, *(b for _, b in finite)]))
+    return start - reach / 20, end + reach / 20
 
 
-def _metric(objective: Objective) -> str:
-    return objective.name.replace("_", " ")
-
-
-def _with_direction(objective: Objective) -> str:
-    return f"{_metric(objective)} ({'larger' if objective.direction is Direction.MAX else 'smaller'} is better)"
+def _arrows(axes: Axes, row: int, style: Style, ends: Sequence[tuple[float, str, bool]]) -> None:
+    for at, marker, cut in ends:
+        if cut:
+            axes.plot(at, row, marker, color=style.colour, markersize=5, clip_on=False)

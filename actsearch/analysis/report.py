@@ -3,17 +3,18 @@
 import html
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from actsearch.analysis.labels import number_range, trial_label
+from actsearch.analysis.failures import failures_of, short, why_no_score
+from actsearch.analysis.labels import trial_label
 from actsearch.analysis.units import Units
 from actsearch.records import SearchRecord, TrialRecord
 
 if TYPE_CHECKING:
     from actsearch.analysis.findings import Finding, Ratio, Verdict
 
-_PRICE_HEADERS = ("train time", "CPU time", "memory", "inference")
 HEADERS = ("activation", "objective", "vs baseline", "train s", "CPU s", "peak memory", "parameters")
 FINDING_HEADERS = (
     "activation",
@@ -28,7 +29,6 @@ FINDING_HEADERS = (
 )
 _FINDING_PRICES = ("train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds")
 NOTHING = "-"
-MAX_REASON = 80
 
 
 def leaderboard(search: SearchRecord) -> list[tuple[str, ...]]:
@@ -42,27 +42,50 @@ def leaderboard(search: SearchRecord) -> list[tuple[str, ...]]:
     return [_row(search, trial, baseline, units) for trial in search.ranked]
 
 
-def markdown(search: SearchRecord, verdict: "Verdict | None" = None) -> str:
-    """The report of a search: recommendation, findings, leaderboard, notes, and why executions failed.
+def markdown(
+    search: SearchRecord,
+    verdict: "Verdict | None" = None,
+    *,
+    links: Mapping[str, str] | None = None,
+    max_length: int | None = None,
+) -> str:
+    """The report of a search: recommendation, leaderboard, findings, notes, and why executions failed.
 
     Args:
         search: Its records.
         verdict: What `judge` says of it; left out, so are recommendation and findings.
+        links: An address for each trial, by its id; its name in the leaderboard leads there.
+        max_length: The most characters. Tables have fewer rows then, and say so.
     """
+    rows = len(search.trials)
+    while True:
+        text = _markdown(search, verdict, links or {}, rows)
+        if max_length is None or len(text) <= max_length or rows == 0:
+            return text if max_length is None else text[:max_length]
+        rows = rows // 2
+
+
+def _markdown(search: SearchRecord, verdict: "Verdict | None", links: Mapping[str, str], rows: int) -> str:
     larger = "larger" if search.objective.direction == "max" else "smaller"
     parts = [f"**{escape(search.name)}**: {escape(search.objective.name)}, {larger} is better"]
     if verdict is not None:
         parts.append(f"**{escape(verdict.recommendation)}.**")
-    parts.append(_table(HEADERS, leaderboard(search)))
+    board = [[escape(cell) for cell in row] for row in leaderboard(search)]
+    for trial, row in zip(search.ranked, board, strict=True):
+        if trial.trial_id in links:
+            row[0] = f"[{row[0]}]({_address(links[trial.trial_id])})"
+    parts.append(_table(HEADERS, board, rows))
     if verdict is not None and verdict.findings:
         against = verdict.baseline or verdict.leader or ""
         chance = f"any of them is wrong with a chance of at most {100 * verdict.alpha:g} %"
         parts.append(f"Against {escape(against)}, within ±{verdict.units.margin(verdict.margin)} equivalent; {chance}:")
-        parts.append(_table(FINDING_HEADERS, [finding_row(f, verdict.units) for f in verdict.findings]))
+        found = [[escape(cell) for cell in finding_row(f, verdict.units)] for f in verdict.findings]
+        parts.append(_table(FINDING_HEADERS, found, rows))
     if verdict is not None:
         parts.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
-    failures = "\n".join(_failures(search))
-    return "\n\n".join([*parts, *([failures] if failures else [])]) + "\n"
+    failed = [f"- {escape(f.label)}, {f.executions} failed: {escape(short(f.reason))}" for f in failures_of(search)]
+    parts.append("\n".join(failed[:rows]))
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def escape(text: str) -> str:
@@ -77,26 +100,10 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*\[\]|~])|(?<!\w)(_)|(_)(?!\w)", lambda found: "\\" + found[0], plain)
 
 
-def _failures(search: SearchRecord) -> list[str]:
-    """A line for each trial and reason."""
-    lines = []
-    for trial in search.trials:
-        by_reason: dict[str, list[int]] = {}
-        for execution in trial.executions:
-            if execution.reason:
-                by_reason.setdefault(execution.reason, []).append(execution.execution)
-        for reason, numbers in by_reason.items():
-            which = f"execution{'s' if len(numbers) > 1 else ''} {number_range(numbers)}"
-            lines.append(f"- {escape(trial_label(search, trial))}, {which} failed: {escape(_short(reason))}")
-    return lines
-
-
 def _row(search: SearchRecord, trial: TrialRecord, baseline: TrialRecord | None, units: Units) -> tuple[str, ...]:
     name = trial_label(search, trial)
     if trial.mean_score is None:
-        reason = next((e.reason for e in trial.executions if e.reason), None)
-        text = f"failed: {_short(reason)}" if trial.executions else _why_not_run(trial)
-        return (name, text, *[NOTHING] * (len(HEADERS) - 2))
+        return (name, why_no_score(trial), *[NOTHING] * (len(HEADERS) - 2))
     spread = f" ± {units.score(trial.sd_score)}" if trial.sd_score is not None else ""
     failed = len(trial.executions) - len(trial.completed)
     count = f"n={len(trial.scores)}" + (f", {failed} failed" if failed else "")
@@ -109,10 +116,6 @@ def _row(search: SearchRecord, trial: TrialRecord, baseline: TrialRecord | None,
         _bytes(trial.mean_resource("peak_rss_bytes")),
         _count(trial.mean_resource("num_parameters")),
     )
-
-
-def _why_not_run(trial: TrialRecord) -> str:
-    return f"skipped: {_short(trial.screening.get('reason'))}" if trial.skipped else "not run"
 
 
 def _baseline(search: SearchRecord) -> TrialRecord | None:
@@ -157,15 +160,15 @@ def _ratio(ratio: "Ratio | None") -> str:
     return str(ratio) if not math.isfinite(high) else f"{ratio} [{low:.2f}, {high:.2f}]"
 
 
-def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headers, ["---", *["---:"] * (len(headers) - 1)]]
-    lines += [[escape(cell) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> str:
+    lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows[:most]]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table if len(rows) <= most else f"{table}\n\n… and {len(rows) - most} more."
 
 
-def _short(reason: str | None) -> str:
-    line = " ".join((reason or "no reason recorded").split())
-    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"
+def _address(link: str) -> str:
+    """An address as markdown takes it: nothing in it ends the link."""
+    return quote(link, safe="#/:?&=%.-_~@,")
 
 
 def _number(value: float | None) -> str:

@@ -1,13 +1,42 @@
-"""How the values of an objective are oriented, judged and written: points of accuracy, or plain numbers."""
+"""How values are written: those of an objective, oriented, in points of accuracy or plain numbers; and prices."""
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from actsearch.records import Direction, Objective
 
 SHARES = frozenset({"accuracy", "acc", "auc", "f1", "fbeta", "precision", "recall", "iou", "dice"})
 POINTS_MARGIN = 0.005
 RELATIVE_MARGIN = 0.01
+
+
+class PriceUnit(NamedTuple):
+    """How a price is written: its name, the unit, and how many of the recorded unit that is."""
+
+    name: str
+    unit: str
+    scale: float = 1.0
+
+    def text(self, value: float) -> str:
+        """A value of the recorded unit, in this one.
+
+        Example:
+
+        >>> PRICE_UNITS["peak_rss_bytes"].text(2**29), PRICE_UNITS["train_seconds"].text(0.187)
+        ('512', '0.19')
+        """
+        value /= self.scale
+        return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
+
+
+PRICE_UNITS = {
+    "train_seconds": PriceUnit("training time", "s"),
+    "cpu_seconds": PriceUnit("CPU time", "s"),
+    "peak_rss_bytes": PriceUnit("peak memory", "MiB", 2.0**20),
+    "inference_microseconds": PriceUnit("inference", "µs a sample"),
+    "num_parameters": PriceUnit("parameters", "number"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +72,11 @@ class Units:
     def sign(self) -> int:
         """What turns a value so that larger is better."""
         return 1 if self.objective.direction is Direction.MAX else -1
+
+    @property
+    def metric(self) -> str:
+        """The objective's name in words."""
+        return self.objective.name.replace("_", " ")
 
     def difference(self, value: float) -> str:
         """An oriented difference, written as the objective moves: a loss that is better by 0.1 is -0.1."""

@@ -1,6 +1,7 @@
 """Searches made up for tests."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from actsearch.records import (
@@ -62,6 +63,16 @@ def trial(trial_id: str, activation: str, scores: Sequence[float | None], **opti
         for n, (score, test) in enumerate(zip(scores, tests, strict=True), start=1)
     )
     return TrialRecord(trial_id, values, activation, executions=executions)
+
+
+def diagnosed(made: TrialRecord, sites: Mapping[str, tuple[float, float | None]]) -> TrialRecord:
+    """The trial with a diagnosis of its first execution: share of dead units and gradient norm by site."""
+    found = [
+        {"site": name, "dead": dead, "saturated": 0.0, "sparsity": 0.5, "gradient_norm": norm}
+        for name, (dead, norm) in sites.items()
+    ]
+    first = replace(made.executions[0], health=({"epoch": 2, "gradient_ratio": 1.0, "sites": found},))
+    return replace(made, executions=(first, *made.executions[1:]))
 
 
 def search(trials: Mapping[str, Sequence[float | None]] | Sequence[TrialRecord], **options: Any) -> SearchRecord:

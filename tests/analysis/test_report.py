@@ -2,7 +2,9 @@ import sys
 from dataclasses import replace
 from subprocess import run
 
+import pytest
 from making import search, trial
+from markdown_it import MarkdownIt
 
 from actsearch.analysis.report import FINDING_HEADERS, HEADERS, escape, leaderboard, markdown
 from actsearch.analysis.verdict import judge
@@ -50,15 +52,76 @@ def test_markdown_has_recommendation_findings_and_failures():
     assert "Uses executions" not in markdown(record)
 
 
-def test_no_name_can_break_the_table():
-    name = "a|b\n<script>alert(1)</script> [x](http://y) `c` *d* _e_"
-    record = search({"relu": [0.9, 0.8, 0.85], name: [0.9, 0.8, 0.86]}, name="s|<b>")
-    text = markdown(record, judge(record))
-    assert "<script>" not in text
-    assert "<b>" not in text
-    table = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace(r"\|", "").count("|") for line in table} == {len(HEADERS) + 1, len(FINDING_HEADERS) + 1}
+HOSTILE = [
+    "a|b\n<script>alert(1)</script> [x](http://y) `c` *d* _e_ ![i](http://z)",
+    "# heading\n\n- item\n\n---\n\n```\ncode",
+    "&lt;b&gt; <img src=x onerror=alert(1)> <!-- --> ]( \\| \\\\| ~~s~~",
+    "|---|---|\r\n| 1 | 2 |\x0b\x0c\u2028| 3 |",
+    "`|`",
+]
+
+
+def tags_and_cells(text):
+    """The tags of markdown as a page shows it, and the number of cells of each row of its tables."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    inline = [child for token in tokens for child in token.children or []]
+    rows = [0]
+    for token in tokens:
+        rows += [0] if token.type == "tr_open" else []
+        rows[-1] += token.type in ("td_open", "th_open")
+    return {token.tag or token.type for token in [*tokens, *inline]}, rows[1:]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_can_break_the_table_or_become_markup(name):
+    record = search({"relu": [0.9, 0.8, 0.85], name: [0.9, 0.8, 0.86], "elu": [0.9, None, 0.8]}, name=name)
+    failed = record.trials[2]
+    executions = tuple(replace(e, reason=name if e.reason else None) for e in failed.executions)
+    record = replace(record, trials=(*record.trials[:2], replace(failed, executions=executions)))
+    tags, rows = tags_and_cells(markdown(record, judge(record)))
+    assert tags <= {
+        "p",
+        "strong",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "ul",
+        "li",
+        "inline",
+        "text",
+        "br",
+        "text_special",
+    }
+    assert rows == [len(HEADERS)] * 4 + [len(FINDING_HEADERS)] * 3
+
+
+def test_the_text_of_a_name_is_shown_as_it_was():
+    for name in HOSTILE:
+        shown = MarkdownIt().parseInline(escape(name))[0].children
+        assert "".join(token.content for token in shown) == " ".join(name.split())
     assert escape("leaky_relu") == "leaky_relu"
+
+
+def test_names_lead_to_their_runs():
+    record = search(SCORES)
+    text = markdown(record, judge(record), links={"1": "#/experiments/1/runs/a b)|<"})
+    assert "| [elu](#/experiments/1/runs/a%20b%29%7C%3C) |" in text
+    assert "| relu |" in text
+
+
+def test_a_report_with_little_room_has_fewer_rows_and_whole_lines():
+    record = search({f"f{n}": [n / 100, n / 100 + 0.001, None] for n in range(60)}, baseline="f0")
+    whole = markdown(record, judge(record))
+    text = markdown(record, judge(record), max_length=8000)
+    assert len(whole) > 8000 > len(text) > 3000
+    assert "… and 45 more." in text
+    _, rows = tags_and_cells(text)
+    assert rows == [len(HEADERS)] * 16 + [len(FINDING_HEADERS)] * 16
+    assert markdown(record, judge(record), max_length=len(whole)) == whole
+    assert len(markdown(record, judge(record), max_length=10)) == 10
 
 
 def test_a_search_without_trials_is_an_empty_table():
