@@ -50,7 +50,7 @@ def test_a_schedule_stands_in_the_trace():
         {"loss": "mae"},
         {"metrics": ["mae"]},
     ],
-    ids=str,
+    ids=["units", "layer", "dropout", "loss", "metrics"],
 )
 def test_models_that_differ_in_anything_else_do_not(other):
     assert key(**other) != key()
@@ -60,7 +60,9 @@ def test_dropout_rates_stand_in_the_trace():
     assert key(layer=lambda: keras.layers.Dropout(0.1)) != key(layer=lambda: keras.layers.Dropout(0.2))
 
 
-@pytest.mark.parametrize("make", [lambda f: Scaled(f), lambda f: keras.layers.Lambda(lambda x: x * f)])
+@pytest.mark.parametrize(
+    "make", [lambda f: Scaled(f), lambda f: keras.layers.Lambda(lambda x: x * f)], ids=["own", "lambda"]
+)
 def test_layers_of_the_users_own_are_shared_for_equal_hyperparameters_alone(make):
     """Nothing says whether their configuration is whole."""
     one = key(layer=lambda: make(2.0), factor=2.0)
