@@ -22,9 +22,12 @@ def run(directory: Path, html: Path | None = None) -> None:
     from actsearch.analysis.pictures import save_pictures
     from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.tables import print_findings, print_leaderboard
-    from actsearch.ledger import Ledger
+    from actsearch.ledger import assemble, salvage
 
-    search = Ledger(directory).read()
+    salvaged = salvage(directory)
+    if salvaged.problem:
+        print(f"Warning: {salvaged.problem} What is intact of it is shown here.", file=sys.stderr)
+    search = assemble(salvaged.facts)
     data = search.data.get("summary") or search.data.get("name", "")
     print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
     print_leaderboard(search, sys.stdout)

@@ -46,7 +46,7 @@ class Follower:
         self._was_told = False
         with (directory / LOG_NAME).open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "actsearch.tracking.follow"],
+                [sys.executable, "-P", "-m", "actsearch.tracking.follow"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

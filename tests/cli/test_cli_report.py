@@ -1,8 +1,11 @@
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from actsearch.cli.report import run
 from actsearch.errors import UsageError
-from actsearch.ledger import Ledger
+from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
 
 
@@ -49,3 +52,13 @@ def test_a_page_is_written_where_it_is_asked_for(found, tmp_path, capsys):
 def test_a_page_that_cannot_be_written_is_wrong_use(found, tmp_path):
     with pytest.raises(UsageError, match="--html"):
         run(found, tmp_path / "no" / "such" / "folder.html")
+
+
+def test_of_a_damaged_ledger_what_is_intact_is_shown_with_a_warning(found, capsys):
+    with closing(sqlite3.connect(found / FILE_NAME)) as connection, connection:
+        connection.execute("UPDATE fact SET body = replace(body, '0.9', '0.8') WHERE number = 4")
+    run(found)
+    out, err = capsys.readouterr()
+    assert err.startswith("Warning:")
+    assert "What is intact of it is shown here" in err
+    assert "relu" in out

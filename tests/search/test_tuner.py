@@ -507,9 +507,3 @@ def test_long_labels_are_drawn(digits, store):
     result = run(tuner_for(build, oracle="random", max_trials=2, executions=1, epochs=1), digits)
     assert "problem" not in result.mlflow
     assert max(len(t.activation) for t in result.trials) > 250
-
-
-def test_a_deleted_experiment_is_refused(digits, store):
-    store.delete_experiment(store.create_experiment("gone"))
-    with pytest.raises(UsageError, match="deleted"):
-        run(tuner_for(classic, experiment="gone"), digits)
