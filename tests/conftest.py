@@ -1,5 +1,6 @@
 """What tests share: quiet TensorFlow, small data, small models."""
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import pytest  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 
 from actsearch.activations import registry  # noqa: E402
+
+# Tests in a browser need Chromium, ChromeDriver and Selenium; CONTRIBUTING.md says how to get them.
+_HAS_BROWSER = shutil.which("chromium") and shutil.which("chromedriver") and importlib.util.find_spec("selenium")
+collect_ignore = [] if _HAS_BROWSER else ["browser"]
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 
 from actsearch.analysis.findings import Verdict
+from actsearch.analysis.page.notebook import search_html
 from actsearch.analysis.report import markdown
 from actsearch.analysis.verdict import verdict_of
 from actsearch.errors import SearchFailedError
@@ -92,6 +93,9 @@ class SearchResult:
         model = build_model(self.build, hp, seed=self.record.settings["seed"], sample=self.sample)
         model.set_weights(load_weights(self.directory, trial.trial_id))
         return model
+
+    def _repr_html_(self) -> str:
+        return search_html(self.record, self.verdict)
 
     def report(self) -> str:
         """Verdict and leaderboard in markdown."""

@@ -170,7 +170,7 @@ class Drawing:
             self._runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": outcomes.get(trial.trial_id)})
             self._runs.end(run, "FAILED" if trial.status is Status.FAILED else status, end.at)
         run = self._runs[_SEARCH]
-        note = _shortened(markdown(search, verdict))
+        note = markdown(search, verdict, max_length=_LONGEST_NOTE)
         self._runs.log(run, tags={"mlflow.note.content": note, "actsearch.reason": end.reason})
         for name, figure in (pictures_of(search, verdict) if verdict else {}).items():
             self._runs.draw(run, figure, f"report/{name}.png")
@@ -182,11 +182,3 @@ class Drawing:
 
 def _findings(search: SearchRecord) -> Sequence[Finding]:
     return verdict_of(search).findings if search.best is not None else ()
-
-
-def _shortened(note: str) -> str:
-    """A note that is not cut within a line."""
-    if len(note) <= _LONGEST_NOTE:
-        return note
-    end = "\n\nThis is its beginning; `actsearch report` shows all."
-    return note[: _LONGEST_NOTE - len(end)].rpartition("\n")[0] + end
