@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from actsearch.ledger import schema
-from actsearch.ledger.facts import Fact, Kind
+from actsearch.ledger.facts import Fact, Kind, parse
 from actsearch.ledger.file import FILE_NAME, Ledger, is_intact
 from actsearch.ledger.problems import UnreadableLedgerError, explained
+from actsearch.records import ExecutionRecord, TrialRecord
 
 _SMALLEST_FACT = 64  # bytes of its checksum alone
 _ONE = "SELECT kind, key, body, digest FROM fact WHERE number = ?"
@@ -22,6 +23,19 @@ class Salvaged:
 
     facts: list[Fact]
     problem: str | None
+
+    @property
+    def lines(self) -> list[str]:
+        """Trials and executions, a line each, for a ledger that lost what was searched and for which metric."""
+        told = []
+        for fact in self.facts:
+            if fact.kind is Kind.TRIAL:
+                told.append(f"trial {fact.key}: {parse(fact, TrialRecord).activation}")
+            elif fact.kind is Kind.EXECUTION:
+                record = parse(fact, ExecutionRecord)
+                score = "" if record.score is None else f", score {record.score:.6g}"
+                told.append(f"execution {record.execution} of trial {record.trial_id}: {record.status}{score}")
+        return told
 
 
 def salvage(directory: str | Path) -> Salvaged:

@@ -45,7 +45,7 @@ def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:
     if not path.is_file():
         raise LedgerError(f"{path}: no weights were kept for trial {trial_id}: none of its executions completed.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return [file[f"arr_{number}"] for number in range(len(file.files))]
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise LedgerError(

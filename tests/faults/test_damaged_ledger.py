@@ -1,6 +1,7 @@
 """A ledger that is damaged in any way is found to be so, and what can be read of it is kept."""
 
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -159,6 +160,9 @@ def test_a_ledger_without_its_first_fact_cannot_be_assembled_and_says_so(tmp_pat
     assert len(found.facts) == FACTS - 1
     with pytest.raises(LedgerError, match="does not say what was searched"):
         assemble(found.facts)
+    assert len(found.lines) == FACTS - 2
+    assert found.lines[0] == "trial 0: relu"
+    assert re.fullmatch(r"execution 1 of trial 0: COMPLETED, score 0\.\d+", found.lines[1])
 
 
 def empty(path):
