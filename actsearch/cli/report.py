@@ -22,11 +22,14 @@ def run(directory: Path, html: Path | None = None) -> None:
     from actsearch.analysis.pictures import save_pictures
     from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.tables import print_findings, print_leaderboard
-    from actsearch.ledger import assemble, salvage
+    from actsearch.ledger import Kind, assemble, salvage
 
     salvaged = salvage(directory)
     if salvaged.problem:
         print(f"Warning: {salvaged.problem} What is intact of it is shown here.", file=sys.stderr)
+        if not any(fact.kind is Kind.SEARCH for fact in salvaged.facts):  # nothing says what was searched
+            print("\n".join(salvaged.lines))
+            return
     search = assemble(salvaged.facts)
     data = search.data.get("summary") or search.data.get("name", "")
     print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
@@ -41,7 +44,13 @@ def run(directory: Path, html: Path | None = None) -> None:
         _write(html, html_report(search, verdict))
         print(f"\nReport: {html}")
     elif search.best is not None:
-        print(f"\nPictures: {', '.join(map(str, save_pictures(search, verdict, directory / FOLDER)))}")
+        try:
+            paths = save_pictures(search, verdict, directory / FOLDER)
+        except OSError as error:
+            raise UsageError(
+                f"{directory / FOLDER}: pictures cannot be written: {error.strerror}. --html FILE puts them elsewhere."
+            ) from error
+        print(f"\nPictures: {', '.join(map(str, paths))}")
 
 
 def _write(path: Path, page: str) -> None:

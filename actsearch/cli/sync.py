@@ -3,14 +3,16 @@
 from pathlib import Path
 
 
-def run(directory: Path, tracking_uri: str | None, experiment: str | None, *, running: bool = False) -> None:
+def run(directory: Path, tracking_uri: str | None, experiment: str | None) -> None:
     """Draws the search in a directory into its store, or into another."""
     from actsearch.ledger import Ledger
+    from actsearch.search.lock import is_locked
     from actsearch.tracking.store import recorded_address
     from actsearch.tracking.sync import sync
 
     search = Ledger(directory).read()
-    drawn = sync(directory, recorded_address(search.environment, tracking_uri, experiment), running=running)
+    address = recorded_address(search.environment, tracking_uri, experiment)
+    drawn = sync(directory, address, running=is_locked(directory))
     executions = sum(len(trial.executions) for trial in search.trials)
     print(f"{search.name}: {len(search.trials)} trials and {executions} executions are in MLflow")
     print(f"MLflow: run {drawn['run_id']} in {drawn['tracking_uri']}, experiment {drawn['experiment']}")

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from actsearch.errors import TrackingError
-from actsearch.tracking.store import StoreAddress, store_address
+from actsearch.tracking.store import StoreAddress, recorded_address, store_address
 
 HOST = "127.0.0.1"
 START_SECONDS = 90
@@ -21,7 +21,7 @@ def run(directory: Path | None, tracking_uri: str | None, port: int | None) -> i
     """Serves the UI until Ctrl-C; the exit status."""
     address = _address(directory, tracking_uri)
     if address.tracking_uri.startswith("http"):
-        print(f"These runs are on a server: {address.tracking_uri}, experiment {address.experiment}")
+        print(f"These runs are on a server: {address.shown}, experiment {address.experiment}")
         return 0
     port = port or _free_port()
     server = _start(address, port)
@@ -43,8 +43,7 @@ def _address(directory: Path | None, tracking_uri: str | None) -> StoreAddress:
         return store_address(tracking_uri)
     from actsearch.ledger import Ledger
 
-    where = Ledger(directory).read().environment
-    return StoreAddress(where["tracking_uri"], where["experiment"])
+    return recorded_address(Ledger(directory).read().environment)
 
 
 def _free_port() -> int:
@@ -58,11 +57,12 @@ def _start(address: StoreAddress, port: int) -> subprocess.Popen[bytes]:
         raise TrackingError(
             f"{address.database}: no MLflow store here yet. Run a search first, or name a search's directory."
         )
-    options = ["--backend-store-uri", address.tracking_uri, "--host", HOST, "--port", str(port), "--workers", "1"]
+    options = ["--host", HOST, "--port", str(port), "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    store = {"MLFLOW_BACKEND_STORE_URI": address.tracking_uri}  # not an option: everybody sees those
     return subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *options],
-        env=environment | dict(os.environ),
+        env=environment | dict(os.environ) | store,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -5,7 +5,6 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -13,7 +12,6 @@ import keras
 from actsearch.records import Objective, SearchRecord
 from actsearch.search.discovery import Discovery
 from actsearch.search.environment import describe_environment
-from actsearch.tracking.store import StoreAddress
 
 
 def describe_search(
@@ -21,9 +19,8 @@ def describe_search(
     objective: Objective,
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
-    address: StoreAddress,
 ) -> SearchRecord:
-    """A new search: what varies, what was asked for, on what data, and where it runs and is drawn."""
+    """A new search: what varies, what was asked for, on what data, and where it runs."""
     space = discovery.space
     return SearchRecord(
         search_id=uuid.uuid4().hex,
@@ -34,7 +31,7 @@ def describe_search(
         space=space.to_dict() if space else discovery.hyperparameters.get_config(),
         settings=dict(settings) | {"model": model_fingerprint(discovery.model)},
         data=dict(data),
-        environment=describe_environment() | asdict(address),
+        environment=describe_environment(),
     )
 
 

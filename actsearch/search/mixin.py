@@ -61,7 +61,7 @@ class MLflowTracking(_AnyTuner):
         self._goal: Objective = _one_objective(self.oracle.objective)
         settings = {"seed": self.oracle.seed, "executions": self.executions_per_trial}
         settings |= {"epochs": options.get("epochs", 1), "tuner": type(self).__name__}
-        search = describe_search(self._discovery, self._goal, settings, {}, self._address)
+        search = describe_search(self._discovery, self._goal, settings, {})
         recording = Recording(Path(self.project_dir), self._address)
         with recording.of(search) as ledger:
             self._ledger: Ledger = ledger

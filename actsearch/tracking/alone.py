@@ -39,7 +39,8 @@ def making_alone(database: Path | None) -> Iterator[None]:
         return
     name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
     lock = Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock"
-    with lock.open("w") as file:
+    # The folder is everybody's: a link that somebody put there is not followed.
+    with os.fdopen(os.open(lock, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -30,7 +30,7 @@ POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 LAST_TRIES = 4  # after the end of the search
 LOCK_SECONDS = 10.0
-NICENESS = 10
+NICENESS = 5  # training goes first; more starves it where other programs use every core
 _LONGEST_REASON = 250  # characters
 MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # trying again is done here: MLflow would make runs twice

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from actsearch.analysis.findings import Finding
+from actsearch.analysis.findings import Verdict
 from actsearch.analysis.health import diagnoses_of, plot_health
 from actsearch.analysis.outcomes import Decision
 from actsearch.analysis.pictures import pictures_of
@@ -29,7 +29,7 @@ from actsearch.tracking.points import (
     trial_points,
 )
 from actsearch.tracking.runs import PARENT, Run, Runs
-from actsearch.tracking.view import DIFFERENCE, prepare_view
+from actsearch.tracking.view import DIFFERENCE, RUN_COLOUR, prepare_view
 
 _ENDINGS = {"completed": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 _SEARCH = ("search",)
@@ -81,7 +81,9 @@ class Drawing:
         times = [e.ended_at for t in self._trials.values() for e in t.executions]
         at = max(times, default=self._search.created_at)
         if not self._runs[_SEARCH].is_over:
-            self._close(End(at, "interrupted", "the search's process ended without a word"))
+            search = self._known(at)
+            verdict = verdict_of(search) if search.best is not None else None
+            self._close(End(at, "interrupted", "the search's process ended without a word"), verdict)
 
     def _draw_search(self, search: SearchRecord) -> None:
         self._search = search
@@ -98,7 +100,7 @@ class Drawing:
         at, parent = self._search.created_at, self._runs[_SEARCH]
         tags = {
             PARENT: parent.run_id,
-            "mlflow.runColor": style_of(trial.activation).colour,
+            RUN_COLOUR: style_of(trial.activation).colour,
             "actsearch.skipped": "true" if trial.skipped else None,
             "actsearch.screening": trial.screening["reason"] if trial.screening.get("hopeless") else None,
         }
@@ -150,19 +152,19 @@ class Drawing:
             return
         search = self._known(end.at)
         self._runs.log(run, metrics=search_points(search, end.at, step))
-        for finding in _findings(search):
+        verdict = verdict_of(search) if search.best is not None else None
+        for finding in verdict.findings if verdict else ():
             if finding.difference is not None:
                 gained = point(DIFFERENCE, finding.difference, end.at, step)
                 self._runs.log(self._runs["trial", finding.trial_id], metrics=[gained])
         if last:
-            self._close(end)
+            self._close(end, verdict)
 
-    def _close(self, end: End) -> None:
+    def _close(self, end: End, verdict: Verdict | None) -> None:
         """Ends the runs of trials and search, that last, and writes what was found."""
         self._runs.find()
         status, search = _ENDINGS.get(end.how, "FAILED"), self._known(end.at)
         prepare_view(self._client, self._experiment_id, search)
-        verdict = verdict_of(search) if search.best is not None else None
         outcomes = {f.trial_id: str(f.outcome) for f in verdict.findings} if verdict else {}
         for trial in search.trials:
             run = self._runs["trial", trial.trial_id]
@@ -178,7 +180,3 @@ class Drawing:
 
     def _known(self, at: float) -> SearchRecord:
         return replace(self._search, trials=tuple(self._trials.values()), ended_at=at)
-
-
-def _findings(search: SearchRecord) -> Sequence[Finding]:
-    return verdict_of(search).findings if search.best is not None else ()

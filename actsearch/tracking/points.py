@@ -10,6 +10,7 @@ from mlflow.entities import Metric
 
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 
+PEAK_MEMORY = "peak_rss_mib"  # MLflow shows a number of bytes digit by digit
 _WITHOUT_SD = {"num_parameters", "best_epoch", "build_seconds", "trace_seconds"}
 
 
@@ -88,6 +89,8 @@ def _figures(execution: ExecutionRecord, objective: Objective) -> dict[str, floa
     if execution.best_epoch is not None:
         figures["best_epoch"] = execution.best_epoch
     resources = vars(execution.resources) if execution.resources else {}
+    if execution.resources:
+        figures[PEAK_MEMORY] = execution.resources.peak_rss_bytes / 2**20
     return figures | {name: float(value) for name, value in resources.items() if value is not None}
 
 

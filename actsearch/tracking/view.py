@@ -15,9 +15,10 @@ from urllib.parse import quote, urlencode
 from mlflow import MlflowClient
 
 from actsearch.records import Direction, SearchRecord
+from actsearch.tracking.points import PEAK_MEMORY
 from actsearch.tracking.points import key as name_for_mlflow
 
-DIFFERENCE, PEAK_MEMORY = "difference", "peak_rss_mib"
+DIFFERENCE = "difference"
 RUN_COLOUR = "mlflow.runColor"
 _TAG = "mlflow.sharedViewState."
 _CHARTS = "actsearch-charts"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 
+import psutil
 import pytest
 from support import small_network
 
@@ -98,6 +99,8 @@ def test_the_ui_serves_the_store_of_a_search_from_any_folder(digits, store, tmp_
     try:
         with ui.stdout as output:
             line = output.readline()
+            shown = [word for process in psutil.Process(ui.pid).children(recursive=True) for word in process.cmdline()]
+            assert not any("mlflow.db" in word for word in shown)  # the store's address may hold a password
             address = line.split()[2]
             assert address.startswith("http://127.0.0.1:")
             request = urllib.request.Request(

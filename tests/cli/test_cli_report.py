@@ -54,6 +54,23 @@ def test_a_page_that_cannot_be_written_is_wrong_use(found, tmp_path):
         run(found, tmp_path / "no" / "such" / "folder.html")
 
 
+def test_without_the_search_itself_its_executions_are_listed(found, capsys):
+    with closing(sqlite3.connect(found / FILE_NAME)) as connection, connection:
+        connection.execute("DELETE FROM fact WHERE kind = 'search'")
+    run(found)
+    out, err = capsys.readouterr()
+    assert err.startswith("Warning:")
+    assert "trial 0: relu" in out
+    assert "execution 1 of trial 0: COMPLETED, score 0.9" in out
+
+
+def test_pictures_that_cannot_be_written_are_one_message(found, capsys):
+    (found / "report").write_text("in the way")
+    with pytest.raises(UsageError, match="pictures cannot be written"):
+        run(found)
+    assert "relu" in capsys.readouterr().out
+
+
 def test_of_a_damaged_ledger_what_is_intact_is_shown_with_a_warning(found, capsys):
     with closing(sqlite3.connect(found / FILE_NAME)) as connection, connection:
         connection.execute("UPDATE fact SET body = replace(body, '0.9', '0.8') WHERE number = 4")
