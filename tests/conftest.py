@@ -29,11 +29,11 @@ def _own_folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
-    """A fresh MLflow database; making one takes seconds, copying it none."""
+    """The bytes of a fresh MLflow database; making one takes seconds, copying it none."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     code = f"from mlflow import MlflowClient; MlflowClient('sqlite:///{path}').search_experiments()"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    return path
+    return path.read_bytes()
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def store(tmp_path, empty_store):
     """A client of the store that a search in the working directory writes."""
     from mlflow import MlflowClient
 
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    (tmp_path / "mlflow.db").write_bytes(empty_store)
     return MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 

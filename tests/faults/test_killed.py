@@ -8,8 +8,8 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", killing.KINDS)
-def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path, empty_store, kind):
-    store = empty_store
+def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path, store, kind):
+    store = tmp_path / "mlflow.db"
     killing.ran(tmp_path / "first", store, kind)  # waits for imports
     seconds = killing.ran(tmp_path / "whole", store, kind)
     draw = random.Random(kind)

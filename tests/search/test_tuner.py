@@ -306,11 +306,9 @@ def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
 
 @pytest.mark.slow
 def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monkeypatch):
-    import shutil
-
     from mlflow import MlflowClient
 
-    shutil.copy(empty_store, tmp_path / "other.db")
+    (tmp_path / "other.db").write_bytes(empty_store)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
     result = run(tuner_for(classic, executions=1), digits)
