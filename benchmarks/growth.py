@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import same_work_peers as peers
-from same_work_peers import Data, Work
+from same_works import Data, Work
 
 from actsearch.search.progress import Silent
 
