@@ -16,6 +16,7 @@ from actsearch.training.callbacks import Callbacks, Recorder, check_objective, f
 from actsearch.training.compiled import order_of
 from actsearch.training.data import TrainingData
 from actsearch.training.preparing import BuildFunction, Prepared, Workshop, predict_function
+from actsearch.training.releasing import release_when_unreachable
 from actsearch.training.resources import Meter, Stopwatch, Usage
 from actsearch.training.watching import Watch
 
@@ -151,10 +152,13 @@ class Executions:
             options["shuffle"] = False
         keras.utils.set_random_seed(request.seed)
         meter = Meter()
-        if self._fit is not None:
-            self._fit(hp, prepared.model, data.x, **options)
-        else:
-            prepared.model.fit(data.x, **options)
+        try:
+            if self._fit is not None:
+                self._fit(hp, prepared.model, data.x, **options)
+            else:
+                prepared.model.fit(data.x, **options)
+        finally:
+            release_when_unreachable(prepared.model.variables + prepared.model.optimizer.variables)
         return prepared, meter.read()
 
     def _measure(

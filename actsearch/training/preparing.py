@@ -16,6 +16,7 @@ from keras.src.utils.naming import reset_uids
 from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.training.compiled import Epochs, Tensors
+from actsearch.training.releasing import release_when_unreachable
 from actsearch.training.resources import Stopwatch
 from actsearch.training.sharing import trace_key
 
@@ -118,6 +119,7 @@ class Workshop:
 
 def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwatch) -> Prepared:
     epochs = Epochs(model, tensors, batch_size)
+    release_when_unreachable(model.variables + model.optimizer.variables)
     build_seconds = watch.lap()
     state = _state(model)
     epochs.trace()
