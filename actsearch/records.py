@@ -81,8 +81,10 @@ class ExecutionRecord:
 
     `history` has one value an epoch under each of Keras's names (`loss`, `val_accuracy` ...).
     Executions and epochs are counted from 1. `epochs` is the budget, `num_epochs` what was used of it.
-    Times are seconds since 1970. `reason` says why a FAILED execution failed. `health` has the diagnoses that were
-    made, as plain data.
+    Times are seconds since 1970. `samples` has what the process used in each epoch: `cpu_percent` of one core,
+    `rss_mib` at its end, and `gpu_mib` where there is a GPU. `reason` says why a FAILED execution failed. `health` has
+    the diagnoses that were made, as plain data; `learned` by site and parameter of an activation its start, and mean,
+    smallest and largest value in the best epoch.
     """
 
     trial_id: str
@@ -98,10 +100,12 @@ class ExecutionRecord:
     test_metrics: Mapping[str, float] = field(default_factory=dict)
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     epoch_seconds: tuple[float, ...] = ()
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     resources: Resources | None = None
     trainer: str | None = None
     reason: str | None = None
     health: tuple[Mapping[str, Any], ...] = ()
+    learned: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
     @property
     def num_epochs(self) -> int:

@@ -82,19 +82,9 @@ def curve(entry: Activation, *, width: int = 65, height: int = 19) -> str:
 
 
 def _draw(entry: Activation, path: Path) -> None:
-    from matplotlib.figure import Figure
+    from actsearch.analysis.shapes import plot_activation
 
-    x = np.linspace(_LOW, _HIGH, 801)
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color="0.7", linewidth=0.8)
-    axes.axvline(0, color="0.7", linewidth=0.8)
-    axes.plot(x, entry(x), label=f"{entry.name}(x)", color="#0072B2")
-    axes.plot(x, np.gradient(entry(x), x), label="derivative", color="#D55E00", linestyle="--")
-    axes.set_xlabel("x")
-    axes.set_title(f"{entry.name}: {entry.formula}", fontsize=9)
-    axes.legend()
     try:
-        figure.savefig(path)
+        plot_activation(entry.name).savefig(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be drawn: {error}. Give a file that ends in .png, .svg or .pdf.") from error

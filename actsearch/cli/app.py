@@ -104,11 +104,15 @@ def search(
         typer.Option(help="Where ledger and weights go; a search there goes on. [default: actsearch-runs/TIME-NAME]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the search that is in the directory.")] = False,
+    log_models: Annotated[str, typer.Option(help="Trained models to save and log: best, all or none.")] = "best",
+    register: Annotated[str | None, typer.Option(help="Register the best model in MLflow under this name.")] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="The MLflow store. [default: MLFLOW_TRACKING_URI, else mlflow.db here]")
     ] = None,
     experiment: Annotated[str | None, typer.Option(help="[default: MLFLOW_EXPERIMENT_NAME, else actsearch]")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result alone.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="A line for each execution, on a terminal too.")] = False,
 ) -> None:
     """Search the activation function of a model on data; every trial goes to MLflow."""
     options = dict(locals())
@@ -149,6 +153,18 @@ def report(
     from actsearch.cli.report import run
 
     run(directory, html)
+
+
+@app.command()
+def export(
+    directory: Annotated[Path, typer.Argument(help="The directory of a search.")],
+    file: Annotated[Path, typer.Argument(help="Where the model goes: a .keras file.")],
+    trial: Annotated[str | None, typer.Option(help="Another trial than the best, by its id.")] = None,
+) -> None:
+    """Write the best trained model as a .keras file."""
+    from actsearch.cli.export import run
+
+    run(directory, file, trial)
 
 
 @app.command()

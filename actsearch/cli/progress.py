@@ -5,15 +5,16 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from actsearch.analysis.statistics import mean_interval
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
 from actsearch.search.progress import Lines, Pace, Reporter, Silent, format_seconds
 
 
-def reporter_for(stream: TextIO, *, quiet: bool = False) -> Reporter:
-    """A live view on a terminal, plain lines elsewhere, nothing where it would be in the way."""
+def reporter_for(stream: TextIO, *, quiet: bool = False, verbose: bool = False) -> Reporter:
+    """A live view on a terminal, plain lines elsewhere or if `verbose`, nothing if `quiet`."""
     if quiet:
         return Silent()
-    return Live(stream) if stream.isatty() else Lines(stream)
+    return Live(stream) if stream.isatty() and not verbose else Lines(stream)
 
 
 class Live:
@@ -41,12 +42,12 @@ class Live:
         self._task = self._progress.add_task("first execution", total=self._pace.total, left="")
         self._progress.start()
 
-    def plan(self, num_trials: int | None, num_executions: int | None) -> None:  # noqa: ARG002
-        self._pace.total = num_executions
+    def plan(self, num_trials: int | None, num_executions: int | None) -> None:
+        self._pace.plan(num_trials, num_executions)
         self._progress.update(self._task, total=num_executions)
 
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
-        self._pace.done += 1
+        self._pace.add(execution)
         self._trials[trial.trial_id] = trial
         if execution.status is Status.FAILED:
             self.message(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}")
@@ -63,8 +64,10 @@ class Live:
 
     def _best(self) -> str:
         assert self._search is not None
-        scores = {t.activation: t.mean_score for t in self._trials.values() if t.mean_score is not None}
+        scores = {t.trial_id: t.mean_score for t in self._trials.values() if t.mean_score is not None}
         if not scores:
             return "nothing completed yet"
-        best = self._search.objective.best(scores)
-        return f"best so far: {best} {scores[best]:.4f}"
+        best = self._trials[self._search.objective.best(scores)]
+        interval = mean_interval(list(best.scores.values()))
+        reach = f" [{interval.low:.4f}, {interval.high:.4f}]" if len(best.scores) > 1 else ""
+        return f"{len(self._trials)} trials, best so far: {best.activation} {scores[best.trial_id]:.4f}{reach}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
     "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
-    "screen", "seed", "directory", "overwrite", "tracking_uri", "experiment",
+    "screen", "seed", "directory", "overwrite", "log_models", "register", "tracking_uri", "experiment",
 )  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def run(options: dict[str, Any]) -> int:
     from actsearch.quiet import load_tensorflow
     from actsearch.search.process import Child
 
-    reporter = reporter_for(sys.stderr, quiet=options["json"])
+    reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
     timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
     isolated = options["isolate"] or timeout is not None
     child = Child() if isolated else False  # it imports TensorFlow while this process does

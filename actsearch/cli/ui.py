@@ -1,5 +1,6 @@
 """`actsearch ui`: the MLflow UI on the right store, on this machine only."""
 
+import json
 import os
 import signal
 import socket
@@ -7,13 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+import webbrowser
 from pathlib import Path
 
 from actsearch.errors import TrackingError
 from actsearch.tracking.store import StoreAddress, recorded_address, store_address
 
 HOST = "127.0.0.1"
+GET_EXPERIMENT = "/api/2.0/mlflow/experiments/get-by-name"
 START_SECONDS = 90
 
 
@@ -29,7 +33,10 @@ def run(directory: Path | None, tracking_uri: str | None, port: int | None) -> i
         signal.signal(number, signal.default_int_handler)
     try:
         _wait_until_up(server, port)
-        print(f"MLflow UI: http://{HOST}:{port}  (experiment {address.experiment}; Ctrl-C stops it)", flush=True)
+        url = f"http://{HOST}:{port}" + (_view(directory, address, port) if directory else "")
+        print(f"MLflow UI: {url}  (experiment {address.experiment}; Ctrl-C stops it)", flush=True)
+        if sys.stdout.isatty() and _has_display():
+            webbrowser.open(url)
         server.wait()
         return 1
     except KeyboardInterrupt:
@@ -44,6 +51,24 @@ def _address(directory: Path | None, tracking_uri: str | None) -> StoreAddress:
     from actsearch.ledger import Ledger
 
     return recorded_address(Ledger(directory).read().environment)
+
+
+def _view(directory: Path, address: StoreAddress, port: int) -> str:
+    """The way to the page that is arranged for a search; empty where the store has no such experiment."""
+    from actsearch.ledger import Ledger
+    from actsearch.tracking.view import key_of, view_path
+
+    question = urllib.parse.urlencode({"experiment_name": address.experiment})
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{GET_EXPERIMENT}?{question}", timeout=10) as answer:
+            experiment = json.load(answer)["experiment"]["experiment_id"]
+    except urllib.error.HTTPError:
+        return ""
+    return view_path(experiment, key_of(Ledger(directory).read()))
+
+
+def _has_display() -> bool:
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _free_port() -> int:

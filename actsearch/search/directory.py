@@ -9,7 +9,8 @@ from pathlib import Path
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, delete_files
 from actsearch.search.lock import locked
-from actsearch.search.weights import FOLDER
+from actsearch.search.weights import FOLDER as WEIGHTS
+from actsearch.tracking.files import FOLDER as MODELS
 from actsearch.tracking.follower import LOG_NAME
 
 ROOT = "actsearch-runs"
@@ -44,7 +45,7 @@ def prepare_directory(directory: str | Path | None, name: str, *, overwrite: boo
 def _delete_search(path: Path) -> None:
     """Deletes what a search wrote, the ledger last: while it is there, the directory is known as a search's."""
     (path / LOG_NAME).unlink(missing_ok=True)
-    for name in (FOLDER, ORACLE_FOLDER):
+    for name in (WEIGHTS, MODELS, ORACLE_FOLDER):
         if (path / name).exists():
             shutil.rmtree(path / name)
     delete_files(path / FILE_NAME)

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
@@ -27,23 +26,51 @@ class Reporter(Protocol):
         """The search ended, however it did."""
 
 
-@dataclass
 class Pace:
-    """Counts executions, and tells how long the rest will take."""
+    """Counts executions, and tells how long the rest will take.
 
-    total: int | None = None
-    done: int = 0
-    started_at: float = 0.0
+    A trial's first execution traces its model, the others mostly do not: each kind has its own pace. Until one of the
+    others is known, they are taken to need what building and training took in the first ones.
+    """
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.done = 0
+        self._num_trials = 0
+        self._firsts: list[float] = []
+        self._others: list[float] = []
+        self._trained: list[float] = []
+        self._at = 0.0
 
     def start(self) -> None:
         """Time runs from here."""
-        self.started_at = time.monotonic()
+        self._at = time.monotonic()
+
+    def plan(self, num_trials: int | None, num_executions: int | None) -> None:
+        """How much is to be done, as far as it is known."""
+        self._num_trials, self.total = num_trials or 0, num_executions
+
+    def add(self, execution: ExecutionRecord) -> None:
+        """An execution ended now."""
+        now = time.monotonic()
+        (self._firsts if execution.execution == 1 else self._others).append(now - self._at)
+        self._at = now
+        self.done += 1
+        if execution.resources is not None:
+            self._trained.append(execution.resources.build_seconds + execution.resources.train_seconds)
 
     def seconds_left(self) -> float | None:
         """Seconds that the rest takes at the pace so far; None before anything is known."""
         if not self.total or not self.done:
             return None
-        return (time.monotonic() - self.started_at) / self.done * (self.total - self.done)
+        left = max(self.total - self.done, 0)
+        firsts = min(max(self._num_trials - len(self._firsts), 0), left) if self._firsts else 0
+        other = self._others or self._trained or self._firsts
+        return firsts * _mean(self._firsts) + (left - firsts) * _mean(other)
+
+
+def _mean(seconds: list[float]) -> float:
+    return sum(seconds) / max(len(seconds), 1)
 
 
 class Silent:
@@ -71,11 +98,11 @@ class Lines:
         self._pace.start()
         self.message(f"search {search.name}: {search.objective.name} ({search.objective.direction}), in {directory}")
 
-    def plan(self, num_trials: int | None, num_executions: int | None) -> None:  # noqa: ARG002
-        self._pace.total = num_executions
+    def plan(self, num_trials: int | None, num_executions: int | None) -> None:
+        self._pace.plan(num_trials, num_executions)
 
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
-        self._pace.done += 1
+        self._pace.add(execution)
         done = f"{self._pace.done}/{self._pace.total}" if self._pace.total else str(self._pace.done)
         left = self._pace.seconds_left()
         rest = f" left={format_seconds(left)}" if left else ""

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
@@ -20,6 +21,7 @@ from actsearch.search.inputs import describe_data, training_data
 from actsearch.search.interruption import Interruption
 from actsearch.search.isolation import Isolated
 from actsearch.search.lock import locked
+from actsearch.search.models import check_which, save_models
 from actsearch.search.objective import parse_objective
 from actsearch.search.oracle import make_oracle
 from actsearch.search.process import Child
@@ -71,6 +73,8 @@ class ActivationTuner(keras_tuner.Tuner):
         directory: Where ledger and weights go; a new one under `actsearch-runs` if left out. The same search in the
             directory of an earlier one goes on where that ended.
         overwrite: Whether a search that is in `directory` is deleted.
+        log_models: Which trained models are saved and logged to MLflow: the `best` trial's, `all`, or `none`.
+        register: A name under which the best model is registered in MLflow.
         tracking_uri, experiment: The MLflow store; else MLflow's environment variables, else `mlflow.db` here.
         reporter: Hears of the progress; plain lines on standard error if left out.
 
@@ -113,6 +117,8 @@ class ActivationTuner(keras_tuner.Tuner):
         seed: int = 0,
         directory: str | Path | None = None,
         overwrite: bool = False,
+        log_models: str = "best",
+        register: str | None = None,
         tracking_uri: str | None = None,
         experiment: str | None = None,
         reporter: Reporter | None = None,
@@ -134,6 +140,7 @@ class ActivationTuner(keras_tuner.Tuner):
         if execution_timeout is not None and not execution_timeout > 0:
             raise UsageError(f"execution_timeout must be above 0 seconds, not {execution_timeout!r}.")
         self._isolate, self._timeout = isolate, execution_timeout
+        self._log_models, self._register = check_which(log_models, register), register
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
         self._objective = parse_objective(objective)
@@ -230,6 +237,14 @@ class ActivationTuner(keras_tuner.Tuner):
                 Run(self._settings, self._allocation, proposals, executor, book, reporter, interruption).to_the_end()
             finally:
                 reporter.end()
+            save_models(
+                ledger.read(),
+                directory,
+                self._log_models,
+                load=self._trained,
+                sample=self._sample,
+                message=reporter.message,
+            )
         return self._result(ledger.read(), recording.mlflow)
 
     def _executor(self, make: "partial[Executions]") -> Executor:
@@ -249,15 +264,18 @@ class ActivationTuner(keras_tuner.Tuner):
 
     def load_model(self, trial: Any) -> Any:
         """The model of a trial, with the weights of its best execution."""
-        model = build_model(self._build, trial.hyperparameters, self._settings.seed, self._sample)
-        model.set_weights(load_weights(self.search_directory, trial.trial_id))
+        return self._trained(trial.trial_id, trial.hyperparameters)
+
+    def _trained(self, trial_id: str, hp: Any) -> keras.Model:
+        model = build_model(self._build, hp, self._settings.seed, self._sample)
+        model.set_weights(load_weights(self.search_directory, trial_id))
         return model
 
     def _described(self, data: Mapping[str, Any]) -> SearchRecord:
         space = self._discovery.space
         matching = "off" if space is not None and not space.matching else "on"
         settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
-        return describe_search(self._discovery, self._objective, settings, data)
+        return describe_search(self._discovery, self._objective, settings, data, register=self._register)
 
     def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
         def build(hp: Any) -> Any:

@@ -144,7 +144,7 @@ class Following:
     def _draw(self, over: bool) -> "Drawing":
         ledger = Ledger(self._search.directory)
         if self._drawing is None:
-            self._drawing, self._last = self._open(), 0
+            self._drawing, self._last = self._open(ledger), 0
         facts = ledger.facts(after=self._last)
         self._drawing.draw(facts)
         self._last += len(facts)
@@ -152,13 +152,13 @@ class Following:
             self._drawing.close()
         return self._drawing
 
-    def _open(self) -> "Drawing":
+    def _open(self, ledger: Ledger) -> "Drawing":
         from actsearch.tracking.mlflow import Drawing
         from actsearch.tracking.opening import open_store
 
         client, experiment_id = open_store(self._search.address)
         self._say("ready", experiment_id=experiment_id)
-        return Drawing(client, experiment_id, lambda: self._say("drawn"))
+        return Drawing(client, experiment_id, ledger, lambda: self._say("drawn"))
 
     def _failed(self, error: Exception, over: bool) -> float:
         """Seconds to wait before the next try; a single failure in the midst of drawing is not told yet."""

@@ -4,6 +4,7 @@ Drawing the same facts again changes nothing: runs are found by the tags that na
 alone, and points carry the times of the ledger, by which MLflow knows a point that it has.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,12 @@ from mlflow import MlflowClient
 from actsearch.analysis.findings import Verdict
 from actsearch.analysis.health import diagnoses_of, plot_health
 from actsearch.analysis.outcomes import Decision
-from actsearch.analysis.pictures import pictures_of
-from actsearch.analysis.report import markdown
+from actsearch.analysis.shapes import shape_of
 from actsearch.analysis.styles import style_of
 from actsearch.analysis.verdict import verdict_of
-from actsearch.ledger import End, Fact, Kind, parse
+from actsearch.ledger import End, Fact, Kind, Ledger, parse
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
+from actsearch.tracking.ending import STATUSES, draw_ending
 from actsearch.tracking.points import (
     execution_points,
     milliseconds,
@@ -31,9 +32,7 @@ from actsearch.tracking.points import (
 from actsearch.tracking.runs import PARENT, Run, Runs
 from actsearch.tracking.view import DIFFERENCE, RUN_COLOUR, prepare_view
 
-_ENDINGS = {"completed": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 _SEARCH = ("search",)
-_LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
 
 
 class Drawing:
@@ -44,11 +43,14 @@ class Drawing:
     Args:
         client: Connected to the store.
         experiment_id: The experiment that holds the runs.
+        ledger: The search's, in its directory.
         written: Called after everything that MLflow took.
     """
 
-    def __init__(self, client: MlflowClient, experiment_id: str, written: Callable[[], None] = lambda: None) -> None:
-        self._client, self._experiment_id, self._written = client, experiment_id, written
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, ledger: Ledger, written: Callable[[], None] = lambda: None
+    ) -> None:
+        self._client, self._experiment_id, self._ledger, self._written = client, experiment_id, ledger, written
         self._trials: dict[str, TrialRecord] = {}
         self._num_ends = 0
         self._search: SearchRecord
@@ -91,7 +93,7 @@ class Drawing:
         tags = search_tags(search.environment)
         run = self._runs.find_or_make(_SEARCH, search.name, search.created_at, tags)
         if not run.params:
-            self._runs.write(run, search.space, "space.json")
+            self._runs.write(run, json.dumps(dict(search.space), indent=2), "space.json")
         self._runs.log(run, params=search_params(search), tags=tags)
         prepare_view(self._client, self._experiment_id, search)
 
@@ -133,6 +135,7 @@ class Drawing:
         self._runs.log(run, params={**params, "epochs": execution.epochs}, metrics=points, tags=tags)
         self._runs.log(parent, metrics=trial_points(trial, self._search.objective))
         self._draw_health(parent, trial)
+        self._draw_shape(parent, trial)
         status = "FINISHED" if execution.status is Status.COMPLETED else "FAILED"
         self._runs.end(run, status, execution.ended_at)
 
@@ -145,8 +148,13 @@ class Drawing:
             self._runs.draw(run, plot_health(diagnoses), "health.png")
             self._runs.log(run, tags={"actsearch.health": "\n".join(lines)})
 
+    def _draw_shape(self, run: Run, trial: TrialRecord) -> None:
+        """The activation's picture, as its first execution left it."""
+        if len(trial.executions) == 1 and (figure := shape_of(trial)) is not None:
+            self._runs.draw(run, figure, "activation.png")
+
     def _draw_end(self, end: End, *, last: bool) -> None:
-        status, run = _ENDINGS.get(end.how, "FAILED"), self._runs[_SEARCH]
+        status, run = STATUSES.get(end.how, "FAILED"), self._runs[_SEARCH]
         step, self._num_ends = self._num_ends, self._num_ends + 1
         if (run.status, run.ended_at) == (status, milliseconds(end.at)):
             return
@@ -161,22 +169,10 @@ class Drawing:
             self._close(end, verdict)
 
     def _close(self, end: End, verdict: Verdict | None) -> None:
-        """Ends the runs of trials and search, that last, and writes what was found."""
         self._runs.find()
-        status, search = _ENDINGS.get(end.how, "FAILED"), self._known(end.at)
+        search = self._known(end.at)
         prepare_view(self._client, self._experiment_id, search)
-        outcomes = {f.trial_id: str(f.outcome) for f in verdict.findings} if verdict else {}
-        for trial in search.trials:
-            run = self._runs["trial", trial.trial_id]
-            reason = next((e.reason for e in trial.executions if e.reason), None)
-            self._runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": outcomes.get(trial.trial_id)})
-            self._runs.end(run, "FAILED" if trial.status is Status.FAILED else status, end.at)
-        run = self._runs[_SEARCH]
-        note = markdown(search, verdict, max_length=_LONGEST_NOTE)
-        self._runs.log(run, tags={"mlflow.note.content": note, "actsearch.reason": end.reason})
-        for name, figure in (pictures_of(search, verdict) if verdict else {}).items():
-            self._runs.draw(run, figure, f"report/{name}.png")
-        self._runs.end(run, status, end.at)
+        draw_ending(self._runs, self._ledger, search, end, verdict)
 
     def _known(self, at: float) -> SearchRecord:
         return replace(self._search, trials=tuple(self._trials.values()), ended_at=at)

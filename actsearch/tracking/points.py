@@ -8,6 +8,7 @@ from typing import Any
 
 from mlflow.entities import Metric
 
+from actsearch.analysis.curves import mean_curve
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 
 PEAK_MEMORY = "peak_rss_mib"  # MLflow shows a number of bytes digit by digit
@@ -19,10 +20,12 @@ def execution_points(execution: ExecutionRecord, objective: Objective) -> list[M
     points, at = [], execution.started_at
     for epoch, seconds in enumerate(execution.epoch_seconds, start=1):
         at += seconds
-        logs = {name: values[epoch - 1] for name, values in execution.history.items() if len(values) >= epoch}
+        used = {f"system/{name}": values for name, values in execution.samples.items()}  # MLflow has a page for these
+        known = {**execution.history, **used}
+        logs = {name: values[epoch - 1] for name, values in known.items() if len(values) >= epoch}
         points += [point(name, value, at, epoch) for name, value in logs.items() if not math.isnan(value)]
     figures = _figures(execution, objective)
-    return points + [point(name, value, execution.ended_at, 0) for name, value in figures.items()]
+    return points + [point(name, value, execution.ended_at, 0) for name, value in figures.items()] + _learned(execution)
 
 
 def trial_points(trial: TrialRecord, objective: Objective) -> list[Metric]:
@@ -39,6 +42,21 @@ def trial_points(trial: TrialRecord, objective: Objective) -> list[Metric]:
         if len(values) > 1 and name not in _WITHOUT_SD:
             points[f"{name}_sd"] = statistics.stdev(values)
     return [point(name, value, latest.ended_at, number) for name, value in points.items()] + _health_points(latest)
+
+
+def curve_points(trial: TrialRecord) -> list[Metric]:
+    """The mean of its executions' curves, a point an epoch.
+
+    All stand at the end of the last execution: the same executions give the same points, which MLflow keeps once.
+    """
+    at = max((e.ended_at for e in trial.completed), default=0.0)
+    names = dict.fromkeys(name for e in trial.completed for name, values in e.history.items() if values)
+    return [
+        point(name, value, at, epoch)
+        for name in names
+        for epoch, value in enumerate(mean_curve(trial, name)[0], start=1)
+        if math.isfinite(value)
+    ]
 
 
 def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
@@ -106,6 +124,16 @@ def _health_points(execution: ExecutionRecord) -> list[Metric]:
             figures |= {f"{name}/{site['site']}": site[name] for name in named}
         known = {name: value for name, value in figures.items() if value is not None}
         points += [point(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in known.items()]
+    return points
+
+
+def _learned(execution: ExecutionRecord) -> list[Metric]:
+    """Means of learned parameters: before training, and in the best epoch."""
+    points = []
+    for site, parameters in execution.learned.items():
+        for name, (start, mean, *_) in parameters.items():
+            points.append(point(f"learned/{name}/{site}", start, execution.started_at, 0))
+            points.append(point(f"learned/{name}/{site}", mean, execution.ended_at, execution.best_epoch or 1))
     return points
 
 

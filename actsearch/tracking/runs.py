@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from actsearch.tracking.files import MODEL_ID
 from actsearch.tracking.points import key as name_for_mlflow
 from actsearch.tracking.points import milliseconds
 
@@ -135,10 +137,25 @@ class Runs:
         self._client.log_figure(run.run_id, figure, path)
         self._written()
 
-    def write(self, run: Run, plain: Mapping[str, Any], path: str) -> None:
-        """Puts plain data among the run's files."""
-        self._client.log_dict(run.run_id, dict(plain), path)
+    def write(self, run: Run, text: str, path: str) -> None:
+        """Puts a text among the run's files."""
+        self._client.log_text(run.run_id, text, path)
         self._written()
+
+    def log_model(self, run: Run, file: Path, name: str, register: str | None = None) -> None:
+        """Logs a saved model, once; registers it under a name, where one is given."""
+        if MODEL_ID in run.tags:
+            return
+        from actsearch.tracking.models import log_model, register_model  # what they import of MLflow warns
+
+        model_id = log_model(self._client, self._experiment_id, run.run_id, file, name)
+        if register:
+            register_model(self._client, register, model_id, run.run_id)
+        self.log(run, tags={MODEL_ID: model_id})
+
+    def path(self, *key: str) -> str:
+        """What follows the address of the server in the link to a run."""
+        return f"#/experiments/{self._experiment_id}/runs/{self._runs[key].run_id}"
 
     def _pages(self) -> Iterator[Run]:
         token: str | None = None

@@ -40,12 +40,17 @@ def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord)
     Returns:
         The key of the view, for `view_path`.
     """
-    key = f"actsearch-{search.search_id}"
+    key = key_of(search)
     state = json.dumps(view_state(search), separators=(",", ":"), sort_keys=True)
     value = f"deflate;{base64.b64encode(zlib.compress(state.encode(), 9)).decode()}"
     if client.get_experiment(experiment_id).tags.get(_TAG + key) != value:
         client.set_experiment_tag(experiment_id, _TAG + key, value)
     return key
+
+
+def key_of(search: SearchRecord) -> str:
+    """The key of a search's view."""
+    return f"actsearch-{search.search_id}"
 
 
 def view_path(experiment_id: str, key: str) -> str:

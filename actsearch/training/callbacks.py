@@ -10,7 +10,7 @@ import numpy as np
 
 from actsearch.errors import ExecutionFailedError, UnknownObjectiveError, UsageError
 from actsearch.records import Objective
-from actsearch.training.resources import Stopwatch
+from actsearch.training.resources import Sampler, Stopwatch
 
 Callbacks = Sequence[keras.callbacks.Callback] | Callable[[], Sequence[keras.callbacks.Callback]]
 _HOOKS_OF_FIT = [
@@ -65,18 +65,25 @@ class Recorder(keras.callbacks.Callback):
         self.epoch_seconds: list[float] = []
         self.best_epoch = 0
         self.best_weights: list[Any] = []
-        self._watch = Stopwatch()
+        self._watch, self._sampler = Stopwatch(), Sampler()
 
     @property
     def scores(self) -> list[float]:
         """The objective of each epoch."""
         return self.history.get(self.objective.name, [])
 
+    @property
+    def samples(self) -> dict[str, tuple[float, ...]]:
+        """What the process used in each epoch."""
+        return {name: tuple(values) for name, values in self._sampler.samples.items()}
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._watch.lap()
+        self._sampler.begin()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch_seconds.append(self._watch.lap())
+        self._sampler.end()
         logs = {name: float(value) for name, value in (logs or {}).items() if np.size(value) == 1}
         check_objective(self.objective, logs)
         for name in dict.fromkeys([*self.history, *logs]):

@@ -15,6 +15,7 @@ from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Reso
 from actsearch.training.callbacks import Callbacks, Recorder, check_objective, fresh, need_fit
 from actsearch.training.compiled import order_of
 from actsearch.training.data import TrainingData
+from actsearch.training.learned import learned_parameters
 from actsearch.training.preparing import BuildFunction, Prepared, Workshop, predict_function
 from actsearch.training.releasing import release_when_unreachable
 from actsearch.training.resources import Meter, Stopwatch, Usage
@@ -104,9 +105,11 @@ class Executions:
             test_metrics=test,
             history=_history(recorder),
             epoch_seconds=tuple(recorder.epoch_seconds),
+            samples=recorder.samples,
             resources=resources,
             trainer=trainer,
             health=watch.plain(),
+            learned=learned_parameters(prepared.model),
         )
         return Trained(record, recorder.best_weights)
 
@@ -212,6 +215,7 @@ class Executions:
             ended_at=time.time(),
             history=_history(recorder),
             epoch_seconds=tuple(recorder.epoch_seconds),
+            samples=recorder.samples,
             trainer=trainer,
             reason=reason_of(error),
         )

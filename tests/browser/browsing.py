@@ -101,7 +101,7 @@ def ui(searched):
     """The address at which `actsearch ui` says that it serves."""
     server = subprocess.Popen([PROGRAM, "ui", searched], stdout=subprocess.PIPE, text=True, cwd=searched.parent)
     line = server.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
+    found = re.search(r"http://127\.0\.0\.1:\d+\S*", line)
     assert found is not None, line
     yield found[0]
     server.terminate()

@@ -103,6 +103,8 @@ def test_the_ui_serves_the_store_of_a_search_from_any_folder(digits, store, tmp_
             assert not any("mlflow.db" in word for word in shown)  # the store's address may hold a password
             address = line.split()[2]
             assert address.startswith("http://127.0.0.1:")
+            address, _, page = address.partition("/#")
+            assert "viewStateShareKey=actsearch-" in page
             request = urllib.request.Request(
                 f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name=seen",
                 headers={"Accept": "application/json"},

@@ -182,6 +182,8 @@ def contents(client, experiment: str) -> dict:
     for run in runs:
         tags = dict(run.data.tags)
         tags["mlflow.parentRunId"] = keys.get(tags.get("mlflow.parentRunId"))
+        if note := tags.get("mlflow.note.content"):
+            tags["mlflow.note.content"] = re.sub(r"#/experiments/\d+/runs/(\w+)", lambda m: str(keys[m[1]]), note)
         histories = {
             name: sorted((p.step, p.timestamp, p.value) for p in client.get_metric_history(run.info.run_id, name))
             for name in run.data.metrics

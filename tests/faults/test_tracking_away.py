@@ -98,8 +98,9 @@ def drawn(client, experiment, count):
 def undisturbed(directory, store, tmp_path) -> dict:
     """What a store has where the ledger is drawn at once, by this process."""
     client, experiment_id = open_store(StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "undisturbed"))
-    drawing = Drawing(client, experiment_id)
-    drawing.draw(Ledger(directory).facts())
+    ledger = Ledger(directory)
+    drawing = Drawing(client, experiment_id, ledger)
+    drawing.draw(ledger.facts())
     drawing.close()
     return contents(store, "undisturbed")
 

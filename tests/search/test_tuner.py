@@ -7,7 +7,7 @@ import pytest
 from support import runs_of, small_network
 
 import actsearch
-from actsearch.errors import ModelError, SearchFailedError, UnknownNameError, UsageError
+from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import End, Kind, Ledger, parse
 from actsearch.records import Status
 from actsearch.search.progress import Silent
@@ -236,45 +236,6 @@ def test_a_build_function_that_knows_nothing_of_us(digits, store):
     result = run(tuner_for(build, executions=1), digits)
     assert [t.activation for t in result.trials] == ["relu", "selu"]
     assert result.record.baseline == "relu"
-
-
-def test_conditional_scopes_of_the_users_own_are_found_in_few_builds():
-    builds = []
-
-    def build(hp):
-        builds.append(1)
-        if hp.Choice("kind", ["plain", "wide"]) == "wide":
-            with hp.conditional_scope("kind", ["wide"]):
-                hp.Choice("width", [64, 128])
-        else:
-            with hp.conditional_scope("kind", ["wide"]):
-                pass
-        return small_network(hp, "everything")
-
-    tuner = tuner_for(build)
-    assert "width" in {p.name for p in tuner.oracle.get_space().space}
-    assert len(builds) == 2
-
-
-def test_a_build_function_that_fails_shows_its_own_traceback():
-    def build(hp):
-        raise ZeroDivisionError("here")
-
-    with pytest.raises(ModelError, match="ZeroDivisionError: here") as error:
-        tuner_for(build)
-    assert "test_tuner.py" in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("build", "says"),
-    [
-        (lambda hp: None, "expected a compiled keras.Model"),
-        (lambda hp: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), "model.compile"),
-    ],
-)
-def test_a_build_function_that_returns_something_else(build, says):
-    with pytest.raises(ModelError, match=says):
-        tuner_for(build)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def written(folder, *, end=True) -> Ledger:
 
 
 def draw(store, ledger, address) -> Drawing:
-    drawing = Drawing(store, open_experiment(store, address))
+    drawing = Drawing(store, open_experiment(store, address), ledger)
     drawing.draw(ledger.facts())
     return drawing
 
@@ -77,7 +77,7 @@ def test_drawn_in_parts_is_drawn_whole(store, tmp_path, address):
     ledger = written(tmp_path)
     facts = ledger.facts()
     for stop in (2, 5, len(facts)):
-        Drawing(store, open_experiment(store, address)).draw(facts[:stop])
+        Drawing(store, open_experiment(store, address), ledger).draw(facts[:stop])
     whole = {run[3].get("seed", "") + str(sorted(run[5])) for run in everything(store).values()}
     other = StoreAddress(address.tracking_uri, "at once")
     draw(store, ledger, other)
@@ -135,7 +135,7 @@ def resumed(folder) -> Ledger:
 
 def test_a_search_with_two_ends_is_drawn_as_its_last_one(store, tmp_path, address):
     ledger = resumed(tmp_path)
-    live = Drawing(store, open_experiment(store, address))
+    live = Drawing(store, open_experiment(store, address), ledger)
     seen = []
     for fact in ledger.facts():
         live.draw([fact])
@@ -228,6 +228,6 @@ def test_what_is_wrong_with_the_health_is_said_and_drawn(store, tmp_path, addres
         )
     well, sick = draw(store, ledger, address).run_ids["trial_run_ids"].values()
     assert store.get_run(well).data.metrics["dead/relu"] == 0.9
-    assert store.list_artifacts(well) == []
-    assert [file.path for file in store.list_artifacts(sick)] == ["health.png"]
+    assert [file.path for file in store.list_artifacts(well)] == ["activation.png"]
+    assert [file.path for file in store.list_artifacts(sick)] == ["activation.png", "health.png"]
     assert store.get_run(sick).data.tags["actsearch.health"] == "error, relu: 90 % dead"

@@ -1,0 +1,59 @@
+"""The picture of an activation: the function, its derivative, and what training made of its parameters."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from actsearch.activations import registry
+from actsearch.analysis.canvas import GREY, area, label_x, legend
+from actsearch.analysis.styles import style_of
+from actsearch.records import TrialRecord
+
+LOW, HIGH = -4.0, 4.0
+_WIDTH = 6.0  # inches
+_MAX_SITES = 12
+
+
+def plot_activation(
+    name: str,
+    parameters: Mapping[str, float] | None = None,
+    learned: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+) -> Figure:
+    """The function over -4 to 4, its derivative, and the function at each site after training.
+
+    Args:
+        name: One of the register.
+        parameters: Its numbers, the defaults for the rest.
+        learned: By site and parameter: start, mean, smallest and largest value.
+    """
+    entry, x = registry.get(name), np.linspace(LOW, HIGH, 801)
+    figure, axes = area(width=_WIDTH)
+    colour = style_of(name).colour
+    values = entry(x, **(parameters or {}))
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    marks = {}
+    for number, (site, found) in enumerate(list((learned or {}).items())[:_MAX_SITES]):
+        means = {parameter: value[1] for parameter, value in found.items()}
+        (line,) = axes.plot(x, entry(x, **means), color=colour, alpha=0.4, linewidth=1)
+        told = ", ".join(f"{parameter} {value[0]:.3g} → {value[1]:.3g}" for parameter, value in found.items())
+        marks[f"{site}: {told}" if number < _MAX_SITES - 1 else "…"] = line
+    (marks[f"{name}{', before training' if learned else ''}"],) = axes.plot(x, values, color=colour, linewidth=2)
+    (marks["derivative"],) = axes.plot(x, np.gradient(values, x), color="0.4", linestyle="--")
+    label_x(axes, "x", _WIDTH - 0.9)
+    axes.set_title(f"f(x) = {entry.formula}", fontsize=9)
+    legend(axes, marks)
+    return figure
+
+
+def shape_of(trial: TrialRecord) -> Figure | None:
+    """The picture of a trial's activation; None where it has several, or one that is not in the register."""
+    if trial.activation not in registry.names():
+        return None
+    own = f"{trial.activation}."
+    given = {name.removeprefix(own): v for name, v in trial.hyperparameters.items() if name.startswith(own)}
+    known = registry.get(trial.activation).parameters
+    parameters = {name: float(value) for name, value in given.items() if name in known}
+    learned = next((e.learned for e in trial.completed if e.learned), {})
+    return plot_activation(trial.activation, parameters, learned)
