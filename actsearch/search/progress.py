@@ -1,5 +1,6 @@
 """What a search tells while it runs."""
 
+import statistics
 import sys
 import time
 from typing import Protocol, TextIO
@@ -66,11 +67,7 @@ class Pace:
         left = max(self.total - self.done, 0)
         firsts = min(max(self._num_trials - len(self._firsts), 0), left) if self._firsts else 0
         other = self._others or self._trained or self._firsts
-        return firsts * _mean(self._firsts) + (left - firsts) * _mean(other)
-
-
-def _mean(seconds: list[float]) -> float:
-    return sum(seconds) / max(len(seconds), 1)
+        return firsts * statistics.fmean(self._firsts or [0.0]) + (left - firsts) * statistics.median(other)
 
 
 class Silent:
