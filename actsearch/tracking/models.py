@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import mlflow.pyfunc
 import numpy as np
 import yaml
 from mlflow import MlflowClient
@@ -59,6 +58,8 @@ def register_model(client: MlflowClient, name: str, model_id: str, run_id: str) 
 
 def _prepare(folder: Path, file: Path, model: Model) -> None:
     """A folder as `mlflow.keras.save_model` would write it, but for the loader, which knows our layers."""
+    from mlflow import pyfunc  # warns of MLflow's own types when it is loaded
+
     (folder / "data").mkdir()
     shutil.copyfile(file, folder / "data" / "model.keras")
     (folder / "data" / "keras_module.txt").write_text("keras")
@@ -70,7 +71,7 @@ def _prepare(folder: Path, file: Path, model: Model) -> None:
     model.add_flavor(
         "keras", data="data", keras_version=version("keras"), keras_backend="tensorflow", save_exported_model=False
     )
-    mlflow.pyfunc.add_to_model(
+    pyfunc.add_to_model(
         model, loader_module="actsearch.tracking.serving", conda_env="conda.yaml", python_env="python_env.yaml"
     )
     model.save(str(folder / "MLmodel"))

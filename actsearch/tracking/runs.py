@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from actsearch.tracking.files import MODEL_ID
+from actsearch.tracking.models import log_model, register_model
 from actsearch.tracking.points import key as name_for_mlflow
 from actsearch.tracking.points import milliseconds
 
@@ -146,8 +147,6 @@ class Runs:
         """Logs a saved model, once; registers it under a name, where one is given."""
         if MODEL_ID in run.tags:
             return
-        from actsearch.tracking.models import log_model, register_model  # what they import of MLflow warns
-
         model_id = log_model(self._client, self._experiment_id, run.run_id, file, name)
         if register:
             register_model(self._client, register, model_id, run.run_id)
