@@ -1,5 +1,6 @@
 """The picture of an activation: the function, its derivative, and what training made of its parameters."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from actsearch.records import TrialRecord
 LOW, HIGH = -4.0, 4.0
 _WIDTH = 6.0  # inches
 _MAX_SITES = 12
+_LABEL = re.compile(r"(\w+)(?:\(([^()]*)\))?")
+_NUMBER = re.compile(r"(\w+)=([-+.\w]+)")
 
 
 def plot_activation(
@@ -34,11 +37,12 @@ def plot_activation(
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.axvline(0, color=GREY, linewidth=0.8)
     marks = {}
-    for number, (site, found) in enumerate(list((learned or {}).items())[:_MAX_SITES]):
+    sites = learned or {}
+    for number, (site, found) in enumerate(list(sites.items())[:_MAX_SITES]):
         means = {parameter: value[1] for parameter, value in found.items()}
         (line,) = axes.plot(x, entry(x, **means), color=colour, alpha=0.4, linewidth=1)
         told = ", ".join(f"{parameter} {value[0]:.3g} → {value[1]:.3g}" for parameter, value in found.items())
-        marks[f"{site}: {told}" if number < _MAX_SITES - 1 else "…"] = line
+        marks[f"{site}: {told}" if number < _MAX_SITES - 1 or len(sites) == _MAX_SITES else "…"] = line
     (marks[f"{name}{', before training' if learned else ''}"],) = axes.plot(x, values, color=colour, linewidth=2)
     (marks["derivative"],) = axes.plot(x, np.gradient(values, x), color="0.4", linestyle="--")
     label_x(axes, "x", _WIDTH - 0.9)
@@ -48,12 +52,17 @@ def plot_activation(
 
 
 def shape_of(trial: TrialRecord) -> Figure | None:
-    """The picture of a trial's activation; None where it has several, or one that is not in the register."""
-    if trial.activation not in registry.names():
+    """The picture of a trial's activation; None where it has several, or one that is not in the register.
+
+    Layers that learn other parameters are none of the activation's sites.
+    """
+    found = _LABEL.fullmatch(trial.activation)
+    if found is None or found[1] not in registry.names():
         return None
-    own = f"{trial.activation}."
-    given = {name.removeprefix(own): v for name, v in trial.hyperparameters.items() if name.startswith(own)}
-    known = registry.get(trial.activation).parameters
-    parameters = {name: float(value) for name, value in given.items() if name in known}
-    learned = next((e.learned for e in trial.completed if e.learned), {})
-    return plot_activation(trial.activation, parameters, learned)
+    entry = registry.get(found[1])
+    given = dict(_NUMBER.findall(found[2] or ""))
+    if not given.keys() <= entry.parameters.keys():
+        return None
+    sites = next((e.learned for e in trial.completed if e.learned), {}) if entry.learns else {}
+    learned = {site: values for site, values in sites.items() if values.keys() <= entry.parameters.keys()}
+    return plot_activation(entry.name, {name: float(value) for name, value in given.items()}, learned)

@@ -22,13 +22,13 @@ def run(directory: Path, file: Path, trial_id: str | None) -> None:
     if not saved.is_file():
         raise UsageError(
             f"{directory}: the model of trial {trial.trial_id} ({trial.activation}) was not saved. Models are saved "
-            "when a search is completed, which `actsearch resume` does; --log-models all saves those of all trials."
+            "when a search with log_models best (the default) or all is completed."
         )
     if file.suffix != ".keras":
         raise UsageError(f"{file}: Keras loads models from .keras files; give a name that ends so.")
     try:
         shutil.copyfile(saved, file)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}.") from error
+        raise UsageError(f"{file}: cannot be written: {error.strerror or error}.") from error
     print(f"{file}: {trial.activation}, trial {trial.trial_id}. To load it: import actsearch.layers, then "
           "keras.saving.load_model.")  # fmt: skip

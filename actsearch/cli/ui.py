@@ -62,7 +62,7 @@ def _view(directory: Path, address: StoreAddress, port: int) -> str:
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}{GET_EXPERIMENT}?{question}", timeout=10) as answer:
             experiment = json.load(answer)["experiment"]["experiment_id"]
-    except urllib.error.HTTPError:
+    except OSError:  # as HTTPError is, where there is no such experiment
         return ""
     return view_path(experiment, key_of(Ledger(directory).read()))
 

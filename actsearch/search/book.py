@@ -34,6 +34,11 @@ class Book:
         """The executions of earlier parts of the search."""
         return len(self._recorded)
 
+    @property
+    def num_begun(self) -> int:
+        """The trials whose first execution was trained in earlier parts of the search."""
+        return sum(execution == 1 for _, execution in self._recorded)
+
     def recorded(self, trial_id: str, execution: int) -> ExecutionRecord | None:
         """The execution as an earlier part of the search wrote it; None where it is still to be trained."""
         return self._recorded.get((trial_id, execution))

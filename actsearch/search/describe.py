@@ -19,8 +19,6 @@ def describe_search(
     objective: Objective,
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
-    *,
-    register: str | None = None,
 ) -> SearchRecord:
     """A new search: what varies, what was asked for, on what data, and where it runs."""
     space = discovery.space
@@ -33,7 +31,7 @@ def describe_search(
         space=space.to_dict() if space else discovery.hyperparameters.get_config(),
         settings=dict(settings) | {"model": model_fingerprint(discovery.model)},
         data=dict(data),
-        environment=describe_environment() | ({"register": register} if register else {}),
+        environment=describe_environment(),
     )
 
 

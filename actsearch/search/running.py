@@ -117,4 +117,5 @@ class Run:
         """How many executions are to come is known beforehand for a fixed number of them only."""
         fixed = num_trials is not None and self._settings.allocation == "fixed"
         total = (num_trials or 0) * self._settings.executions
-        self._reporter.plan(num_trials, max(total - self._book.num_recorded, 0) if fixed else None)
+        fresh = max((num_trials or 0) - self._book.num_begun, 0)
+        self._reporter.plan(fresh, max(total - self._book.num_recorded, 0) if fixed else None)

@@ -275,7 +275,9 @@ class ActivationTuner(keras_tuner.Tuner):
         space = self._discovery.space
         matching = "off" if space is not None and not space.matching else "on"
         settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
-        return describe_search(self._discovery, self._objective, settings, data, register=self._register)
+        if self._register:
+            settings["register"] = self._register
+        return describe_search(self._discovery, self._objective, settings, data)
 
     def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
         def build(hp: Any) -> Any:

@@ -26,7 +26,7 @@ def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) 
     try:
         path.parent.mkdir(exist_ok=True)
         with unfinished.open("wb") as file:
-            np.savez(file, *[_storable(array) for array in weights], allow_pickle=False)
+            np.savez(file, *[storable(array) for array in weights], allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())  # else a power loss after the renaming could leave the name with nothing in it
         unfinished.replace(path)
@@ -59,6 +59,6 @@ def _path(directory: Path, trial_id: str) -> Path:
     return directory / FOLDER / f"{quote(trial_id, safe='')}.npz"
 
 
-def _storable(array: np.ndarray) -> np.ndarray:
+def storable(array: np.ndarray) -> np.ndarray:
     """bfloat16 is no type that NumPy's format knows; float32 holds each of its values exactly."""
     return array.astype("float32") if array.dtype.name == "bfloat16" else array

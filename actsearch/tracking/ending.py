@@ -15,13 +15,15 @@ from actsearch.tracking.runs import Runs
 
 STATUSES = {"completed": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 TABLE = "trials.json"
+AVERAGED = "actsearch.curves_of"  # the number of executions in a trial's mean curves
 _LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
 
 
 def draw_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict | None) -> None:
     """Writes what was found and ends the runs, that of the search last: one that is over has everything.
 
-    The curves of a trial are drawn once its search is completed: MLflow keeps both where a point is drawn again.
+    The curves of a trial are drawn once, when its search is completed: MLflow keeps both where a point is drawn again
+    with another value, so those of a search that goes on after that stay as they are.
 
     Args:
         runs: Of the search.
@@ -34,8 +36,10 @@ def draw_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verd
     for trial in search.trials:
         run = runs["trial", trial.trial_id]
         reason = next((e.reason for e in trial.executions if e.reason), None)
-        tags = {"actsearch.reason": reason, "actsearch.verdict": _outcome(trial, verdict)}
-        runs.log(run, metrics=curve_points(trial) if status == "FINISHED" else (), tags=tags)
+        runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": _outcome(trial, verdict)})
+        averaged = str(len(trial.completed))
+        if status == "FINISHED" and run.tags.get(AVERAGED, averaged) == averaged:
+            runs.log(run, metrics=curve_points(trial), tags={AVERAGED: averaged})
         runs.end(run, "FAILED" if trial.status is Status.FAILED else status, end.at)
     run = runs["search",]
     tags = {"mlflow.note.content": _note(runs, search, verdict), "actsearch.reason": end.reason}
@@ -52,11 +56,12 @@ def draw_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verd
 def _log_models(runs: Runs, ledger: Ledger, search: SearchRecord) -> None:
     for trial in search.trials:
         file = model_file(ledger.directory, trial.trial_id)
-        if file.is_file():
+        if file.is_file() and trial.scores:
             name = re.sub(r"[^\w-]+", "-", f"{search.name}-{trial.activation}")[:100]
             best = search.best is not None and trial.trial_id == search.best.trial_id
-            register = search.environment.get("register") if best else None
-            runs.log_model(runs["trial", trial.trial_id], file, name, register)
+            register = search.settings.get("register") if best else None
+            execution = search.objective.best(trial.scores)
+            runs.log_model(runs["trial", trial.trial_id], file, name, execution, register)
 
 
 def _outcome(trial: TrialRecord, verdict: Verdict | None) -> str | None:

@@ -54,8 +54,11 @@ def main() -> None:
     say = partial(_answer, answers)
     try:
         with drawing_alone(search.directory, search.waits_for_another):
+            import mlflow
+
             import actsearch.tracking.mlflow  # noqa: F401  takes seconds, and heeds the settings
 
+            mlflow.set_tracking_uri(search.address.tracking_uri)  # MLflow asks it where models are registered
             say("loaded")
             Following(search, say).run()
     except Exception as error:  # noqa: BLE001  whatever is raised, the search is told

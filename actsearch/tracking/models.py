@@ -21,23 +21,28 @@ from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 
 from actsearch.tracking.files import example_file
 
+EXECUTION = "actsearch.execution"
+_PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 _REQUIREMENTS = ("actsearch", "keras", "tensorflow", "numpy")
 
 
-def log_model(client: MlflowClient, experiment_id: str, run_id: str, file: Path, name: str) -> str:
-    """Logs a saved model as that of a run, unless it has one; its id, by which `models:/ID` is loaded.
+def log_model(client: MlflowClient, experiment_id: str, run_id: str, file: Path, name: str, execution: int) -> str:
+    """Logs a saved model as that of a run, in place of an earlier one; its id, by which `models:/ID` is loaded.
 
     Args:
         client: Connected to the store.
         experiment_id, run_id: Of the trial's run.
         file: The saved model, its example beside it.
         name: What people see.
+        execution: Whose weights it has; the model of that execution is logged once.
     """
     for known in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
-        if str(known.status) == "READY":
+        if str(known.status) == "READY" and known.tags.get(EXECUTION) == str(execution):
             return str(known.model_id)
-        client.delete_logged_model(known.model_id)  # the store failed before it was whole
-    logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id)
+        client.delete_logged_model(known.model_id)  # of weights that were bettered, or the store failed midway
+    logged = client.create_logged_model(
+        experiment_id, name=name, source_run_id=run_id, tags={EXECUTION: str(execution)}
+    )
     with tempfile.TemporaryDirectory() as folder:
         _prepare(Path(folder), file, Model(run_id=run_id, model_uuid=logged.model_id, model_id=logged.model_id))
         client.log_model_artifacts(logged.model_id, folder)
@@ -47,13 +52,22 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, file: Path,
 
 
 def register_model(client: MlflowClient, name: str, model_id: str, run_id: str) -> None:
-    """A new version of a registered model, which is made where it is not there."""
+    """A version of a registered model, which is made where it is not there; a model that has one gets no other."""
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    client.create_model_version(name, f"models:/{model_id}", run_id, model_id=model_id)
+    source = f"models:/{model_id}"
+    if not any(known.source == source for known in client.search_model_versions(f"name = '{name}'")):
+        client.create_model_version(name, source, run_id, await_creation_for=0, model_id=model_id)
+
+
+def is_permanent(error: Exception) -> bool:
+    """Whether trying again is of no use: the store answered no, or what it was given cannot be."""
+    if isinstance(error, MlflowException):
+        return error.error_code not in _PASSING
+    return not isinstance(error, OSError)  # as those of a connection are
 
 
 def _prepare(folder: Path, file: Path, model: Model) -> None:

@@ -1,15 +1,17 @@
 """The runs of one search in an MLflow experiment: found by the tags that name them, or made; written in batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from actsearch.tracking.files import MODEL_ID
-from actsearch.tracking.models import log_model, register_model
+from actsearch.tracking.models import is_permanent, log_model, register_model
 from actsearch.tracking.points import key as name_for_mlflow
 from actsearch.tracking.points import milliseconds
 
@@ -143,14 +145,40 @@ class Runs:
         self._client.log_text(run.run_id, text, path)
         self._written()
 
-    def log_model(self, run: Run, file: Path, name: str, register: str | None = None) -> None:
-        """Logs a saved model, once; registers it under a name, where one is given."""
-        if MODEL_ID in run.tags:
-            return
-        model_id = log_model(self._client, self._experiment_id, run.run_id, file, name)
-        if register:
-            register_model(self._client, register, model_id, run.run_id)
-        self.log(run, tags={MODEL_ID: model_id})
+    def log_model(self, run: Run, file: Path, name: str, execution: int, register: str | None = None) -> None:
+        """Logs a saved model with the weights of an execution, once; registers it under a name, where one is given.
+
+        What the store refuses for good becomes a tag of the run: no search is left open for a model.
+        """
+        problem = None
+        with self._working():
+            try:
+                model_id = log_model(self._client, self._experiment_id, run.run_id, file, name, execution)
+                if register:
+                    register_model(self._client, register, model_id, run.run_id)
+                self.log(run, tags={MODEL_ID: model_id})
+            except Exception as error:
+                if not is_permanent(error):
+                    raise
+                problem = f"{type(error).__name__}: {error}"
+        self.log(run, tags={"actsearch.model_problem": problem})
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Says every second that something is going on, while a single call takes long."""
+        done = Event()
+
+        def say() -> None:
+            while not done.wait(1.0):
+                self._written()
+
+        speaker = Thread(target=say, daemon=True)
+        speaker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            speaker.join()
 
     def path(self, *key: str) -> str:
         """What follows the address of the server in the link to a run."""

@@ -15,7 +15,7 @@ from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Reso
 from actsearch.training.callbacks import Callbacks, Recorder, check_objective, fresh, need_fit
 from actsearch.training.compiled import order_of
 from actsearch.training.data import TrainingData
-from actsearch.training.learned import learned_parameters
+from actsearch.training.learned import Learned, learned_parameters
 from actsearch.training.preparing import BuildFunction, Prepared, Workshop, predict_function
 from actsearch.training.releasing import release_when_unreachable
 from actsearch.training.resources import Meter, Stopwatch, Usage
@@ -88,7 +88,7 @@ class Executions:
             run = self._run_compiled if compiled else self._run_fit
             prepared, usage = run(request, hp, callbacks, batch_size)
             usage = replace(usage, cpu_seconds=max(usage.cpu_seconds - watch.cpu_seconds, 0.0))
-            resources, test = self._measure(prepared, recorder, usage, batch_size)
+            resources, test, learned = self._measure(prepared, recorder, usage, batch_size)
         except UnknownObjectiveError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a user's model raises ends this execution only
@@ -109,7 +109,7 @@ class Executions:
             resources=resources,
             trainer=trainer,
             health=watch.plain(),
-            learned=learned_parameters(prepared.model),
+            learned=learned,
         )
         return Trained(record, recorder.best_weights)
 
@@ -166,8 +166,8 @@ class Executions:
 
     def _measure(
         self, prepared: Prepared, recorder: Recorder, usage: Usage, batch_size: int
-    ) -> tuple[Resources, dict[str, float]]:
-        """What it cost, and its test metrics with the weights of the best epoch."""
+    ) -> tuple[Resources, dict[str, float], Learned]:
+        """What it cost, and with the weights of the best epoch its test metrics and learned parameters."""
         if not recorder.epoch_seconds:
             raise ExecutionFailedError("no epoch was trained")
         model = prepared.model
@@ -184,7 +184,7 @@ class Executions:
             peak_gpu_bytes=usage.peak_gpu_bytes,
             gpu_joules=usage.gpu_joules,
         )
-        return resources, self._test(prepared)
+        return resources, self._test(prepared), learned_parameters(model)
 
     def _test(self, prepared: Prepared) -> dict[str, float]:
         if prepared.epochs is not None:

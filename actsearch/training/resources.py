@@ -64,7 +64,6 @@ class Sampler:
     """What the process uses in each epoch, one sample at its end: some 50 microseconds."""
 
     def __init__(self) -> None:
-        self._process = psutil.Process()
         self._gpus = _gpu_names()
         self.samples: dict[str, list[float]] = {}
         self.begin()
@@ -78,7 +77,7 @@ class Sampler:
         seconds = max(time.perf_counter() - self._seconds, 1e-9)
         found = {
             "cpu_percent": 100 * (self._read_cpu() - self._cpu_seconds) / seconds,
-            "rss_mib": self._process.memory_info().rss / 2**20,
+            "rss_mib": psutil.Process().memory_info().rss / 2**20,
         }
         if self._gpus:
             used = [_memory_statistics().get_memory_info(gpu)["current"] for gpu in self._gpus]
@@ -87,7 +86,7 @@ class Sampler:
             self.samples.setdefault(name, []).append(value)
 
     def _read_cpu(self) -> float:
-        times = self._process.cpu_times()
+        times = psutil.Process().cpu_times()  # a new one each time: copies of callbacks can be made
         return float(times.user + times.system)
 
 

@@ -29,9 +29,17 @@ def test_learned_parameters_are_drawn_at_each_site_before_and_after():
 
 
 def test_a_trials_own_parameter_is_drawn():
-    figure = shape_of(TrialRecord("0", {"activation": "leaky_relu", "leaky_relu.slope": 0.5}, "leaky_relu"))
+    figure = shape_of(TrialRecord("0", {}, "leaky_relu(slope=0.5)"))
     assert figure.axes[0].lines[-2].get_ydata()[0] == pytest.approx(-2.0)
 
 
-def test_a_mixture_has_none():
-    assert shape_of(TrialRecord("0", {}, "relu, elu")) is None
+def test_another_layer_that_learns_is_no_site_of_the_activation():
+    learned = {"a layer of the user's": {"slope": (0.25, 0.1, 0.0, 0.2)}}
+    done = ExecutionRecord("0", 1, 7, 1, Status.COMPLETED, 0.0, 1.0, score=0.5, learned=learned)
+    figure = shape_of(TrialRecord("0", {"activation": "relu"}, "relu", executions=(done,)))
+    assert len(figure.axes[0].lines) == 4
+
+
+@pytest.mark.parametrize("label", ["relu, elu", "elu(alpha=2), elu(alpha=1)", "unknown", "relu(slope=1)", ""])
+def test_a_mixture_has_none(label):
+    assert shape_of(TrialRecord("0", {}, label)) is None

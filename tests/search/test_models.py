@@ -84,6 +84,52 @@ def test_a_logged_model_says_what_it_takes_and_needs(digits, store):
     assert not any("actsearch.model_id" in r.data.tags for r in others)
 
 
+def test_an_example_is_one_row_of_what_numpy_can_hold(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")])
+    save_model(tmp_path, "0", model, np.ones((32, 3), "float32"))
+    with np.load(tmp_path / "models" / "0.npz") as example:
+        assert {name: (example[name].shape, example[name].dtype.name) for name in example.files} == {
+            "x": ((1, 3), "float32"),
+            "y": ((1, 2), "float32"),
+        }
+
+
+def test_a_model_without_an_example_is_saved_all_the_same(tmp_path):
+    @keras.saving.register_keras_serializable("tests")
+    class Two(keras.Model):
+        def call(self, inputs):
+            return {"a": inputs[0], "b": [inputs[1], inputs[0]]}
+
+    model, sample = Two(), [np.ones((1, 3)), np.ones((1, 3))]
+    model(sample)
+    save_model(tmp_path, "0", model, sample)
+    assert [file.name for file in (tmp_path / "models").iterdir()] in (["0.keras"], ["0.keras", "0.npz"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")  # of MLflow's own types, when it is loaded
+def test_several_outputs_are_predicted(digits, store, tmp_path):
+    from actsearch.tracking.models import log_model
+
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(2)(inputs)])
+    save_model(tmp_path, "0", model, np.ones((1, 3), "float32"))
+    experiment = store.create_experiment("several")
+    run = store.create_run(experiment).info.run_id
+    model_id = log_model(store, experiment, run, tmp_path / "models" / "0.keras", "several", 1)
+    code = (
+        "import mlflow, numpy as np, sys; mlflow.set_tracking_uri(sys.argv[1]);"
+        "print([a.shape for a in mlflow.pyfunc.load_model(sys.argv[2]).predict(np.ones((4, 3), 'float32'))])"
+    )
+    arguments = [f"sqlite:///{tmp_path / 'mlflow.db'}", f"models:/{model_id}"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[(4, 1), (4, 2)]"
+    assert log_model(store, experiment, run, tmp_path / "models" / "0.keras", "several", 1) == model_id
+    assert log_model(store, experiment, run, tmp_path / "models" / "0.keras", "several", 2) != model_id
+    assert len(store.search_logged_models([experiment])) == 1
+
+
 def test_examples_of_several_inputs_go_by_their_names(tmp_path):
     one, two = keras.Input((3,), name="one"), keras.Input((2,), name="two")
     model = keras.Model([one, two], keras.layers.Concatenate()([one, two]))
@@ -93,7 +139,7 @@ def test_examples_of_several_inputs_go_by_their_names(tmp_path):
 
 
 @pytest.mark.parametrize(("options", "says"), [({"log_models": "some"}, "best, all, none"),
-                                               ({"log_models": "none", "register": "a"}, "registered")])  # fmt: skip
+                                               ({"log_models": "none", "register": "a"}, "registered"), ({"register": "a/b"}, "slashes"), ({"register": " "}, "slashes")])  # fmt: skip
 def test_what_cannot_be_logged_is_refused(options, says):
     with pytest.raises(UsageError, match=says):
         actsearch.ActivationTuner(build, **options)

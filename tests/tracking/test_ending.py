@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from actsearch.ledger import End, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
@@ -34,8 +36,8 @@ def ledger(tmp_path):
     return made
 
 
-def drawn(store, tmp_path, ledger, how="completed"):
-    ledger.append_end(End(120.0, how))
+def drawn(store, tmp_path, ledger, how="completed", at=120.0):
+    ledger.append_end(End(at, how))
     return redrawn(store, tmp_path, ledger)
 
 
@@ -105,3 +107,29 @@ def test_executions_have_their_samples_where_mlflow_shows_system_metrics(store, 
     experiment = store.get_experiment_by_name("ending").experiment_id
     runs = store.search_runs([experiment], "tags.`actsearch.level` = 'execution'")
     assert all(run.data.metrics["system/rss_mib"] == 300 for run in runs)
+
+
+def test_a_search_that_goes_on_after_its_end_keeps_its_first_curves(store, tmp_path, ledger):
+    ids = drawn(store, tmp_path, ledger)
+    ledger.append_execution(
+        ExecutionRecord(
+            "0", 4, 7, 2, Status.COMPLETED, 121.0, 122.0, score=0.9, history={"val_accuracy": (0.8, 0.9)},
+            epoch_seconds=(1.0, 1.0),
+        )
+    )  # fmt: skip
+    drawn(store, tmp_path, ledger, at=130.0)
+    assert curve(store, ids) == [(1, 0.2), (2, 0.3)]
+
+
+def test_a_model_that_mlflow_refuses_leaves_no_run_open(store, tmp_path, ledger, monkeypatch):
+    from actsearch.tracking import runs
+
+    def refused(*_):
+        raise MlflowException("no", error_code=INVALID_PARAMETER_VALUE)
+
+    monkeypatch.setattr(runs, "log_model", refused)
+    (tmp_path / "found" / "models").mkdir()
+    (tmp_path / "found" / "models" / "1.keras").touch()
+    ids = drawn(store, tmp_path, ledger)
+    assert store.get_run(ids["run_id"]).info.status == "FINISHED"
+    assert "no" in store.get_run(ids["trial_run_ids"]["1"]).data.tags["actsearch.model_problem"]
