@@ -1,15 +1,17 @@
 """Tables on the terminal."""
 
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actsearch.analysis.findings import Verdict
 from actsearch.records import SearchRecord
+
+if TYPE_CHECKING:
+    from actsearch.analysis.findings import Verdict
 
 _FILE_WIDTH = 500
 
@@ -40,7 +42,7 @@ def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
                 print(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}", file=stream)
 
 
-def print_findings(verdict: Verdict, stream: TextIO) -> None:
+def print_findings(verdict: "Verdict", stream: TextIO) -> None:
     """What is found of each trial against the baseline, with its intervals and prices."""
     from actsearch.analysis.report import FINDING_HEADERS, finding_row
 

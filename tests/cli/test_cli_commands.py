@@ -20,6 +20,18 @@ def test_help_names_every_command(program):
     assert all(command in out for command in ("search", "report", "ui", "activations", "spaces"))
 
 
+def test_the_list_needs_no_tensorflow_and_no_statistics():
+    code = (
+        "import sys; sys.argv = ['actsearch', 'activations']\n"
+        "from actsearch.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.exit([name for name in ('tensorflow', 'keras', 'scipy.stats', 'mlflow') if name in sys.modules] or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_version(program):
     assert program("--version")[1].strip() == actsearch.__version__
 
