@@ -1,7 +1,7 @@
 """How long does the same work take with KerasTuner, Optuna, `model.fit` in a loop, actsearch, and by hand?
 
     python -m pip install optuna
-    python benchmarks/same_work.py                       # an hour and a half
+    python benchmarks/same_work.py                       # two hours
     python benchmarks/same_work.py --work mlp --work cnn  # some of it; the others stay as they are in the JSON
 
 Each run is a process of its own; the peers take turns, in an order that moves on by one each time. Medians and ratios
@@ -35,7 +35,9 @@ PEERS = {
     "mlp, 10 executions": (KERAS_TUNER, OURS, BY_HAND),
     "cnn": (KERAS_TUNER, FIT, OURS, TRAINING, BY_HAND),
     "wide": (FIT, OURS, TRAINING, BY_HAND),
+    "wide, 10 epochs": (OURS, TRAINING),  # the longer ones show which costs are fixed a search
     "data set": (FIT, OURS),
+    "data set, 10 executions": (FIT, OURS),
 }
 AGREEMENT = "mlp, 20 executions"  # once each: for the scores
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "optuna", "mlflow", "numpy")
@@ -48,7 +50,7 @@ def measured(peer: str, work: str) -> dict[str, Any]:
     if done.returncode:
         raise SystemExit(f"{peer}, {work}: {done.stderr[-2000:]}")
     run: dict[str, Any] = json.loads(done.stdout)
-    print(f"{work:20} {peer:26} {run['seconds']:8.2f} s", flush=True)
+    print(f"{work:24} {peer:26} {run['seconds']:8.2f} s", flush=True)
     return run
 
 
@@ -116,7 +118,7 @@ def main() -> None:
         runs = repeated(work, options.repetitions)
         found["works"][work] = summary(runs) | {"runs": runs}
         for peer, times in found["works"][work]["times_actsearch"].items():
-            print(f"{work:20} {peer:26} {times:6.2f} times actsearch")
+            print(f"{work:24} {peer:26} {times:6.2f} times actsearch")
     found["question"] = __doc__.splitlines()[0]
     found["versions"] = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     found["hardware"] = {"machine": platform.machine(), "num_cores": os.cpu_count()}

@@ -36,7 +36,9 @@ WORKS = {
         Work("mlp, 20 executions", "mlp", executions=20),
         Work("cnn", "cnn", activations=("relu", "elu", "tanh"), epochs=5),
         Work("wide", "wide", activations=("relu", "elu"), executions=2, epochs=2, batch_size=128),
+        Work("wide, 10 epochs", "wide", activations=("relu", "elu"), executions=2, epochs=10, batch_size=128),
         Work("data set", "mlp", activations=("relu", "elu", "tanh"), as_dataset=True),
+        Work("data set, 10 executions", "mlp", activations=("relu", "elu", "tanh"), executions=10, as_dataset=True),
     )
 }
 
