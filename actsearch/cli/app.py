@@ -96,6 +96,14 @@ def search(
     execution_timeout: Annotated[
         str | None, typer.Option(help="Fail executions that take longer: 90s, 10m, 2h. Isolates them.")
     ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that train at a time, on Ray; 0 for none but this.")] = 0,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster for the workers: auto or HOST:PORT. [default: this machine]")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="GPUs of each worker, or a share of one. [default: equal shares]")
+    ] = None,
+    max_retries: Annotated[int, typer.Option(help="How often to train again what was lost with a worker.")] = 1,
     epochs: Annotated[int, typer.Option(help="Epochs of an execution.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,

@@ -36,7 +36,7 @@ class Live:
 
     def begin(self, search: SearchRecord, directory: str) -> None:
         self._search = search
-        self._pace.start()
+        self._pace.start(search.environment.get("workers", 1))
         goal = f"{search.objective.name} ({search.objective.direction})"
         self.message(f"Searching {search.name} for {goal}; ledger in {directory}")
         self._task = self._progress.add_task("first execution", total=self._pace.total, left="")

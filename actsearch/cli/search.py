@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
     "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
-    "screen", "seed", "directory", "overwrite", "log_models", "register", "tracking_uri", "experiment",
+    "screen", "workers", "address", "gpus_per_worker", "max_retries", "seed", "directory", "overwrite", "log_models",
+    "register", "tracking_uri", "experiment",
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def run(options: dict[str, Any]) -> int:
 
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
     timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
-    isolated = options["isolate"] or timeout is not None
+    isolated = (options["isolate"] or timeout is not None) and not options["workers"]
     child = Child() if isolated else False  # it imports TensorFlow while this process does
     load_tensorflow()
     from actsearch.data import load_data

@@ -22,7 +22,7 @@ class Book:
 
     def __init__(self, ledger: Ledger, directory: Path, objective: Objective) -> None:
         self._ledger, self._directory, self._objective = ledger, directory, objective
-        self._best_scores: dict[str, float] = {}
+        self._best: dict[str, dict[int, float]] = {}
         self._num_decisions = 0
         self._written = {(fact.kind, fact.key) for fact in ledger.facts()}
         self.before = {trial.trial_id: trial for trial in ledger.read().trials}
@@ -55,14 +55,15 @@ class Book:
         Weights are written first: where the process ends in between, the execution is trained again.
         """
         record = trained.record
-        if record.score is not None and self._is_best(record.trial_id, record.score):
-            self._best_scores[record.trial_id] = record.score
+        if record.score is not None and self._is_best(record, record.score):
+            self._best[record.trial_id] = {record.execution: record.score}
             if trained.weights is not None:
                 save_weights(self._directory, record.trial_id, trained.weights)
         if self.recorded(record.trial_id, record.execution) is None:
             self._ledger.append_execution(record)
         known = self.trials[record.trial_id]
-        self.trials[record.trial_id] = replace(known, executions=(*known.executions, record))
+        executions = sorted([*known.executions, record], key=lambda e: e.execution)
+        self.trials[record.trial_id] = replace(known, executions=tuple(executions))
         return self.trials[record.trial_id]
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
@@ -72,6 +73,7 @@ class Book:
             if (Kind.DECISION, str(self._num_decisions)) not in self._written:
                 self._ledger.append(Kind.DECISION, str(self._num_decisions), decision)
 
-    def _is_best(self, trial_id: str, score: float) -> bool:
-        known = self._best_scores.get(trial_id)
-        return known is None or bool(self._objective.best({"known": known, "new": score}) == "new")
+    def _is_best(self, record: ExecutionRecord, score: float) -> bool:
+        """Whether it is better than those before, or as good and of a lower number: the order must not matter."""
+        both = self._best.get(record.trial_id, {}) | {record.execution: score}
+        return bool(self._objective.best(dict(sorted(both.items()))) == record.execution)

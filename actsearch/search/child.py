@@ -11,12 +11,12 @@ import signal
 import sys
 import threading
 import traceback
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from actsearch.errors import UsageError
 from actsearch.quiet import load_tensorflow
-from actsearch.search.transport import Parcel, Raised
+from actsearch.search.transport import Parcel, Raised, answered, begun
 
 _PR_SET_PDEATHSIG = 1
 
@@ -58,38 +58,17 @@ def _listen(connection: Connection, parcels: "queue.SimpleQueue[Parcel]") -> Non
 
 def _serve(connection: Connection, parcels: "queue.SimpleQueue[Parcel]") -> None:
     """First the job, answered with None or with what is wrong with it; then executions."""
-    try:
-        executions = _begin(parcels)
-    except MemoryError:
-        raise  # no fault of the job
-    except UsageError as error:
-        Parcel.of(Raised(type(error), str(error))).send(connection)
-        return
-    except Exception as error:  # noqa: BLE001  making the user's objects anew runs the user's code
-        Parcel.of(Raised(UsageError, _cannot_begin(error))).send(connection)
+    executions = answered(partial(begun, partial(_begin, parcels)))
+    if isinstance(executions, Raised):
+        Parcel.of(executions).send(connection)
         return
     Parcel.of(None).send(connection)
     while True:
-        request = parcels.get().opened()
-        answer: Any
-        try:
-            answer = executions.run(request)
-        except (UsageError, KeyboardInterrupt) as error:
-            answer = Raised(type(error), str(error))
-        Parcel.of(answer).send(connection)
+        Parcel.of(answered(partial(executions.run, parcels.get().opened()))).send(connection)
 
 
 def _begin(parcels: "queue.SimpleQueue[Parcel]") -> Any:
     sys.path[:], folder = parcels.get().opened()
     os.chdir(folder)
     parcels.get().opened().take_up()
-    make = parcels.get().opened()
-    return make()
-
-
-def _cannot_begin(error: Exception) -> str:
-    return (
-        f"The search cannot be set up in a child process: {type(error).__name__}: {error} "
-        "Define what you pass in modules that can be imported, and register layers and functions of your own with "
-        "@keras.saving.register_keras_serializable(); or search without isolate."
-    )
+    return parcels.get().opened()()

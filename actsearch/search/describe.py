@@ -19,6 +19,8 @@ def describe_search(
     objective: Objective,
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
+    *,
+    workers: int = 0,
 ) -> SearchRecord:
     """A new search: what varies, what was asked for, on what data, and where it runs."""
     space = discovery.space
@@ -31,7 +33,7 @@ def describe_search(
         space=space.to_dict() if space else discovery.hyperparameters.get_config(),
         settings=dict(settings) | {"model": model_fingerprint(discovery.model)},
         data=dict(data),
-        environment=describe_environment(),
+        environment=describe_environment() | ({"workers": workers} if workers else {}),
     )
 
 

@@ -26,7 +26,7 @@ def describe_environment() -> dict[str, Any]:
     'working_directory']
     """
     return {
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": package_versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": _cpu_name(),
@@ -36,6 +36,11 @@ def describe_environment() -> dict[str, Any]:
         "command": shlex.join([Path(sys.argv[0]).name, *map(mask, sys.argv[1:])]),
         "working_directory": str(Path.cwd()),
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """The versions of the packages that numbers depend on."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def git_commit(folder: str | Path = ".") -> str | None:

@@ -1,12 +1,15 @@
 """Where executions run: what every executor does, and the one that runs them in this process."""
 
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from types import TracebackType
 from typing import Self
 
-from actsearch.records import ExecutionRequest
+from actsearch.records import ExecutionRecord, ExecutionRequest, Status
 from actsearch.training.execution import Executions, Trained
+
+_OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
 
 
 class Executor(ABC):
@@ -15,7 +18,7 @@ class Executor(ABC):
     Only who uses it knows trials, ledger and MLflow: an executor gets plain requests and gives plain records.
 
     Attributes:
-        capacity: How many requests may be under way at a time.
+        capacity: How many requests it takes at a time.
     """
 
     capacity = 1
@@ -31,6 +34,10 @@ class Executor(ABC):
         Raises:
             UsageError: What makes the search meaningless; an execution that goes wrong is a FAILED record.
         """
+
+    @abstractmethod
+    def cancel(self) -> list[ExecutionRequest]:
+        """Gives up, and returns, the requests that nobody has begun with: `next` will not give them."""
 
     def close(self) -> None:  # noqa: B027  not every executor has something to end
         """Ends what it has started; executions under way are abandoned."""
@@ -60,3 +67,28 @@ class InProcess(Executor):
 
     def next(self) -> Trained:
         return self._executions.run(self._waiting.popleft())
+
+    def cancel(self) -> list[ExecutionRequest]:
+        given_up, self._waiting = list(self._waiting), deque()
+        return given_up
+
+
+def failed(request: ExecutionRequest, started_at: float, reason: str) -> Trained:
+    """What an execution leaves whose process was lost."""
+    return Trained(
+        ExecutionRecord(
+            trial_id=request.trial_id,
+            execution=request.execution,
+            seed=request.seed,
+            epochs=request.epochs,
+            status=Status.FAILED,
+            started_at=started_at,
+            ended_at=time.time(),
+            reason=reason,
+        )
+    )
+
+
+def is_out_of_memory(record: ExecutionRecord) -> bool:
+    """Whether an execution failed for want of memory: who knows what is left of its process."""
+    return (record.reason or "").startswith(_OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the current execution is finished, unless asked again."""
+"""Ctrl-C and SIGTERM: the executions under way are finished, unless asked again."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Whether somebody asked for the end of the search.
 
-    The first signal lets the current execution end, so that it is not lost; a second one ends it at once.
+    The first signal lets the executions under way end, so that they are not lost; a second one ends them at once.
 
     Args:
         say: Called with what to tell the user.
@@ -20,7 +20,7 @@ class Interruption:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._requested = False
+        self.requested = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -36,16 +36,16 @@ class Interruption:
                 signal.signal(number, handler)
 
     def check(self) -> None:
-        """Between two executions: ends the search if somebody asked for it.
+        """Ends the search if somebody asked for it.
 
         Raises:
             KeyboardInterrupt: Somebody did.
         """
-        if self._requested:
+        if self.requested:
             raise KeyboardInterrupt
 
     def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002  Python's signature
-        if self._requested:
+        if self.requested:
             raise KeyboardInterrupt
-        self._requested = True
-        self._say("Interrupted: the current execution is finished first. Once more ends it at once; it is lost then.")
+        self.requested = True
+        self._say("Interrupted: what is being trained is finished first. Once more ends it at once; it is lost then.")

@@ -1,6 +1,5 @@
 """Executions in a child process: what ends that process ends one execution, and the search goes on."""
 
-import inspect
 import math
 import sys
 import time
@@ -9,21 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from actsearch.errors import ExecutionFailedError, SearchFailedError, UsageError
-from actsearch.records import ExecutionRecord, ExecutionRequest, Status
-from actsearch.search.executors import Executor
+from actsearch.errors import ExecutionFailedError, SearchFailedError
+from actsearch.records import ExecutionRequest
+from actsearch.search.executors import Executor, failed, is_out_of_memory
+from actsearch.search.packing import packed_job, packed_setting
 from actsearch.search.process import Child
 from actsearch.search.setting import Setting
 from actsearch.search.transport import Parcel, Raised
 from actsearch.training.execution import Executions, Trained
 
 START_SECONDS = 600.0
-_OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
-_ADVICE = {
-    "data": "Pass arrays",
-    "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
-}
-_OTHER_ADVICE = "Define it in a module that can be imported, and make inside it what it uses"
 
 
 class Isolated(Executor):
@@ -52,7 +46,7 @@ class Isolated(Executor):
         self._timeout = math.inf if timeout is None else timeout
         self._waiting: deque[ExecutionRequest] = deque()
         place = Parcel.of((sys.path, Path.cwd()))  # needed to open the others
-        self._job = (place, _packed_setting(), _packed_job(make))
+        self._job = (place, packed_setting(Setting.here()), packed_job(make))
         self._child: Child | None = child or Child()
         self._ready = False
 
@@ -79,13 +73,17 @@ class Isolated(Executor):
             answer = _opened(child.receive(self._timeout))
         except TimeoutError:
             self.close()
-            return _failed(request, started_at, f"took longer than {self._timeout:g} s (execution_timeout)")
+            return failed(request, started_at, f"took longer than {self._timeout:g} s (execution_timeout)")
         except ExecutionFailedError as error:
             self.close()
-            return _failed(request, started_at, str(error))
-        if (answer.record.reason or "").startswith(_OUT_OF_MEMORY):
+            return failed(request, started_at, str(error))
+        if is_out_of_memory(answer.record):
             self.close()  # who knows what is left of its memory
         return answer
+
+    def cancel(self) -> list[ExecutionRequest]:
+        given_up, self._waiting = list(self._waiting), deque()
+        return given_up
 
     def close(self) -> None:
         if self._child is not None:
@@ -111,44 +109,3 @@ def _opened(answer: Any) -> Any:
     if isinstance(answer, Raised):
         raise answer.error()
     return answer
-
-
-def _packed_setting() -> Parcel:
-    try:
-        return Parcel.of(Setting.here())
-    except Exception as error:
-        raise UsageError(_cannot_be_sent("registered activations, layers and functions", error)) from error
-
-
-def _packed_job(make: "partial[Executions]") -> Parcel:
-    try:
-        return Parcel.of(make)
-    except Exception as error:
-        for name, part in inspect.signature(make.func).bind(*make.args, **make.keywords).arguments.items():
-            try:
-                Parcel.of(part)
-            except Exception as cause:
-                raise UsageError(_cannot_be_sent(name, cause)) from cause
-        raise UsageError(_cannot_be_sent("search", error)) from error
-
-
-def _cannot_be_sent(name: str, error: Exception) -> str:
-    return (
-        f"`{name}` cannot be sent to a child process ({type(error).__name__}: {error}). "
-        f"{_ADVICE.get(name, _OTHER_ADVICE)}; or search without isolate."
-    )
-
-
-def _failed(request: ExecutionRequest, started_at: float, reason: str) -> Trained:
-    return Trained(
-        ExecutionRecord(
-            trial_id=request.trial_id,
-            execution=request.execution,
-            seed=request.seed,
-            epochs=request.epochs,
-            status=Status.FAILED,
-            started_at=started_at,
-            ended_at=time.time(),
-            reason=reason,
-        )
-    )

@@ -42,10 +42,11 @@ class Pace:
         self._others: list[float] = []
         self._trained: list[float] = []
         self._at = 0.0
+        self._num_at_once = 1
 
-    def start(self) -> None:
-        """Time runs from here."""
-        self._at = time.monotonic()
+    def start(self, num_at_once: int = 1) -> None:
+        """Time runs from here; so many executions run at a time."""
+        self._at, self._num_at_once = time.monotonic(), num_at_once
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
         """How much is to be done, as far as it is known."""
@@ -54,11 +55,14 @@ class Pace:
     def add(self, execution: ExecutionRecord) -> None:
         """An execution ended now."""
         now = time.monotonic()
-        (self._firsts if execution.execution == 1 else self._others).append(now - self._at)
-        self._at = now
+        seconds, self._at = now - self._at, now
+        if self._num_at_once > 1:
+            seconds = (execution.ended_at - execution.started_at) / self._num_at_once
+        (self._firsts if execution.execution == 1 else self._others).append(seconds)
         self.done += 1
         if execution.resources is not None:
-            self._trained.append(execution.resources.build_seconds + execution.resources.train_seconds)
+            trained = execution.resources.build_seconds + execution.resources.train_seconds
+            self._trained.append(trained / self._num_at_once)
 
     def seconds_left(self) -> float | None:
         """Seconds that the rest takes at the pace so far; None before anything is known."""
@@ -92,7 +96,7 @@ class Lines:
         self._pace = Pace()
 
     def begin(self, search: SearchRecord, directory: str) -> None:
-        self._pace.start()
+        self._pace.start(search.environment.get("workers", 1))
         self.message(f"search {search.name}: {search.objective.name} ({search.objective.direction}), in {directory}")
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:

@@ -1,13 +1,13 @@
 """Trials as the oracle proposes them, described for the ledger, and screened where that is asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import keras_tuner
 
 from actsearch.errors import DataError, ModelError
-from actsearch.records import TrialRecord
+from actsearch.records import ExecutionRecord, Status, TrialRecord
 from actsearch.search.discovery import Discovery
 from actsearch.search.oracle import GridOracle, grid_size
 from actsearch.search.resuming import check_same_trial
@@ -16,10 +16,11 @@ from actsearch.training.screening import screen
 
 Screener = Callable[[Any], dict[str, Any]]
 Builder = Callable[[Any], Any]
+_INDIFFERENT = (GridOracle, keras_tuner.oracles.RandomSearchOracle)
 
 
 class Proposals:
-    """What an oracle proposes, one trial after the other; it is told how each went before it is asked for the next.
+    """What an oracle proposes, one trial after the other: an iterator.
 
     Args:
         oracle: KerasTuner's.
@@ -45,13 +46,23 @@ class Proposals:
         self._oracle, self._discovery, self._tuner_id = oracle, discovery, tuner_id
         self._build, self._screener, self._skip = build, screener, skip
         self._before = before or {}
+        self._num_asked = 0
 
-    def __iter__(self) -> Iterator[tuple[Any, TrialRecord]]:
-        while True:
-            trial = self._oracle.create_trial(self._tuner_id)
-            if trial.status != "RUNNING":
-                return
-            yield trial, self._described(trial)
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[Any, TrialRecord]:
+        self._num_asked += 1
+        # Oracles give one trial to each tuner at a time, and several may be under way here.
+        trial = self._oracle.create_trial(f"{self._tuner_id}-{self._num_asked}")
+        if trial.status != "RUNNING":
+            raise StopIteration
+        return trial, self._described(trial)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the oracle wants to be told how each trial went before it is asked for the next."""
+        return type(self._oracle) not in _INDIFFERENT
 
     @property
     def baseline(self) -> str | None:
@@ -66,11 +77,11 @@ class Proposals:
         bounded = self._oracle.max_trials or isinstance(self._oracle, GridOracle)
         return min(known) if known and bounded else None
 
-    def tell(self, trial: Any, record: TrialRecord) -> None:
-        """The oracle learns the score of the first execution, as soon as there is one."""
-        trial.status = "COMPLETED" if record.completed else "FAILED"
-        if record.mean_score is not None:
-            self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: record.mean_score})
+    def tell(self, trial: Any, first: ExecutionRecord | None) -> None:
+        """The oracle learns how a trial's first execution went; None where the trial was skipped."""
+        trial.status = "COMPLETED" if first and first.status is Status.COMPLETED else "FAILED"
+        if first and first.score is not None:
+            self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: first.score})
         self._oracle.end_trial(trial)
 
     def close(self, trials: Mapping[str, TrialRecord]) -> None:

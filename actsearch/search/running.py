@@ -1,7 +1,8 @@
-"""The loop of a search: who gets the next execution, training it, and writing it down."""
+"""The loop of a search: who gets the next execution, having it trained, and writing it down."""
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,10 @@ from actsearch.training.execution import Trained
 
 class Run:
     """One run of a search from its start to its end; what the book has already is not trained again.
+
+    Each proposed trial gets its first execution, then all get the others seed by seed. As many executions are under
+    way as the executor takes, and they may end in any order: the oracle hears of trials in the order in which it
+    proposed them, and the allocation decides on complete seeds, so that the result is the same.
 
     Args:
         settings: The numbers of the search.
@@ -44,69 +49,110 @@ class Run:
         self._executor, self._book, self._reporter = executor, book, reporter
         self._interruption = interruption
         self._deadline = time.monotonic() + (settings.time_budget or math.inf)
+        self._is_proposing, self._is_late = True, False
+        self._untold: deque[tuple[Any, str]] = deque()
+        self._num_under_way = 0
 
     def to_the_end(self) -> None:
-        """Each proposed trial's first execution, then the others seed by seed.
+        """Runs the search.
 
         Raises:
-            KeyboardInterrupt: Somebody asked for the end.
+            KeyboardInterrupt: Somebody asked for the end; the executions that had begun are written down.
         """
         self._plan(self._proposals.planned)
-        for trial, record in self._proposals:
-            self._begin(record)
-            self._proposals.tell(trial, self._book.trials[record.trial_id])
-            if self._late:
-                break
-        self._plan(sum(not record.skipped for record in self._book.trials.values()))
-        while True:
-            if self._late:
-                self._allocation.stop()
-            if not self._run_next():
-                break
-        if self._late:
+        while self._begin_more() or self._num_under_way:
+            trained = self._executor.next()
+            self._num_under_way -= 1
+            self._settle(trained)
+            self._look_up()
+        self._interruption.check()
+        if self._is_late:
             self._reporter.message("The time budget is used up; every trial that was begun has the same executions.")
         self._proposals.close(self._book.trials)
 
-    @property
-    def _late(self) -> bool:
-        return time.monotonic() > self._deadline
+    def _look_up(self) -> None:
+        """After each execution: whether somebody asked for the end, or the time is used up."""
+        if self._interruption.requested:
+            self._num_under_way -= len(self._executor.cancel())
+        elif not self._is_late and time.monotonic() > self._deadline:
+            self._is_late = True
+            self._end_proposing()
+            for request in self._executor.cancel():
+                self._allocation.take_back(request.trial_id, request.execution)
+                self._num_under_way -= 1
+            self._allocation.stop()
 
-    def _begin(self, record: TrialRecord) -> None:
-        """A trial is written down, and gets its first execution unless it is skipped."""
+    def _begin_more(self) -> bool:
+        """Asks for executions until enough are under way; whether any is."""
+        while self._num_under_way < self._executor.capacity and not self._interruption.requested:
+            asked = self._next()
+            self._book.add_decisions(self._allocation.decisions)
+            if asked is None:
+                break
+            known = self._book.recorded(*asked)
+            if known is not None:
+                self._settle(Trained(known))
+            else:
+                self._executor.submit(self._request(*asked))
+                self._num_under_way += 1
+        return self._num_under_way > 0
+
+    def _next(self) -> tuple[str, int] | None:
+        """The trial and the number of the execution to begin next; a new trial's first one before all others."""
+        while self._is_proposing and (not self._proposals.learns or not self._untold):
+            if (found := next(self._proposals, None)) is None:
+                self._end_proposing()
+            elif self._begin(*found):
+                return self._allocation.ask()
+        if self._is_proposing and not self._allocation.trials_may_join:
+            return None
+        return self._allocation.ask()
+
+    def _begin(self, trial: Any, record: TrialRecord) -> bool:
+        """A trial is written down; whether it is to be trained."""
         self._book.add_trial(record)
+        self._untold.append((trial, record.trial_id))
         if record.screening.get("hopeless"):
             what = "skipped" if record.skipped else "hopeless"
             self._reporter.message(f"screening: {record.activation} {what}: {record.screening['reason']}")
         if not record.skipped:
             self._allocation.add(record.trial_id, baseline=record.activation == self._proposals.baseline)
-            self._run_next()
+        self._tell_oracle()
+        return not record.skipped
 
-    def _run_next(self) -> bool:
-        asked = self._allocation.ask()
-        if asked is None:
-            self._book.add_decisions(self._allocation.decisions)
-            return False
-        known = self._book.recorded(*asked)
-        trained = self._train(*asked) if known is None else Trained(known)
+    def _end_proposing(self) -> None:
+        self._is_proposing = False
+        self._plan(sum(not record.skipped for record in self._book.trials.values()))
+
+    def _settle(self, trained: Trained) -> None:
+        """An execution ended, now or in an earlier part of the search."""
+        record = trained.record
+        is_new = self._book.recorded(record.trial_id, record.execution) is None
         trial = self._book.add_execution(trained)
-        if known is None:
-            self._reporter.execution(trial, trained.record)
-        self._allocation.tell(*asked, trained.record.score)
-        self._book.add_decisions(self._allocation.decisions)
-        return True
+        if is_new:
+            self._reporter.execution(trial, record)
+        self._allocation.tell(record.trial_id, record.execution, record.score)
+        self._tell_oracle()
 
-    def _train(self, trial_id: str, execution: int) -> Trained:
-        self._interruption.check()
+    def _tell_oracle(self) -> None:
+        """The oracle learns the score of first executions, in the order of its proposals."""
+        while self._untold:
+            trial, record = self._untold[0][0], self._book.trials[self._untold[0][1]]
+            first = next((e for e in record.executions if e.execution == 1), None)
+            if first is None and not record.skipped:
+                return
+            self._proposals.tell(trial, first)
+            self._untold.popleft()
+
+    def _request(self, trial_id: str, execution: int) -> ExecutionRequest:
         values = self._book.trials[trial_id].hyperparameters
-        request = ExecutionRequest(
+        return ExecutionRequest(
             trial_id=trial_id,
             execution=execution,
             seed=execution_seed(self._settings.seed, execution),
             epochs=self._epochs(trial_id, execution, values),
             hyperparameters=values,
         )
-        self._executor.submit(request)
-        return self._executor.next()
 
     def _epochs(self, trial_id: str, execution: int, values: Mapping[str, Any]) -> int:
         """All epochs; fewer where Hyperband or halving gives fewer."""

@@ -1,12 +1,14 @@
-"""What goes between a search and its child process: pickled, through a pipe that only these two hold, never a file."""
+"""What goes between a search and the processes that train for it: pickled, and never through a file."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
+
+from actsearch.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,30 @@ class Raised:
     def error(self) -> BaseException:
         """The exception. It is not called with the message: its class may want other arguments."""
         return self.kind.__new__(self.kind, self.message)
+
+
+def answered(work: Callable[[], Any]) -> Any:
+    """What the work gives; where it says that the search is meaningless, or is interrupted, that as `Raised`."""
+    try:
+        return work()
+    except (UsageError, KeyboardInterrupt) as error:
+        return Raised(type(error), str(error))
+
+
+def begun(make: Callable[[], Any]) -> Any:
+    """What was sent, made anew; that runs the user's code.
+
+    Raises:
+        UsageError: It fails.
+        MemoryError: No fault of what was sent.
+    """
+    try:
+        return make()
+    except (MemoryError, UsageError):
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"The search cannot be set up in another process: {type(error).__name__}: {error} "
+            "Define what you pass in modules that can be imported, and register layers and functions of your own with "
+            "@keras.saving.register_keras_serializable(); or search without isolate and workers."
+        ) from error

@@ -16,14 +16,13 @@ from actsearch.search.book import Book
 from actsearch.search.describe import describe_search
 from actsearch.search.directory import ORACLE_FOLDER, prepare_directory
 from actsearch.search.discovery import discover
-from actsearch.search.executors import Executor, InProcess
 from actsearch.search.inputs import describe_data, training_data
 from actsearch.search.interruption import Interruption
-from actsearch.search.isolation import Isolated
 from actsearch.search.lock import locked
 from actsearch.search.models import check_which, save_models
 from actsearch.search.objective import parse_objective
 from actsearch.search.oracle import make_oracle
+from actsearch.search.place import Place
 from actsearch.search.process import Child
 from actsearch.search.progress import Lines, Reporter
 from actsearch.search.proposals import Proposals, screened
@@ -69,6 +68,10 @@ class ActivationTuner(keras_tuner.Tuner):
         isolate: Whether executions run in a child process: what ends it, such as memory that runs out, fails one
             execution and not the search. (Or a `Child` that was started before.)
         execution_timeout: Seconds that an execution may take, in a child process.
+        workers: How many processes train at a time, on Ray; 0 for this process alone. The result is the same.
+        address: A Ray cluster that the workers are on, `auto` or HOST:PORT; this machine if left out.
+        gpus_per_worker: GPUs of each worker, also a share of one; equal shares of all if left out.
+        max_retries: How often an execution is trained again whose worker was lost.
         seed: Weights, dropout and the order of the data follow from it: the same seed gives the same numbers on CPU.
         directory: Where ledger and weights go; a new one under `actsearch-runs` if left out. The same search in the
             directory of an earlier one goes on where that ended.
@@ -114,6 +117,10 @@ class ActivationTuner(keras_tuner.Tuner):
         health: bool = True,
         isolate: bool | Child = False,
         execution_timeout: float | None = None,
+        workers: int = 0,
+        address: str | None = None,
+        gpus_per_worker: float | None = None,
+        max_retries: int = 1,
         seed: int = 0,
         directory: str | Path | None = None,
         overwrite: bool = False,
@@ -137,9 +144,7 @@ class ActivationTuner(keras_tuner.Tuner):
             screen,
             health,
         )
-        if execution_timeout is not None and not execution_timeout > 0:
-            raise UsageError(f"execution_timeout must be above 0 seconds, not {execution_timeout!r}.")
-        self._isolate, self._timeout = isolate, execution_timeout
+        self._place = Place(isolate, execution_timeout, workers, address, gpus_per_worker, max_retries)
         self._log_models, self._register = check_which(log_models, register), register
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
@@ -225,7 +230,8 @@ class ActivationTuner(keras_tuner.Tuner):
         changed = self._changed_since_its_begin(search)
         recording = Recording(directory, self._address, message=reporter.message)
         interruption = Interruption(reporter.message)
-        with self._executor(make) as executor, recording.of(search) as ledger, interruption.watching():
+        executing = self._place.executor(make, reporter.message)
+        with executing as executor, recording.of(search) as ledger, interruption.watching():
             book = Book(ledger, directory, self._objective)
             reporter.begin(search, str(directory))
             if book.num_recorded:
@@ -246,12 +252,6 @@ class ActivationTuner(keras_tuner.Tuner):
                 message=reporter.message,
             )
         return self._result(ledger.read(), recording.mlflow)
-
-    def _executor(self, make: "partial[Executions]") -> Executor:
-        if not self._isolate and self._timeout is None:
-            return InProcess(make())
-        child = self._isolate if isinstance(self._isolate, Child) else None
-        return Isolated(make, timeout=self._timeout, child=child)
 
     def _changed_since_its_begin(self, search: SearchRecord) -> list[str]:
         """What a search that goes on is to be told of; nothing for a new one."""
@@ -277,7 +277,7 @@ class ActivationTuner(keras_tuner.Tuner):
         settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
         if self._register:
             settings["register"] = self._register
-        return describe_search(self._discovery, self._objective, settings, data)
+        return describe_search(self._discovery, self._objective, settings, data, workers=self._place.workers)
 
     def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
         def build(hp: Any) -> Any:

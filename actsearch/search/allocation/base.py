@@ -12,7 +12,12 @@ class Allocation(ABC):
 
     Executions are counted from 1, one seed each: all trials get execution 1 before any gets execution 2. Several may
     be under way at once, and their answers may come in any order: decisions rest on complete seeds alone.
+
+    Attributes:
+        trials_may_join: Whether trials may be added at any time.
     """
+
+    trials_may_join = False
 
     def __init__(self) -> None:
         self._results: dict[str, dict[int, float | None]] = {}
@@ -79,6 +84,10 @@ class Allocation(ABC):
             raise UsageError(f"Execution {execution} of trial {trial_id!r} was told already.")
         self._asked[trial_id].add(execution)
         self._results[trial_id][execution] = score if score is not None and math.isfinite(score) else None
+
+    def take_back(self, trial_id: str, execution: int) -> None:
+        """An execution that was asked for was not begun: it is handed out again."""
+        self._asked[trial_id].discard(execution)
 
     def stop(self) -> None:
         """Begins no further seed; the executions that complete the one under way are still handed out."""

@@ -18,6 +18,8 @@ class Fixed(Allocation):
     [('relu', 1), ('selu', 1), ('relu', 2), ('selu', 2)]
     """
 
+    trials_may_join = True
+
     def __init__(self, executions: int) -> None:
         if executions < 1:
             raise UsageError(f"executions must be at least 1, not {executions}.")

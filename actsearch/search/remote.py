@@ -1,0 +1,173 @@
+"""Executions on workers: who gets which, and what becomes of those whose worker is lost."""
+
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, Self
+
+from actsearch.errors import SearchFailedError
+from actsearch.records import ExecutionRequest
+from actsearch.search.executors import Executor, failed, is_out_of_memory
+from actsearch.search.queueing import Queue
+from actsearch.search.transport import Raised
+from actsearch.training.execution import Executions, Trained
+
+POLL_SECONDS = 0.5
+START_SECONDS = 600.0
+LOOKAHEAD = 64  # requests from which a worker that gets free may choose
+_LOST_BEFORE_BEGIN = 3  # workers, one after the other, until the search is given up
+
+
+@dataclass(frozen=True)
+class Lost:
+    """In place of an answer: the worker is gone."""
+
+    reason: str
+
+
+class Crew(Protocol):
+    """Processes that work for a search, wherever they are. Workers and calls are whatever names them."""
+
+    num: int
+
+    def send(self, make: "partial[Executions]") -> None:
+        """What workers need to begin goes to where they are."""
+
+    def hire(self) -> Hashable:
+        """A new worker; it gets ready by itself."""
+
+    def begin(self, worker: Hashable) -> Hashable:
+        """A call whose answer is None when the worker is ready, or `Raised`."""
+
+    def run(self, worker: Hashable, request: ExecutionRequest) -> Hashable:
+        """A call whose answer is what the execution leaves, or `Raised`."""
+
+    def answers(self, calls: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, Any]]:
+        """Waits for answers, at most some seconds; calls whose worker is gone are answered by `Lost`."""
+
+    def fire(self, worker: Hashable) -> None:
+        """Ends a worker, whatever it is doing; one that is gone already is no error."""
+
+    def close(self) -> None:
+        """Ends all workers."""
+
+
+@dataclass
+class _Call:
+    worker: Hashable
+    request: ExecutionRequest | None = None  # None while the worker gets ready
+    started_at: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
+
+
+class Remote(Executor):
+    """Runs executions on workers.
+
+    An execution whose worker is lost (killed, out of memory, its machine gone, or longer than `timeout` at it) is
+    trained again on another worker, from the same seed with the same result; lost too often, it is FAILED.
+
+    Args:
+        make: The `Executions` to make on each worker, with its arguments.
+        crew: The workers; closed with this.
+        timeout: Seconds that an execution may take; without one, for ever.
+        max_retries: How often an execution is trained again.
+
+    Raises:
+        UsageError: On entering: something cannot be sent to the workers.
+    """
+
+    def __init__(
+        self, make: "partial[Executions]", crew: Crew, *, timeout: float | None = None, max_retries: int = 1
+    ) -> None:
+        self.capacity = crew.num + LOOKAHEAD
+        self._make, self._crew = make, crew
+        self._timeout = math.inf if timeout is None else timeout
+        self._max_retries = max_retries
+        self._queue = Queue()
+        self._free: list[Hashable] = []
+        self._calls: dict[Hashable, _Call] = {}
+        self._done: deque[Trained] = deque()
+        self._num_lost: Counter[tuple[str, int]] = Counter()
+        self._num_lost_before_begin = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._crew.send(self._make)
+            for _ in range(self._crew.num):
+                self._hire()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def submit(self, request: ExecutionRequest) -> None:
+        self._queue.add(request)
+
+    def next(self) -> Trained:
+        while not self._done:
+            self._hand_out()
+            for name, answer in self._crew.answers(list(self._calls), POLL_SECONDS):
+                self._hear(self._calls.pop(name), answer)
+            self._end_late_ones()
+        return self._done.popleft()
+
+    def cancel(self) -> list[ExecutionRequest]:
+        return self._queue.clear()
+
+    def close(self) -> None:
+        self._crew.close()
+
+    def _hire(self) -> None:
+        worker = self._crew.hire()
+        self._calls[self._crew.begin(worker)] = _Call(worker)
+
+    def _hand_out(self) -> None:
+        while self._free and (request := self._queue.take(self._free[-1])) is not None:
+            worker = self._free.pop()
+            self._calls[self._crew.run(worker, request)] = _Call(worker, request)
+
+    def _hear(self, call: _Call, answer: Any) -> None:
+        if isinstance(answer, Raised):
+            raise answer.error()
+        if isinstance(answer, Lost):
+            self._replace(call, answer.reason)
+        elif call.request is None:
+            self._num_lost_before_begin = 0
+            self._free.append(call.worker)
+        elif is_out_of_memory(answer.record):
+            self._replace(call, answer.record.reason)
+        else:
+            self._free.append(call.worker)
+            self._done.append(answer)
+
+    def _end_late_ones(self) -> None:
+        now = time.monotonic()
+        for name, call in list(self._calls.items()):
+            limit = START_SECONDS if call.request is None else self._timeout
+            if now - call.since > limit:
+                del self._calls[name]
+                self._replace(call, f"took longer than {limit:g} s")
+
+    def _replace(self, call: _Call, reason: str) -> None:
+        """Another worker comes for one that is lost, and its execution is tried again."""
+        self._crew.fire(call.worker)
+        self._queue.forget(call.worker)
+        if call.request is None:
+            self._num_lost_before_begin += 1
+            if self._num_lost_before_begin > _LOST_BEFORE_BEGIN:
+                raise SearchFailedError(f"The workers of the search could not begin: {reason}.")
+        else:
+            self._try_again(call.request, call.started_at, reason)
+        self._hire()
+
+    def _try_again(self, request: ExecutionRequest, started_at: float, reason: str) -> None:
+        key = request.trial_id, request.execution
+        self._num_lost[key] += 1
+        if self._num_lost[key] <= self._max_retries:
+            self._queue.add_first(request)
+        else:
+            times = f" (the last of {self._num_lost[key]} tries)" if self._num_lost[key] > 1 else ""
+            self._done.append(failed(request, started_at, f"{reason}{times}"))
