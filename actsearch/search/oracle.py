@@ -34,18 +34,20 @@ class GridOracle(keras_tuner.Oracle):
     ) -> None:
         super().__init__(objective=objective, max_trials=max_trials, seed=seed + 1, **options)
         self._known: tuple[int, list[dict[str, Any]]] = (-1, [])
+        self._num_passed = 0  # combinations, from the first on, that trials have
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002  KerasTuner's signature
         """The next combination that no trial has; STOPPED where there is none."""
-        for values in self._order():
+        for values in self._order()[self._num_passed :]:
             if not self._duplicate(values):
                 return {"status": "RUNNING", "values": values}
+            self._num_passed += 1
         return {"status": "STOPPED"}
 
     def _order(self) -> list[dict[str, Any]]:
         """All combinations in the order of trying; made anew when a build brings new hyperparameters."""
         if self._known[0] != len(self.hyperparameters.space):
-            self._known = (len(self.hyperparameters.space), self._combinations())
+            self._known, self._num_passed = (len(self.hyperparameters.space), self._combinations()), 0
         return self._known[1]
 
     def _combinations(self) -> list[dict[str, Any]]:

@@ -44,22 +44,28 @@ class Count(keras.callbacks.Callback):
             file.write(f"{os.getpid()}\n")
 
 
-def search(directory, store, kind):
+def search(directory, store, kind, *, environment=None, **options):
     """The whole search; what a process does."""
+    os.environ.update(environment or {})
     x, y = load_digits(return_X_y=True)
     x, y = (x[:400] / 16).astype("float32"), y[:400].astype("int32")
-    tuner = ActivationTuner(
-        build, epochs=3, directory=directory, tracking_uri=f"sqlite:///{store}", reporter=Silent(), **KINDS[kind]
-    )
+    options = {"epochs": 3, "reporter": Silent(), **KINDS[kind], **options}
+    tuner = ActivationTuner(build, directory=directory, tracking_uri=f"sqlite:///{store}", **options)
     count = Count(f"{directory}.begun")
     tuner.search(x[:250], y[:250], validation_data=(x[250:], y[250:]), callbacks=lambda: [count])
 
 
+def started(directory, store, kind, **options):
+    """The search in a process of its own."""
+    process = _CONTEXT.Process(target=search, args=(str(directory), str(store), kind), kwargs=options)
+    process.start()
+    return process
+
+
 def ran(directory, store, kind, *, kill_after=None):
     """Runs the search in a process of its own, killed after so many seconds; the seconds that it took."""
-    process = _CONTEXT.Process(target=search, args=(str(directory), str(store), kind))
     began = time.monotonic()
-    process.start()
+    process = started(directory, store, kind)
     process.join(kill_after)
     if process.is_alive():
         os.kill(process.pid, signal.SIGKILL)
