@@ -2,10 +2,10 @@
 
     python benchmarks/schedule.py       # some three minutes
 
-A search of `everything` on digits is trained for its durations. Then the loop of a search, its queue, its ledger and its
-handling of workers run for 10,000 executions (1,000 trials of 10) on workers whose clock is simulated: an execution takes
-what one of its activation took, and tracing where its worker has no trace of the trial yet. Efficiency is the time
-that one worker would need, divided by workers times the time that they need, start-up apart.
+A search of `everything` on digits is trained for its durations. Then the loop of a search, its queue, its ledger and
+its handling of workers run for 10,000 executions (1,000 trials of 10) on workers whose clock is simulated: an execution
+takes what one of its activation took, and tracing where its worker has no trace of the trial yet. Efficiency is the
+time that one worker would need, divided by workers times the time that they need, start-up apart.
 """
 
 import argparse
@@ -55,6 +55,9 @@ class Simulated:
         self._due: list[tuple[float, int, Any]] = []
         self._traced: set[tuple[int, str]] = set()
         self.clock = self.work = 0.0
+
+    def differences(self) -> list[str]:
+        return []
 
     def send(self, make: Any) -> None:
         """Nothing is needed."""

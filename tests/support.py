@@ -1,8 +1,13 @@
-"""What tests share beside fixtures: a small network, and the runs of a store."""
+"""What tests share beside fixtures: a small network, its executions, and the runs of a store."""
 
 import keras
+import keras_tuner
 
 import actsearch
+from actsearch.records import Direction, ExecutionRequest, Objective
+from actsearch.training.execution import Executions, Trained
+
+ACCURACY = Objective("val_accuracy", Direction.MAX)
 
 
 def small_network(hp, space="relu_variants"):
@@ -19,6 +24,30 @@ def small_network(hp, space="relu_variants"):
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def compiled(model, loss="sparse_categorical_crossentropy", optimizer="adam"):
+    """A model, compiled as these tests want it."""
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    return model
+
+
+def request(activation="relu", *, execution=1, seed=5, epochs=3, **values) -> ExecutionRequest:
+    """One execution of a small network."""
+    return ExecutionRequest("0", execution, seed, epochs, {"activation": activation, **values})
+
+
+def run(data, *requests, build=small_network, objective=ACCURACY, **options) -> list[Trained]:
+    """What executions leave that run one after the other, as those of one search do."""
+    executions = Executions(build, data, objective, **options)
+    return [executions.run(each) for each in requests]
+
+
+def hyperparameters(activation) -> keras_tuner.HyperParameters:
+    """As a build function gets them for an activation."""
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"activation": activation}
+    return hp
 
 
 def runs_of(store, level=None) -> list:

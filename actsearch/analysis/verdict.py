@@ -16,6 +16,7 @@ from actsearch.analysis.evidence import Evidence
 from actsearch.analysis.findings import PRICES, Verdict
 from actsearch.analysis.labels import number_range
 from actsearch.analysis.outcomes import Action
+from actsearch.analysis.overlap import most_at_once
 from actsearch.analysis.prices import mean_price, pareto_front
 from actsearch.analysis.recommendation import recommend
 from actsearch.errors import UsageError
@@ -89,6 +90,11 @@ def _notes(case: Case) -> list[str]:
     notes = [f"Uses {which}, which every trial then in the running has ended; judged by {evidence.source} scores."]
     if any(e.execution > max(used) for t in evidence.search.trials for e in t.executions):
         notes.append(f"Executions after number {max(used)} are left out: not every trial has ended them.")
+    if (most := most_at_once(evidence.search)) > 1:
+        notes.append(
+            f"Up to {most} executions ran at the same time: where they shared a machine, they slowed each other down. "
+            "Compare training, CPU and inference times with care."
+        )
     if evidence.search.settings.get("matching") == "off":
         notes.append("Bare functions were compared: initializers and dropout were not matched to them.")
     if is_joint(evidence):

@@ -133,11 +133,13 @@ def search(
 def resume(
     directory: Annotated[Path, typer.Argument(help="The directory of a search that was ended.")],
     tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store, where it needs a password.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Another number of workers than it was begun with.")] = None,
+    address: Annotated[str | None, typer.Option(help="Another Ray cluster.")] = None,
 ) -> None:
     """Go on with a search where it ended."""
     from actsearch.cli.resume import run
 
-    raise typer.Exit(run(directory, tracking_uri))
+    raise typer.Exit(run(directory, tracking_uri, workers, address))
 
 
 @app.command()

@@ -7,8 +7,8 @@ from pathlib import Path
 from actsearch.errors import UsageError
 
 
-def run(directory: Path, tracking_uri: str | None) -> int:
-    """Goes on with the search in a directory; the exit status."""
+def run(directory: Path, tracking_uri: str | None, workers: int | None, address: str | None) -> int:
+    """Goes on with the search in a directory, on other workers where they are given; the exit status."""
     from typer.main import get_command
 
     from actsearch.cli.app import app
@@ -16,9 +16,14 @@ def run(directory: Path, tracking_uri: str | None) -> int:
     from actsearch.tracking.store import recorded_address
 
     begun = Ledger(directory).read().environment
-    address = recorded_address(begun, tracking_uri)
+    store = recorded_address(begun, tracking_uri)
     arguments = [*_arguments(begun["command"], directory), "--directory", str(directory.absolute())]
-    arguments += ["--tracking-uri", address.tracking_uri, "--experiment", address.experiment]
+    if workers is not None:
+        arguments = [*_without(arguments, "--workers", "--address", "--gpus-per-worker"), "--workers", str(workers)]
+        arguments += ["--address", address] if address else []
+    elif address is not None:
+        arguments = [*_without(arguments, "--address"), "--address", address]
+    arguments += ["--tracking-uri", store.tracking_uri, "--experiment", store.experiment]
     folder = Path(begun["working_directory"])
     if not folder.is_dir():
         raise UsageError(
@@ -38,3 +43,9 @@ def _arguments(command: str, directory: Path) -> list[str]:
             "it goes on where it ended."
         )
     return [argument for argument in arguments if argument != "--overwrite"]
+
+
+def _without(arguments: list[str], *options: str) -> list[str]:
+    """The arguments without these options and their values, which follow behind = or as the next argument."""
+    kept = [a for a in arguments if a.partition("=")[0] not in options or a in options]
+    return [a for a, before in zip(kept, ["", *kept], strict=False) if a not in options and before not in options]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
     "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
-    "screen", "workers", "address", "gpus_per_worker", "max_retries", "seed", "directory", "overwrite", "log_models",
-    "register", "tracking_uri", "experiment",
+    "screen", "address", "gpus_per_worker", "max_retries", "seed", "directory", "overwrite", "log_models", "register",
+    "tracking_uri", "experiment",
 )  # fmt: skip
 
 
@@ -32,7 +32,8 @@ def run(options: dict[str, Any]) -> int:
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
     timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
     isolated = (options["isolate"] or timeout is not None) and not options["workers"]
-    child = Child() if isolated else False  # it imports TensorFlow while this process does
+    child = Child() if isolated else False  # it imports TensorFlow while this process does, and so do workers
+    workers = _workers(options)
     load_tensorflow()
     from actsearch.data import load_data
     from actsearch.models.outputs import output_for
@@ -48,6 +49,7 @@ def run(options: dict[str, Any]) -> int:
         reporter=reporter,
         time_budget=seconds_of(options["time_budget"], "--time-budget"),
         isolate=child,
+        workers=workers,
         execution_timeout=timeout,
         **{name: options[name] for name in _TUNER_OPTIONS},
     )
@@ -64,6 +66,16 @@ def run(options: dict[str, Any]) -> int:
         return _interrupted(tuner)
     _show(result, as_json=options["json"])
     return 0
+
+
+def _workers(options: dict[str, Any]) -> Any:
+    """The workers that are asked for, started."""
+    num = options["workers"]
+    if num <= 0:
+        return num  # none; or less, which is refused
+    from actsearch.search.ray import RayCrew
+
+    return RayCrew(num, address=options["address"], gpus_each=options["gpus_per_worker"])
 
 
 def seconds_of(duration: str | None, option: str) -> float | None:

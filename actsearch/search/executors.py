@@ -18,18 +18,19 @@ class Executor(ABC):
     Only who uses it knows trials, ledger and MLflow: an executor gets plain requests and gives plain records.
 
     Attributes:
-        capacity: How many requests it takes at a time.
+        num_at_once: How many executions it runs at a time.
+        capacity: How many requests it takes at a time; those that are not run yet wait.
     """
 
-    capacity = 1
+    num_at_once = capacity = 1
 
     @abstractmethod
     def submit(self, request: ExecutionRequest) -> None:
         """Asks for one execution."""
 
     @abstractmethod
-    def next(self) -> Trained:
-        """Waits for one of the executions asked for to end; which one is in its record.
+    def next(self) -> Trained | None:
+        """Waits for one of the executions asked for to end; which one is in its record. None, now and then.
 
         Raises:
             UsageError: What makes the search meaningless; an execution that goes wrong is a FAILED record.

@@ -1,5 +1,6 @@
 """Where the executions of a search run: in this process, in a child process, or on workers."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,7 +8,11 @@ from functools import partial
 from actsearch.errors import UsageError
 from actsearch.search.executors import Executor, InProcess
 from actsearch.search.isolation import Isolated
+from actsearch.search.packing import packed_job
 from actsearch.search.process import Child
+from actsearch.search.ray import RayCrew
+from actsearch.search.remote import Crew, Remote
+from actsearch.search.shares import check_workers
 from actsearch.training.execution import Executions
 
 
@@ -21,23 +26,24 @@ class Place:
 
     isolate: bool | Child = False
     timeout: float | None = None
-    workers: int = 0
+    workers: int | Crew = 0
     address: str | None = None
     gpus_per_worker: float | None = None
     max_retries: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("workers", "max_retries"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise UsageError(f"{name} must be a whole number from 0 on, not {value!r}.")
+        if not isinstance(self.max_retries, int) or isinstance(self.max_retries, bool) or self.max_retries < 0:
+            raise UsageError(f"max_retries must be a whole number from 0 on, not {self.max_retries!r}.")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"execution_timeout must be above 0 seconds, not {self.timeout!r}.")
-        gpus = self.gpus_per_worker
-        if gpus is not None and not (gpus >= 0 and (gpus <= 1 or gpus == int(gpus))):
-            raise UsageError(f"gpus_per_worker must be a share of a GPU or a whole number of them, not {gpus!r}.")
-        if not self.workers and (self.address is not None or gpus is not None):
-            raise UsageError("address and gpus_per_worker are for workers: give their number too, workers=2.")
+        if self.workers:
+            os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # before this process builds its first model
+        check_workers(self.num_workers, self.address, self.gpus_per_worker)
+
+    @property
+    def num_workers(self) -> int:
+        """How many executions run at a time, where they run on workers."""
+        return self.workers.num if isinstance(self.workers, Crew) else self.workers
 
     def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
         """What runs the executions there.
@@ -50,13 +56,11 @@ class Place:
             UsageError: Workers cannot be had.
         """
         if self.workers:
-            from actsearch.search.ray import RayCrew
-            from actsearch.search.remote import Remote
-
-            crew = RayCrew(self.workers, address=self.address, gpus_each=self.gpus_per_worker)
-            for line in crew.differences() if self.address else ():
-                message(line)
-            return Remote(make, crew, timeout=self.timeout, max_retries=self.max_retries)
+            packed_job(make)  # what cannot be sent is told before anything starts
+            crew = self.workers
+            if isinstance(crew, int):
+                crew = RayCrew(crew, address=self.address, gpus_each=self.gpus_per_worker)
+            return Remote(make, crew, timeout=self.timeout, max_retries=self.max_retries, message=message)
         if self.isolate or self.timeout is not None:
             child = self.isolate if isinstance(self.isolate, Child) else None
             return Isolated(make, timeout=self.timeout, child=child)

@@ -57,7 +57,9 @@ class Proposals:
         trial = self._oracle.create_trial(f"{self._tuner_id}-{self._num_asked}")
         if trial.status != "RUNNING":
             raise StopIteration
-        return trial, self._described(trial)
+        described = self._described(trial)
+        self._oracle._record_values(trial)  # with what the build has added, before others are proposed
+        return trial, described
 
     @property
     def learns(self) -> bool:

@@ -11,7 +11,8 @@ class Queue:
 
     First executions go before all others: an oracle may wait for them. Of the others a worker gets those of trials
     whose model it has traced, then those that no worker has; and where there are neither, those of other workers:
-    tracing a model again is better than waiting.
+    tracing a model again is better than waiting. None is more than a seed ahead of the lowest that waits, so that all
+    trials have about the same number, whenever the search ends.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,8 @@ class Queue:
         """The request that a free worker gets; None where none waits."""
         if not self._waiting:
             return None
-        number = min(range(len(self._waiting)), key=lambda n: self._rank(self._waiting[n], worker))
+        lowest = min(request.execution for request in self._waiting)
+        number = min(range(len(self._waiting)), key=lambda n: self._rank(self._waiting[n], worker, lowest))
         request = self._waiting.pop(number)
         self._traced[request.trial_id].add(worker)
         return request
@@ -45,6 +47,6 @@ class Queue:
         waiting, self._waiting = self._waiting, []
         return waiting
 
-    def _rank(self, request: ExecutionRequest, worker: Hashable) -> tuple[bool, bool, bool, int]:
-        traced = self._traced[request.trial_id]
-        return request.execution > 1, worker not in traced, bool(traced), request.execution
+    def _rank(self, request: ExecutionRequest, worker: Hashable, lowest: int) -> tuple[bool, bool, bool, bool, int]:
+        traced, execution = self._traced[request.trial_id], request.execution
+        return execution > 1, execution > lowest + 1, worker not in traced, bool(traced), execution

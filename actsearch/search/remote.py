@@ -3,35 +3,32 @@
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from actsearch.errors import SearchFailedError
 from actsearch.records import ExecutionRequest
 from actsearch.search.executors import Executor, failed, is_out_of_memory
 from actsearch.search.queueing import Queue
-from actsearch.search.transport import Raised
+from actsearch.search.transport import Lost, Raised
 from actsearch.training.execution import Executions, Trained
 
 POLL_SECONDS = 0.5
 START_SECONDS = 600.0
-LOOKAHEAD = 64  # requests from which a worker that gets free may choose
+LOOKAHEAD = 64  # requests from which a worker that gets free may choose; they are mostly further executions
 _LOST_BEFORE_BEGIN = 3  # workers, one after the other, until the search is given up
 
 
-@dataclass(frozen=True)
-class Lost:
-    """In place of an answer: the worker is gone."""
-
-    reason: str
-
-
+@runtime_checkable
 class Crew(Protocol):
     """Processes that work for a search, wherever they are. Workers and calls are whatever names them."""
 
     num: int
+
+    def differences(self) -> list[str]:
+        """What is different on their machines, a line each."""
 
     def send(self, make: "partial[Executions]") -> None:
         """What workers need to begin goes to where they are."""
@@ -64,7 +61,7 @@ class _Call:
 
 
 class Remote(Executor):
-    """Runs executions on workers.
+    """Runs executions on workers; those that cannot begin are left out where others can.
 
     An execution whose worker is lost (killed, out of memory, its machine gone, or longer than `timeout` at it) is
     trained again on another worker, from the same seed with the same result; lost too often, it is FAILED.
@@ -74,27 +71,38 @@ class Remote(Executor):
         crew: The workers; closed with this.
         timeout: Seconds that an execution may take; without one, for ever.
         max_retries: How often an execution is trained again.
+        message: Hears what is different on the machines.
 
     Raises:
-        UsageError: On entering: something cannot be sent to the workers.
+        UsageError: On entering: something cannot be sent to the workers, or they cannot take it.
     """
 
     def __init__(
-        self, make: "partial[Executions]", crew: Crew, *, timeout: float | None = None, max_retries: int = 1
+        self,
+        make: "partial[Executions]",
+        crew: Crew,
+        *,
+        timeout: float | None = None,
+        max_retries: int = 1,
+        message: Callable[[str], None] = print,
     ) -> None:
-        self.capacity = crew.num + LOOKAHEAD
+        self.num_at_once, self.capacity = crew.num, crew.num + LOOKAHEAD
         self._make, self._crew = make, crew
         self._timeout = math.inf if timeout is None else timeout
-        self._max_retries = max_retries
+        self._max_retries, self._message = max_retries, message
         self._queue = Queue()
         self._free: list[Hashable] = []
         self._calls: dict[Hashable, _Call] = {}
         self._done: deque[Trained] = deque()
         self._num_lost: Counter[tuple[str, int]] = Counter()
         self._num_lost_before_begin = 0
+        self._has_begun = False
+        self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
         try:
+            for difference in self._crew.differences():
+                self._message(difference)
             self._crew.send(self._make)
             for _ in range(self._crew.num):
                 self._hire()
@@ -105,14 +113,19 @@ class Remote(Executor):
 
     def submit(self, request: ExecutionRequest) -> None:
         self._queue.add(request)
+        self._hand_out()
 
-    def next(self) -> Trained:
-        while not self._done:
+    def next(self) -> Trained | None:
+        if not self._done and self._error is None:
             self._hand_out()
             for name, answer in self._crew.answers(list(self._calls), POLL_SECONDS):
                 self._hear(self._calls.pop(name), answer)
             self._end_late_ones()
-        return self._done.popleft()
+        if self._done:
+            return self._done.popleft()
+        if self._error is not None:
+            raise self._error
+        return None
 
     def cancel(self) -> list[ExecutionRequest]:
         return self._queue.clear()
@@ -131,11 +144,14 @@ class Remote(Executor):
 
     def _hear(self, call: _Call, answer: Any) -> None:
         if isinstance(answer, Raised):
-            raise answer.error()
-        if isinstance(answer, Lost):
+            if call.request is None and self._has_begun:  # here it is, elsewhere it was not
+                self._replace(call, answer.message)
+            else:
+                self._error = answer.error()
+        elif isinstance(answer, Lost):
             self._replace(call, answer.reason)
         elif call.request is None:
-            self._num_lost_before_begin = 0
+            self._has_begun, self._num_lost_before_begin = True, 0
             self._free.append(call.worker)
         elif is_out_of_memory(answer.record):
             self._replace(call, answer.record.reason)
@@ -144,9 +160,10 @@ class Remote(Executor):
             self._done.append(answer)
 
     def _end_late_ones(self) -> None:
+        """Those that have answered by now have been heard; a worker may wait for its turn while others work."""
         now = time.monotonic()
         for name, call in list(self._calls.items()):
-            limit = START_SECONDS if call.request is None else self._timeout
+            limit = self._timeout if call.request is not None else math.inf if self._is_served else START_SECONDS
             if now - call.since > limit:
                 del self._calls[name]
                 self._replace(call, f"took longer than {limit:g} s")
@@ -158,10 +175,17 @@ class Remote(Executor):
         if call.request is None:
             self._num_lost_before_begin += 1
             if self._num_lost_before_begin > _LOST_BEFORE_BEGIN:
-                raise SearchFailedError(f"The workers of the search could not begin: {reason}.")
+                if not self._is_served and not self._calls:
+                    self._error = SearchFailedError(f"The workers of the search could not begin: {reason}.")
+                return
         else:
             self._try_again(call.request, call.started_at, reason)
         self._hire()
+
+    @property
+    def _is_served(self) -> bool:
+        """Whether a worker is there that has begun."""
+        return bool(self._free) or any(call.request is not None for call in self._calls.values())
 
     def _try_again(self, request: ExecutionRequest, started_at: float, reason: str) -> None:
         key = request.trial_id, request.execution

@@ -17,6 +17,8 @@ from actsearch.search.seeds import execution_seed
 from actsearch.search.settings import Settings
 from actsearch.training.execution import Trained
 
+_PROPOSED_AHEAD = 2  # trials for which nobody is free yet
+
 
 class Run:
     """One run of a search from its start to its end; what the book has already is not trained again.
@@ -60,18 +62,20 @@ class Run:
             KeyboardInterrupt: Somebody asked for the end; the executions that had begun are written down.
         """
         self._plan(self._proposals.planned)
-        while self._begin_more() or self._num_under_way:
+        while self._begin_more():
             trained = self._executor.next()
-            self._num_under_way -= 1
-            self._settle(trained)
+            if trained is not None:
+                self._num_under_way -= 1
+                self._settle(trained, is_new=True)
             self._look_up()
-        self._interruption.check()
+        if self._is_proposing or not self._allocation.finished:
+            self._interruption.check()
         if self._is_late:
             self._reporter.message("The time budget is used up; every trial that was begun has the same executions.")
         self._proposals.close(self._book.trials)
 
     def _look_up(self) -> None:
-        """After each execution: whether somebody asked for the end, or the time is used up."""
+        """Now and then: whether somebody asked for the end, or the time is used up."""
         if self._interruption.requested:
             self._num_under_way -= len(self._executor.cancel())
         elif not self._is_late and time.monotonic() > self._deadline:
@@ -91,7 +95,7 @@ class Run:
                 break
             known = self._book.recorded(*asked)
             if known is not None:
-                self._settle(Trained(known))
+                self._settle(Trained(known), is_new=False)
             else:
                 self._executor.submit(self._request(*asked))
                 self._num_under_way += 1
@@ -99,14 +103,18 @@ class Run:
 
     def _next(self) -> tuple[str, int] | None:
         """The trial and the number of the execution to begin next; a new trial's first one before all others."""
-        while self._is_proposing and (not self._proposals.learns or not self._untold):
+        while self._is_proposing and len(self._untold) < self._most_untold:
             if (found := next(self._proposals, None)) is None:
                 self._end_proposing()
             elif self._begin(*found):
                 return self._allocation.ask()
-        if self._is_proposing and not self._allocation.trials_may_join:
-            return None
-        return self._allocation.ask()
+        may_ask = self._allocation.trials_may_join and self._num_under_way < self._executor.num_at_once
+        return self._allocation.ask() if may_ask or not self._is_proposing else None
+
+    @property
+    def _most_untold(self) -> int:
+        """How many trials may be proposed whose first execution the oracle has not been told of."""
+        return 1 if self._proposals.learns else self._executor.num_at_once + _PROPOSED_AHEAD
 
     def _begin(self, trial: Any, record: TrialRecord) -> bool:
         """A trial is written down; whether it is to be trained."""
@@ -124,10 +132,9 @@ class Run:
         self._is_proposing = False
         self._plan(sum(not record.skipped for record in self._book.trials.values()))
 
-    def _settle(self, trained: Trained) -> None:
+    def _settle(self, trained: Trained, *, is_new: bool) -> None:
         """An execution ended, now or in an earlier part of the search."""
         record = trained.record
-        is_new = self._book.recorded(record.trial_id, record.execution) is None
         trial = self._book.add_execution(trained)
         if is_new:
             self._reporter.execution(trial, record)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from actsearch.errors import UsageError
+from actsearch.errors import ExecutionFailedError, UsageError
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,13 @@ class Raised:
         return self.kind.__new__(self.kind, self.message)
 
 
+@dataclass(frozen=True)
+class Lost:
+    """In place of an answer: who was asked is gone."""
+
+    reason: str
+
+
 def answered(work: Callable[[], Any]) -> Any:
     """What the work gives; where it says that the search is meaningless, or is interrupted, that as `Raised`."""
     try:
@@ -80,11 +87,11 @@ def begun(make: Callable[[], Any]) -> Any:
 
     Raises:
         UsageError: It fails.
-        MemoryError: No fault of what was sent.
+        MemoryError, ExecutionFailedError: No fault of what was sent.
     """
     try:
         return make()
-    except (MemoryError, UsageError):
+    except (MemoryError, ExecutionFailedError, UsageError):
         raise
     except Exception as error:
         raise UsageError(

@@ -27,6 +27,7 @@ from actsearch.search.process import Child
 from actsearch.search.progress import Lines, Reporter
 from actsearch.search.proposals import Proposals, screened
 from actsearch.search.recording import Recording
+from actsearch.search.remote import Crew
 from actsearch.search.result import SearchResult, failure
 from actsearch.search.resuming import changed_versions, check_same_search
 from actsearch.search.running import Run
@@ -68,7 +69,7 @@ class ActivationTuner(keras_tuner.Tuner):
         isolate: Whether executions run in a child process: what ends it, such as memory that runs out, fails one
             execution and not the search. (Or a `Child` that was started before.)
         execution_timeout: Seconds that an execution may take, in a child process.
-        workers: How many processes train at a time, on Ray; 0 for this process alone. The result is the same.
+        workers: How many processes train at a time, on Ray; 0 for none but this one.
         address: A Ray cluster that the workers are on, `auto` or HOST:PORT; this machine if left out.
         gpus_per_worker: GPUs of each worker, also a share of one; equal shares of all if left out.
         max_retries: How often an execution is trained again whose worker was lost.
@@ -117,7 +118,7 @@ class ActivationTuner(keras_tuner.Tuner):
         health: bool = True,
         isolate: bool | Child = False,
         execution_timeout: float | None = None,
-        workers: int = 0,
+        workers: int | Crew = 0,
         address: str | None = None,
         gpus_per_worker: float | None = None,
         max_retries: int = 1,
@@ -277,7 +278,7 @@ class ActivationTuner(keras_tuner.Tuner):
         settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
         if self._register:
             settings["register"] = self._register
-        return describe_search(self._discovery, self._objective, settings, data, workers=self._place.workers)
+        return describe_search(self._discovery, self._objective, settings, data, workers=self._place.num_workers)
 
     def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
         def build(hp: Any) -> Any:

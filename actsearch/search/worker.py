@@ -49,7 +49,8 @@ class Worker:
         self, place: tuple[Sequence[str], str], setting: bytes, num_threads: int, open_job: Callable[[], Any]
     ) -> None:
         folders, folder = place
-        sys.path[:] = [*sys.path, *(other for other in folders if other not in sys.path)]
+        there = [other for other in folders if Path(other).exists()]
+        sys.path[:] = [*there, *(other for other in sys.path if other not in there)]
         if Path(folder).is_dir():
             os.chdir(folder)
         found = pickle.loads(setting)

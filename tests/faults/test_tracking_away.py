@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
-from outage import Proxy, Server, contents, execution, free_port, search_record, statuses, trial
+from outage import Proxy, contents, execution, search_record, statuses, trial
+from servers import Server, free_port
 from support import small_network
 
 import actsearch

@@ -49,3 +49,11 @@ def test_what_is_tried_again_goes_first_and_what_is_cleared_is_given_back():
     assert taken(made, "w") == ("c", 2)
     assert [r.trial_id for r in made.clear()] == ["a", "b"]
     assert taken(made, "w") is None
+
+
+def test_no_execution_is_more_than_a_seed_ahead_of_the_lowest_that_waits():
+    made = queue(("a", 1), ("b", 1))
+    assert [taken(made, "one"), taken(made, "other")] == [("a", 1), ("b", 1)]
+    for pair in (("a", 2), ("b", 2), ("a", 3), ("b", 3), ("a", 4), ("b", 4)):
+        made.add(request(*pair))
+    assert [taken(made, "one") for _ in range(4)] == [("a", 2), ("a", 3), ("b", 2), ("b", 3)]

@@ -1,6 +1,7 @@
 """Workers as the search sees them, played by a crew that answers, loses workers and hangs as it is told."""
 
 import itertools
+import time
 from collections import deque
 
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from actsearch.errors import SearchFailedError, UsageError
 from actsearch.records import ExecutionRecord, ExecutionRequest, Status
 from actsearch.search import remote
-from actsearch.search.remote import LOOKAHEAD, Lost, Remote
-from actsearch.search.transport import Raised
+from actsearch.search.remote import LOOKAHEAD, Remote
+from actsearch.search.transport import Lost, Raised
 from actsearch.training.execution import Trained
 
 
@@ -33,6 +34,9 @@ class Played:
         self.names, self.calls = itertools.count(), {}
         self.fired, self.ran, self.closed = [], [], False
 
+    def differences(self):
+        return ["one has other versions"]
+
     def send(self, make):
         pass
 
@@ -53,7 +57,7 @@ class Played:
         return name
 
     def answers(self, calls, seconds):
-        done = [name for name in calls if self.calls[name] != "hangs"][:1]
+        done = [name for name in calls if self.calls[name] != "hangs"]
         return [(name, self.calls.pop(name)) for name in done]
 
     def fire(self, worker):
@@ -67,7 +71,14 @@ def results(crew, *requests, **options):
     with Remote(None, crew, **options) as executor:
         for each in requests:
             executor.submit(each)
-        return [executor.next().record for _ in requests]
+        return [ended(executor).record for _ in requests]
+
+
+def ended(executor):
+    """What the next execution leaves; `next` may come back without one, now and then."""
+    while (trained := executor.next()) is None:
+        pass
+    return trained
 
 
 def test_what_is_asked_for_comes_back_and_the_crew_is_closed():
@@ -142,10 +153,48 @@ def test_the_first_worker_works_while_others_begin():
     assert {worker for worker, *_ in crew.ran} == {"worker 0"}
 
 
+def test_workers_that_cannot_begin_end_no_search_in_which_others_can(monkeypatch):
+    monkeypatch.setattr(remote, "START_SECONDS", 0.01)
+    requests = [request(execution=n) for n in range(1, 9)]
+    lost = Played(4, begins=[None, *[Lost("broken")] * 20])
+    assert len(results(lost, *requests)) == 8
+    assert len(lost.fired) <= 3 + 3
+    hanging = Played(4, begins=[None, "hangs", "hangs", "hangs"])
+    assert len(results(hanging, *requests)) == 8
+    unfit = Played(2, begins=[None, Raised(UsageError, "no module named mine")])
+    assert len(results(unfit, *requests)) == 8
+
+
+def test_what_has_ended_in_time_is_taken_before_others_are_ended_as_late():
+    crew = Played(2, plays=["hangs", trained, trained])
+    with Remote(None, crew, timeout=0.05, max_retries=0) as executor:
+        executor.next()  # both workers begin
+        executor.submit(request("hangs"))
+        executor.submit(request("ends"))
+        time.sleep(0.1)  # the search was busy
+        found = {r.trial_id: r.status for r in (ended(executor).record, ended(executor).record)}
+    assert found == {"hangs": Status.FAILED, "ends": Status.COMPLETED}
+
+
+def test_what_ended_before_is_given_before_an_error_is_raised():
+    crew = Played(2, plays=[trained, Raised(UsageError, "no such metric")])
+    with pytest.raises(UsageError), Remote(None, crew) as executor:
+        executor.submit(request("a"))
+        executor.submit(request("b"))
+        assert ended(executor).record.trial_id == "a"
+        ended(executor)
+
+
+def test_what_is_different_on_the_machines_is_told():
+    messages = []
+    with Remote(None, Played(1), message=messages.append):
+        assert messages == ["one has other versions"]
+
+
 def test_cancelling_gives_back_what_was_not_begun():
     crew = Played(1)
     with Remote(None, crew) as executor:
         for trial in "abc":
             executor.submit(request(trial))
-        executor.next()
+        ended(executor)
         assert [r.trial_id for r in executor.cancel()] == ["b", "c"]

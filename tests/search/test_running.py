@@ -1,12 +1,13 @@
 """The loop of a search with executors that have several executions under way, and end them in any order."""
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 from support import small_network
 
-from actsearch.ledger import Ledger
+from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status
 from actsearch.search.book import Book
 from actsearch.search.describe import describe_search
@@ -33,7 +34,7 @@ class Shuffled(Executor):
     """Ends any of the executions that it has begun, of which there are at most `num`; scores follow from what is asked."""
 
     def __init__(self, num=1, ahead=0, seed=0, at_end=lambda executor: None):
-        self.capacity, self.num = num + ahead, num
+        self.capacity, self.num_at_once = num + ahead, num
         self.waiting, self.begun, self.requests = [], [], []
         self.draw, self.at_end = random.Random(seed), at_end
 
@@ -43,7 +44,9 @@ class Shuffled(Executor):
         self.requests.append((request.trial_id, request.execution))
 
     def next(self):
-        while self.waiting and len(self.begun) < self.num:
+        if self.draw.random() < 0.2:
+            return None
+        while self.waiting and len(self.begun) < self.num_at_once:
             self.begun.append(self.waiting.pop(self.draw.randrange(len(self.waiting))))
         request = self.begun.pop(self.draw.randrange(len(self.begun)))
         self.at_end(self)
@@ -80,8 +83,10 @@ def search(executor, folder, *, oracle="grid", build=small_network, interruption
     made = make_oracle(oracle, ACCURACY, space=discovery.hyperparameters, max_trials=numbers["max_trials"], epochs=9)
     made._set_project_dir(str(folder), "oracle")
     made.max_consecutive_failed_trials, made.verbose = float("inf"), 0
-    ledger = Ledger(folder, create=True)
-    ledger.append_search(describe_search(discovery, ACCURACY, settings.plain(), {}))
+    known = (folder / FILE_NAME).exists()
+    ledger = Ledger(folder, create=not known)
+    if not known:
+        ledger.append_search(describe_search(discovery, ACCURACY, settings.plain(), {}))
     book = Book(ledger, folder, ACCURACY)
     proposals = Proposals(made, discovery, "tuner", build=build)
     interruption = interruption or Interruption(print)
@@ -97,8 +102,17 @@ def told(record):
     ]
 
 
+def with_more(hp):
+    """Each layer's width is a hyperparameter that is there if the layer is."""
+    for number in range(hp.Int("layers", 1, 3)):
+        hp.Int(f"units_{number}", 8, 16, step=8)
+    return small_network(hp, {"activations": ["relu", "tanh"]})
+
+
 CASES = {
     "fixed": {},
+    "conditional grid": {"build": with_more, "max_trials": 40, "executions": 1},
+    "conditional random": {"build": with_more, "oracle": "random", "max_trials": 25, "executions": 1},
     "race": {"allocation": "race"},
     "halving": {"allocation": "halving"},
     "random": {"oracle": "random", "build": network},
@@ -120,6 +134,44 @@ def test_the_result_is_the_same_however_many_are_under_way(case, tmp_path):
     assert sum(len(executions) for *_, executions in alone[0]) > 10
     for number, shape in enumerate([{"num": 2}, {"num": 4, "ahead": 64}, {"num": 50, "ahead": 64, "seed": 3}]):
         assert outcome(str(number), **shape) == alone
+
+
+@pytest.mark.parametrize("case", ["conditional grid", "bayesian", "race"])
+def test_it_goes_on_with_another_number_under_way(case, tmp_path):
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    whole.mkdir()
+    other.mkdir()
+    record, _ = search(Shuffled(), whole, **CASES[case])
+    interruption = Interruption(print)
+
+    def ask(executor):
+        interruption.requested = len(executor.requests) > 12
+
+    with pytest.raises(KeyboardInterrupt):
+        search(Shuffled(num=4, ahead=8, at_end=ask), other, interruption=interruption, **CASES[case])
+    before = Ledger(other).read()
+    assert 0 < sum(len(t.executions) for t in before.trials) < sum(len(t.executions) for t in record.trials)
+    shutil.rmtree(other / "oracle")
+    gone_on, _ = search(Shuffled(num=2, seed=5), other, **CASES[case])
+    assert told(gone_on) == told(record)
+
+
+def test_an_interruption_amid_the_last_execution_loses_nothing(tmp_path):
+    interruption = Interruption(print)
+
+    def ask(executor):
+        interruption.requested = len(executor.requests) == 8 * 3
+
+    record, _ = search(Shuffled(at_end=ask), tmp_path, interruption=interruption, oracle="random", build=network)
+    assert sum(len(t.executions) for t in record.trials) == 24
+
+
+def test_no_trial_is_proposed_long_before_somebody_is_free(tmp_path):
+    executor = Shuffled(num=2, ahead=64)
+    waiting = []
+    executor.at_end = lambda e: waiting.append(sum(r.execution == 1 for r in e.waiting))
+    search(executor, tmp_path, oracle="random", build=network, max_trials=20)
+    assert max(waiting) <= 3  # of four that the oracle has not been told of
 
 
 def test_all_take_part_while_an_oracle_waits_for_a_score(tmp_path):

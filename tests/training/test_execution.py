@@ -2,30 +2,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import small_network
+from support import hyperparameters, request, run, small_network
 
 import actsearch
 from actsearch.errors import UnknownNameError, UsageError
-from actsearch.records import Direction, ExecutionRequest, Objective, Status
+from actsearch.records import Direction, Objective, Status
 from actsearch.training.data import TrainingData
-from actsearch.training.execution import Executions
-
-ACCURACY = Objective("val_accuracy", Direction.MAX)
-
-
-def request(activation="relu", *, execution=1, seed=5, epochs=3, **values) -> ExecutionRequest:
-    return ExecutionRequest("0", execution, seed, epochs, {"activation": activation, **values})
-
-
-@pytest.fixture
-def data(digits):
-    x, y = digits
-    return TrainingData(x[:300], y[:300], (x[300:450], y[300:450]), (x[450:], y[450:]))
-
-
-def run(data, *requests, build=small_network, objective=ACCURACY, **options):
-    executions = Executions(build, data, objective, **options)
-    return [executions.run(each) for each in requests]
 
 
 def test_an_execution_is_measured(data):
@@ -57,14 +39,6 @@ def test_the_weights_are_those_of_the_best_epoch(data):
     assert model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] == pytest.approx(
         trained.record.score, abs=1e-6
     )
-
-
-def hyperparameters(activation):
-    import keras_tuner
-
-    hp = keras_tuner.HyperParameters()
-    hp.values = {"activation": activation}
-    return hp
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(data):

@@ -4,38 +4,11 @@ import weakref
 from dataclasses import replace
 
 import keras
-import keras_tuner
 import numpy as np
 import pytest
-from support import small_network
+from support import hyperparameters, request, run, small_network
 
-from actsearch.records import Direction, ExecutionRequest, Objective
-from actsearch.training.data import TrainingData
-from actsearch.training.execution import Executions
 from actsearch.training.preparing import Workshop
-
-ACCURACY = Objective("val_accuracy", Direction.MAX)
-
-
-def request(activation="relu", *, execution=1, seed=5, epochs=3, **values) -> ExecutionRequest:
-    return ExecutionRequest("0", execution, seed, epochs, {"activation": activation, **values})
-
-
-@pytest.fixture
-def data(digits):
-    x, y = digits
-    return TrainingData(x[:300], y[:300], (x[300:450], y[300:450]), (x[450:], y[450:]))
-
-
-def run(data, *requests, build=small_network, objective=ACCURACY, **options):
-    executions = Executions(build, data, objective, **options)
-    return [executions.run(each) for each in requests]
-
-
-def hyperparameters(activation):
-    hp = keras_tuner.HyperParameters()
-    hp.values = {"activation": activation}
-    return hp
 
 
 @pytest.mark.parametrize("activation", ["relu", "prelu", "selu"])

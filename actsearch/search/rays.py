@@ -1,0 +1,141 @@
+"""Ray itself: started for a search and ended with it, or joined where it runs already."""
+
+import logging
+import os
+import re
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from actsearch.errors import SearchFailedError, UsageError
+
+_FOLDER = "actsearch-ray-{}-"  # with the process that it belongs to
+_LONGEST_ROOT = 20  # characters: Ray puts sockets below the folder, whose paths may have 103
+_LONGEST_REASON = 300
+_QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
+
+
+def import_ray() -> Any:
+    """The package.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(
+            "Workers run on Ray, which is not installed. Install it with the extra: "
+            'pip install "actsearch[ray]", or leave workers and address out.'
+        ) from error
+    return ray
+
+
+def start_ray(num_cores: int) -> Path:
+    """Starts Ray for this process: on 127.0.0.1, without dashboard, with token authentication.
+
+    Returns:
+        The folder of its own files, for `end_ray`.
+
+    Raises:
+        SearchFailedError: It does not start.
+    """
+    _remove_orphans()
+    root = tempfile.gettempdir()
+    root = "/tmp" if len(root) > _LONGEST_ROOT and Path("/tmp").is_dir() else root
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER.format(os.getpid()), dir=root))
+    try:
+        with _process_kept():
+            import_ray().init(
+                "local",
+                num_cpus=num_cores,
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(folder),
+                **_QUIET,
+            )
+    except Exception as error:
+        end_ray(folder)
+        raise SearchFailedError(
+            f"Ray did not start ({told(error)}). Its files go to {root}: there must be room, and sockets allowed. "
+            "TMPDIR names another folder; or search without workers."
+        ) from error
+    return folder
+
+
+def join_ray(address: str) -> None:
+    """Joins a cluster that is there.
+
+    Raises:
+        UsageError: It is not.
+    """
+    ray = import_ray()
+    try:
+        with _process_kept(mode=True):
+            ray.init(address, **_QUIET)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise UsageError(
+            f"There is no Ray cluster at {address} that can be joined ({told(error)}). Start one with "
+            "`ray start --head`, and give its address as HOST:PORT, or leave the address out."
+        ) from error
+
+
+def end_ray(folder: Path | None) -> None:
+    """Leaves Ray, and ends it where it was started here.
+
+    Args:
+        folder: What `start_ray` gave; None for a cluster that was joined.
+    """
+    with _process_kept(mode=True):
+        import_ray().shutdown(wait_for_processes=folder is not None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def told(error: BaseException) -> str:
+    """An error of Ray's in one line, without ids and addresses; of a traceback its end."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
+    if any("Traceback" in line for line in lines):
+        lines = lines[-1:]
+    text = re.sub(r"\x1b\[\d+m", "", " ".join(lines)) or type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."
+
+
+def _remove_orphans() -> None:
+    """Deletes the folders of processes that were killed."""
+    for folder in {Path("/tmp"), Path(tempfile.gettempdir())}:
+        for found in folder.glob(_FOLDER.format("*") + "*"):
+            owner = re.match(_FOLDER.format(r"(\d+)"), found.name)
+            if owner and not psutil.pid_exists(int(owner[1])):
+                shutil.rmtree(found, ignore_errors=True)
+
+
+@contextmanager
+def _process_kept(*, mode: bool = False) -> Iterator[None]:
+    """Ray takes SIGTERM for itself and leaves settings behind; its files are nobody else's.
+
+    Args:
+        mode: Whether the user's mode of authentication holds: for a cluster of our own it is always the token.
+    """
+    before = os.environ.get("RAY_AUTH_MODE")
+    if not mode:
+        os.environ.pop("RAY_AUTH_MODE", None)
+    mask = os.umask(0o077)
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+        if in_main:
+            signal.signal(signal.SIGTERM, handler)
+        os.environ.pop("RAY_AUTH_MODE", None)
+        if before is not None:
+            os.environ["RAY_AUTH_MODE"] = before
