@@ -66,8 +66,7 @@ class ActivationTuner(keras_tuner.Tuner):
         screen: Whether each trial is looked at before it is trained: `off`, `report` what makes its training
             hopeless, or `skip` such trials (never the baseline).
         health: Whether the first execution of each trial is diagnosed at its first and last epoch.
-        isolate: Whether executions run in a child process: what ends it, such as memory that runs out, fails one
-            execution and not the search. (Or a `Child` that was started before.)
+        isolate: Whether executions run in a child process: what ends it fails one execution and not the search.
         execution_timeout: Seconds that an execution may take, in a child process.
         workers: How many processes train at a time, on Ray; 0 for none but this one.
         address: A Ray cluster that the workers are on, `auto` or HOST:PORT; this machine if left out.
@@ -231,8 +230,8 @@ class ActivationTuner(keras_tuner.Tuner):
         changed = self._changed_since_its_begin(search)
         recording = Recording(directory, self._address, message=reporter.message)
         interruption = Interruption(reporter.message)
-        executing = self._place.executor(make, reporter.message)
-        with executing as executor, recording.of(search) as ledger, interruption.watching():
+        place = self._place.executor(make, reporter.message)
+        with place as executor, recording.of(search) as ledger, interruption.watching():
             book = Book(ledger, directory, self._objective)
             reporter.begin(search, str(directory))
             if book.num_recorded:
