@@ -17,7 +17,7 @@ from actsearch.training.execution import Executions, Trained
 
 POLL_SECONDS = 0.5
 START_SECONDS = 600.0
-LOOKAHEAD = 64  # requests from which a worker that gets free may choose; they are mostly further executions
+LOOKAHEAD = 4096  # requests from which a worker that gets free may choose
 _LOST_BEFORE_BEGIN = 3  # workers, one after the other, until the search is given up
 
 

@@ -18,6 +18,7 @@ from actsearch.search.settings import Settings
 from actsearch.training.execution import Trained
 
 _PROPOSED_AHEAD = 2  # trials for which nobody is free yet
+_MOST_ASKED = 32  # executions, before what has ended is looked at
 
 
 class Run:
@@ -88,7 +89,8 @@ class Run:
 
     def _begin_more(self) -> bool:
         """Asks for executions until enough are under way; whether any is."""
-        while self._num_under_way < self._executor.capacity and not self._interruption.requested:
+        enough = max(self._executor.num_at_once, self._num_under_way + _MOST_ASKED)  # nobody waits until all is asked
+        while self._num_under_way < min(enough, self._executor.capacity) and not self._interruption.requested:
             asked = self._next()
             self._book.add_decisions(self._allocation.decisions)
             if asked is None:
