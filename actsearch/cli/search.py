@@ -27,13 +27,10 @@ def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
     from actsearch.cli.progress import reporter_for
     from actsearch.quiet import load_tensorflow
-    from actsearch.search.process import Child
 
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
     timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
-    isolated = (options["isolate"] or timeout is not None) and not options["workers"]
-    child = Child() if isolated else False  # it imports TensorFlow while this process does, and so do workers
-    workers = _workers(options)
+    processes = _processes(options, timeout)  # they import TensorFlow while this one does
     load_tensorflow()
     from actsearch.data import load_data
     from actsearch.models.outputs import output_for
@@ -48,9 +45,8 @@ def run(options: dict[str, Any]) -> int:
         objective=options["objective"] or output.objective,
         reporter=reporter,
         time_budget=seconds_of(options["time_budget"], "--time-budget"),
-        isolate=child,
-        workers=workers,
         execution_timeout=timeout,
+        **processes,
         **{name: options[name] for name in _TUNER_OPTIONS},
     )
     try:
@@ -68,14 +64,18 @@ def run(options: dict[str, Any]) -> int:
     return 0
 
 
-def _workers(options: dict[str, Any]) -> Any:
-    """The workers that are asked for, started."""
+def _processes(options: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+    """The child process or the workers that are to train, started."""
     num = options["workers"]
-    if num <= 0:
-        return num  # none; or less, which is refused
-    from actsearch.search.ray import RayCrew
+    if num > 0:
+        from actsearch.search.ray import RayCrew
 
-    return RayCrew(num, address=options["address"], gpus_each=options["gpus_per_worker"])
+        return {"workers": RayCrew(num, address=options["address"], gpus_each=options["gpus_per_worker"])}
+    if options["isolate"] or timeout is not None:
+        from actsearch.search.process import Child
+
+        return {"isolate": Child(), "workers": num}
+    return {"workers": num}  # none; or less, which is refused
 
 
 def seconds_of(duration: str | None, option: str) -> float | None:

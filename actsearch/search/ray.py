@@ -97,21 +97,19 @@ class RayCrew:
             UsageError: What was registered here cannot be sent.
             SearchFailedError: There is no room for it.
         """
-        import cloudpickle  # type: ignore[import-untyped]
-
         from actsearch.search.setting import Setting
 
         setting = Setting.here()
         packed_setting(setting)
         try:
-            job = self._ray.put(make)
+            parts = [partial(_opened, [self._ray.put(part)]) for part in (setting, make)]
         except self._ray.exceptions.RayError as error:
             raise SearchFailedError(
                 f"The data does not fit into Ray's object store ({told(error)}). It needs its size on each machine, in "
                 "/dev/shm: make that larger, or search without workers."
             ) from error
         place = (list(sys.path), str(Path.cwd()))
-        self._job = (place, cloudpickle.dumps(setting), self.share.cores, partial(_opened, [job]))
+        self._job = (place, self.share.cores, *parts)
 
     def hire(self) -> Any:
         return self._fresh.pop() if self._fresh else self._made()

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ import psutil
 from actsearch.errors import SearchFailedError, UsageError
 
 _FOLDER = "actsearch-ray-{}-"  # with the process that it belongs to
-_LONGEST_ROOT = 20  # characters: Ray puts sockets below the folder, whose paths may have 103
+_LONGEST_ROOT = 18  # characters: Ray puts sockets below the folder, whose paths may have 103
 _LONGEST_REASON = 300
+_KNOCK_SECONDS = 10.0
 _QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -58,7 +60,7 @@ def start_ray(num_cores: int) -> Path:
                 num_cpus=num_cores,
                 include_dashboard=False,
                 _node_ip_address="127.0.0.1",
-                _temp_dir=str(folder),
+                _temp_dir=str(folder / "r"),  # which Ray opens to everybody
                 **_QUIET,
             )
     except Exception as error:
@@ -78,9 +80,10 @@ def join_ray(address: str) -> None:
     """
     ray = import_ray()
     try:
+        _knock(address)
         with _process_kept(mode=True):
             ray.init(address, **_QUIET)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UsageError(
             f"There is no Ray cluster at {address} that can be joined ({told(error)}). Start one with "
             "`ray start --head`, and give its address as HOST:PORT, or leave the address out."
@@ -106,6 +109,13 @@ def told(error: BaseException) -> str:
         lines = lines[-1:]
     text = re.sub(r"\x1b\[\d+m", "", " ".join(lines)) or type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."
+
+
+def _knock(address: str) -> None:
+    """Raises an OSError where nobody listens at HOST:PORT: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
 
 
 def _remove_orphans() -> None:

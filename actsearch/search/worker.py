@@ -1,7 +1,6 @@
 """A worker of a search: a process of Ray's that runs executions, one after the other, as they are asked for."""
 
 import os
-import pickle
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,19 +25,19 @@ class Worker:
 
         self._executions: Any = None
 
-    def begin(self, place: tuple[Sequence[str], str], setting: bytes, num_threads: int, open_job: Any) -> Any:
+    def begin(self, place: tuple[Sequence[str], str], num_threads: int, open_setting: Any, open_job: Any) -> Any:
         """Gets ready.
 
         Args:
             place: The search's module path and its working directory, where it is here too.
-            setting: What the search's process had set.
             num_threads: TensorFlow's threads, where the search's process left them to TensorFlow.
-            open_job: Gives the call that makes the executions; it cannot be opened before the rest is done.
+            open_setting: Gives what the search's process had set; it needs the module path.
+            open_job: Gives the call that makes the executions; it needs the setting.
 
         Returns:
             None, or `Raised`.
         """
-        begin = partial(self._begin, place, setting, num_threads, open_job)
+        begin = partial(self._begin, place, num_threads, open_setting, open_job)
         return answered(partial(begun, begin))
 
     def run(self, request: Any) -> Any:
@@ -46,14 +45,18 @@ class Worker:
         return answered(partial(self._executions.run, request))
 
     def _begin(
-        self, place: tuple[Sequence[str], str], setting: bytes, num_threads: int, open_job: Callable[[], Any]
+        self,
+        place: tuple[Sequence[str], str],
+        num_threads: int,
+        open_setting: Callable[[], Any],
+        open_job: Callable[[], Any],
     ) -> None:
         folders, folder = place
         there = [other for other in folders if Path(other).exists()]
         sys.path[:] = [*there, *(other for other in sys.path if other not in there)]
         if Path(folder).is_dir():
             os.chdir(folder)
-        found = pickle.loads(setting)
-        within, between = found.threads
-        replace(found, threads=(within or num_threads, between or num_threads)).take_up()
+        setting = open_setting()
+        within, between = setting.threads
+        replace(setting, threads=(within or num_threads, between or num_threads)).take_up()
         self._executions = open_job()()

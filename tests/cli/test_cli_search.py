@@ -265,3 +265,20 @@ def test_a_directory_with_another_search_is_status_2(program, store):
 
 def test_an_option_that_there_is_not_is_status_2(program):
     assert program("search", "--epoch", 3)[0] == 2
+
+
+def test_a_search_is_resumed_on_other_workers(program, store, monkeypatch):
+    """What was asked for of workers is replaced, in whatever way it was written."""
+    import actsearch.cli.resume as resume
+
+    begun = "actsearch search --workers=4 --epochs 1 --address there:6379 --executions 1 --gpus-per-worker 0.5 relu_variants"
+    assert resume._without(begun.split(), "--workers", "--address", "--gpus-per-worker") == (
+        ["actsearch", "search", "--epochs", "1", "--executions", "1", "relu_variants"]
+    )
+    assert program("search", *QUICK)[0] == 0
+    status, _, err = program("resume", "found", "--workers", 0)
+    assert status == 0
+    assert "going on after 5 executions" in err
+    status, _, err = program("resume", "found", "--address", "there:1")
+    assert status == 2
+    assert "give their number too, workers=2" in err
