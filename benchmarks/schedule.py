@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from workers import mlp
 
 import actsearch
 from actsearch.ledger import Ledger
@@ -99,7 +100,7 @@ def durations_of(folder: Path) -> Durations:
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype("float32"), y.astype("int32")
     tuner = actsearch.ActivationTuner(
-        network, executions=4, epochs=10, directory=folder, tracking_uri=f"sqlite:///{folder.parent / 'mlflow.db'}",
+        mlp, executions=4, epochs=10, directory=folder, tracking_uri=f"sqlite:///{folder.parent / 'mlflow.db'}",
         reporter=Silent(),
     )  # fmt: skip
     found = tuner.search(x[:1397], y[:1397], validation_data=(x[1397:], y[1397:]))
@@ -111,17 +112,6 @@ def durations_in(trial: TrialRecord) -> list[tuple[float, float]]:
     whole = [e.ended_at - e.started_at for e in trial.completed]
     traced = sum(e.resources.trace_seconds for e in trial.completed if e.resources)
     return [(traced, seconds - traced * (number == 0)) for number, seconds in enumerate(whole)]
-
-
-def network(hp: Any, space: Any = "everything") -> keras.Model:
-    """Three layers of 64."""
-    activation = actsearch.choose(hp, space)
-    layers: list[Any] = [keras.Input((64,))]
-    for _ in range(3):
-        layers += [keras.layers.Dense(64, kernel_initializer=activation.initializer()), activation.layer()]
-    model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
 
 
 def many(hp: Any) -> keras.Model:
