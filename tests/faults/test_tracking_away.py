@@ -1,5 +1,7 @@
 """MLflow goes away at the start, in the middle or at the end of a search; in the end it has everything once."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -178,9 +180,9 @@ def test_a_search_goes_on_without_a_server(digits, store, local):
 
 
 KILLED = """
-import os, signal, sys
-sys.path.insert(0, {folder!r})
-from outage import *
+import os, signal, time
+from pathlib import Path
+from outage import execution, search_record, trial
 from actsearch.search.recording import Recording
 from actsearch.tracking.store import StoreAddress
 with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
@@ -201,8 +203,10 @@ KILL_ITS_FOLLOWER = """
 
 
 def killed_search(local, then="pass") -> None:
-    code = KILLED.format(folder=str(Path(__file__).parent), uri=local.tracking_uri, then=then)
-    subprocess.run([sys.executable, "-c", "from pathlib import Path" + code], check=False)
+    code = KILLED.format(uri=local.tracking_uri, then=then)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
+    assert ended.returncode == -signal.SIGKILL
 
 
 def test_a_killed_search_is_closed_and_goes_on_later(store, tmp_path, local):
