@@ -1,0 +1,99 @@
+"""The process of a search ends, or the one that draws it; in the end MLflow has everything once."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from untrained import KEYS, Searching, contents, drawn, execution, followers, statuses, undisturbed
+
+from actsearch.errors import TrackingError
+from actsearch.tracking.sync import sync
+
+pytestmark = pytest.mark.slow
+
+
+KILLED = """
+import os, signal, time
+from pathlib import Path
+from untrained import execution, search_record, trial
+from actsearch.search.recording import Recording
+from actsearch.tracking.store import StoreAddress
+with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
+    for number in (0, 1):
+        ledger.append_trial(trial(number))
+    ledger.append_execution(execution(0, 1))
+    {then}
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+KILL_ITS_FOLLOWER = """
+    import psutil, sqlite3
+    while sqlite3.connect("mlflow.db").execute("SELECT count(*) FROM runs").fetchone()[0] < 4:
+        time.sleep(0.05)
+    psutil.Process().children()[0].kill()
+"""
+
+
+def killed_search(local, then="pass") -> None:
+    code = KILLED.format(uri=local.tracking_uri, then=then)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def test_a_killed_search_is_closed_and_goes_on_later(store, tmp_path, local):
+    killed_search(local)
+    sync("found")  # its follower may be at it still
+    expected = dict.fromkeys(KEYS, "KILLED") | {("execution", "0", "1"): "FINISHED"}
+    assert statuses(store, "local") == expected
+    search = Searching(local)
+    search.run(lambda: search.ledger.append_execution(execution(1, 1)), search.seed(2))
+    assert set(statuses(store, "local").values()) == {"FINISHED"}
+    assert contents(store, "local") == undisturbed("found", store, tmp_path)
+
+
+def test_a_search_that_was_killed_with_its_follower(store, tmp_path, local):
+    killed_search(local, KILL_ITS_FOLLOWER)
+    assert statuses(store, "local")["search", None, None] == "RUNNING"
+    sync("found", running=True)
+    assert {statuses(store, "local")[key] for key in KEYS} == {"RUNNING"}
+    sync("found")
+    once = contents(store, "local")
+    assert {once[key][0][0] for key in KEYS} == {"KILLED"}
+    sync("found")
+    assert contents(store, "local") == once == undisturbed("found", store, tmp_path)
+
+
+def test_a_search_that_was_interrupted_and_goes_on(store, tmp_path, local):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    search = Searching(local)
+    with pytest.raises(KeyboardInterrupt):
+        search.run(search.trials, search.seed(1), interrupt)
+    assert {statuses(store, "local")[key] for key in KEYS} == {"KILLED"}
+    search = Searching(local)
+    search.run(search.seed(2))
+    assert set(statuses(store, "local").values()) == {"FINISHED"}
+    assert contents(store, "local") == undisturbed("found", store, tmp_path)
+
+
+def test_no_two_processes_draw_a_search(store, local):
+    def refused():
+        with pytest.raises(TrackingError, match="another process draws"):
+            sync("found", running=True)
+
+    search = Searching(local)
+    search.run(search.trials, drawn(store, "local", 3), refused)
+    assert search.messages == []
+
+
+def test_a_follower_that_is_killed_is_told(local, store):
+    search = Searching(local)
+    search.run(search.trials, lambda: followers()[0].kill(), search.told)
+    assert "ended with status -9" in search.messages[0]
+    sync("found")
+    assert {statuses(store, "local")[key] for key in KEYS} == {"FINISHED"}
