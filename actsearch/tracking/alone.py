@@ -11,6 +11,7 @@ from pathlib import Path
 from actsearch.errors import TrackingError
 
 LOCK_NAME = "tracking.lock"
+PATIENCE_SECONDS = 30.0  # another process may just be loading MLflow, on a busy machine
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from select import select
 from typing import TYPE_CHECKING, Any, TextIO
 
 from actsearch.ledger import Ledger
-from actsearch.tracking.alone import drawing_alone
+from actsearch.tracking.alone import PATIENCE_SECONDS, drawing_alone
 from actsearch.tracking.masking import mask, masked
 from actsearch.tracking.store import StoreAddress
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 LAST_TRIES = 4  # after the end of the search
-LOCK_SECONDS = 10.0
 NICENESS = 5  # training goes first; more starves it where other programs use every core
 _LONGEST_REASON = 250  # characters
 MLFLOW_SETTINGS = {
@@ -102,7 +101,7 @@ class Search:
     def waits_for_another(self) -> bool:
         """Waits a little while another process draws this search; False where that is of no use."""
         self.wait(0.2)
-        return not self.is_over or (not self.goes_on and self.seconds_over < LOCK_SECONDS)
+        return not self.is_over or (not self.goes_on and self.seconds_over < PATIENCE_SECONDS)
 
 
 class Following:
