@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from actsearch.collector import resting
 from actsearch.errors import UsageError
 
 _CHATTER = re.compile(
@@ -24,7 +25,8 @@ def load_tensorflow() -> None:
     if "tensorflow" not in sys.modules:
         has_gpu = Path("/dev/nvidiactl").exists()  # without one, the first operation logs an error about it
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
-        with _without_chatter():
+        with _without_chatter(), resting():
+            import keras
             import tensorflow  # noqa: F401
     import keras
 

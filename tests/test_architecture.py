@@ -10,6 +10,7 @@ import actsearch
 PACKAGE = Path(actsearch.__file__).parent
 ROOMS = [
     "_version",
+    "collector",
     "errors",
     "importing",
     "records",

@@ -26,15 +26,17 @@ _TUNER_OPTIONS = (
 def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
     from actsearch.cli.progress import reporter_for
+    from actsearch.collector import resting
     from actsearch.quiet import load_tensorflow
 
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
     timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
     processes = _processes(options, timeout)  # they import TensorFlow while this one does
     load_tensorflow()
-    from actsearch.data import load_data
-    from actsearch.models.outputs import output_for
-    from actsearch.search.tuner import ActivationTuner
+    with resting():
+        from actsearch.data import load_data
+        from actsearch.models.outputs import output_for
+        from actsearch.search.tuner import ActivationTuner
 
     dataset = load_data(options["data"], target=options["target"], task=options["task"], seed=options["seed"])
     reporter.message(dataset.summary)

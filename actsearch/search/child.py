@@ -15,6 +15,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
+from actsearch.collector import resting
 from actsearch.quiet import load_tensorflow
 from actsearch.search.transport import Parcel, Raised, answered, begun
 
@@ -31,7 +32,8 @@ def main() -> None:
     parcels: queue.SimpleQueue[Parcel] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, parcels), daemon=True).start()
     load_tensorflow()
-    import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
+    with resting():
+        import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
 
     _serve(connection, parcels)
 

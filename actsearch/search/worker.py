@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from actsearch.collector import resting
 from actsearch.quiet import load_tensorflow
 from actsearch.search.transport import answered, begun
 
@@ -21,7 +22,8 @@ class Worker:
     def __init__(self) -> None:
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         load_tensorflow()
-        import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
+        with resting():
+            import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
 
         self._executions: Any = None
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING, Any, TextIO
 
+from actsearch.collector import resting
 from actsearch.ledger import Ledger
 from actsearch.tracking.alone import PATIENCE_SECONDS, drawing_alone
 from actsearch.tracking.masking import mask, masked
@@ -53,9 +54,10 @@ def main() -> None:
     say = partial(_answer, answers)
     try:
         with drawing_alone(search.directory, search.waits_for_another):
-            import mlflow
+            with resting():
+                import mlflow
 
-            import actsearch.tracking.mlflow  # noqa: F401  takes seconds, and heeds the settings
+                import actsearch.tracking.mlflow  # noqa: F401  takes seconds, and heeds the settings
 
             mlflow.set_tracking_uri(search.address.tracking_uri)  # MLflow asks it where models are registered
             say("loaded")
@@ -158,7 +160,8 @@ class Following:
         from actsearch.tracking.mlflow import Drawing
         from actsearch.tracking.opening import open_store
 
-        client, experiment_id = open_store(self._search.address)
+        with resting():  # MLflow imports what makes a store
+            client, experiment_id = open_store(self._search.address)
         self._say("ready", experiment_id=experiment_id)
         return Drawing(client, experiment_id, ledger, lambda: self._say("drawn"))
 
