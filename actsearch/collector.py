@@ -1,4 +1,4 @@
-"""Python's garbage collector, at rest while large packages are imported."""
+"""Python's garbage collector, kept from looking through large packages: nothing of them is garbage."""
 
 import gc
 from collections.abc import Iterator
@@ -32,3 +32,12 @@ def resting() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()  # into the oldest generation
         gc.enable()
+
+
+def exempt_imports() -> None:
+    """No collection looks again at what there is now, not even the last one, when the process ends.
+
+    For processes of our own, after their imports: garbage of a user's would stay. A small search on the command line
+    took 6.9 s instead of 7.9 s.
+    """
+    gc.freeze()

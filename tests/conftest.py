@@ -1,5 +1,6 @@
 """What tests share: quiet TensorFlow, small data, small models."""
 
+import gc
 import importlib.util
 import shutil
 import subprocess
@@ -64,6 +65,8 @@ def program(monkeypatch, capsys):
             main()
         except SystemExit as exit_:
             status = exit_.code or 0
+        finally:
+            gc.unfreeze()  # the program takes this process for its own
         out, err = capsys.readouterr()
         return status, out, err
 

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from actsearch.collector import resting
+from actsearch.collector import exempt_imports, resting
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +62,10 @@ def test_what_is_frozen_stays_frozen():
     with resting():
         pass
     assert gc.get_freeze_count() >= count - 5  # some may have died
+
+
+def test_what_is_exempt_is_not_looked_at_again():
+    made = [Knot() for _ in range(1000)]
+    exempt_imports()
+    seen = {id(each) for each in gc.get_objects()}
+    assert not seen & {id(each) for each in made}

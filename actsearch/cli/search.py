@@ -26,7 +26,7 @@ _TUNER_OPTIONS = (
 def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
     from actsearch.cli.progress import reporter_for
-    from actsearch.collector import resting
+    from actsearch.collector import exempt_imports, resting
     from actsearch.quiet import load_tensorflow
 
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
@@ -38,6 +38,7 @@ def run(options: dict[str, Any]) -> int:
         from actsearch.models.outputs import output_for
         from actsearch.search.tuner import ActivationTuner
 
+    exempt_imports()
     dataset = load_data(options["data"], target=options["target"], task=options["task"], seed=options["seed"])
     reporter.message(dataset.summary)
     output = output_for(dataset.task, dataset.num_classes)

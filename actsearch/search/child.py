@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from actsearch.collector import resting
+from actsearch.collector import exempt_imports, resting
 from actsearch.quiet import load_tensorflow
 from actsearch.search.transport import Parcel, Raised, answered, begun
 
@@ -35,6 +35,7 @@ def main() -> None:
     with resting():
         import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
 
+    exempt_imports()
     _serve(connection, parcels)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actsearch.collector import resting
+from actsearch.collector import exempt_imports, resting
 from actsearch.quiet import load_tensorflow
 from actsearch.search.transport import answered, begun
 
@@ -25,6 +25,7 @@ class Worker:
         with resting():
             import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
 
+        exempt_imports()
         self._executions: Any = None
 
     def begin(self, place: tuple[Sequence[str], str], num_threads: int, open_setting: Any, open_job: Any) -> Any:

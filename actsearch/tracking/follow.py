@@ -5,7 +5,6 @@ lines of JSON on its standard output: `loaded` with MLflow, `ready` when the sto
 took, `away` and `back` as the store goes and comes, and at the end `whole` or `failed`.
 """
 
-import gc
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING, Any, TextIO
 
-from actsearch.collector import resting
+from actsearch.collector import exempt_imports, resting
 from actsearch.ledger import Ledger
 from actsearch.tracking.alone import PATIENCE_SECONDS, drawing_alone
 from actsearch.tracking.masking import mask, masked
@@ -163,7 +162,7 @@ class Following:
 
         with resting():  # MLflow imports what makes a store
             client, experiment_id = open_store(self._search.address)
-        gc.freeze()  # MLflow is here to stay: to go through it once, when somebody waits for the end, took 0.4 s
+        exempt_imports()  # else MLflow is gone through at the end, when somebody waits: 0.4 s
         self._say("ready", experiment_id=experiment_id)
         return Drawing(client, experiment_id, ledger, lambda: self._say("drawn"))
 
