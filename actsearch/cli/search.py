@@ -25,6 +25,13 @@ _TUNER_OPTIONS = (
 
 def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
+    from actsearch.tracking.follower import started_early
+
+    with started_early():
+        return _run(options)
+
+
+def _run(options: dict[str, Any]) -> int:
     from actsearch.cli.progress import reporter_for
     from actsearch.collector import exempt_imports, resting
     from actsearch.quiet import load_tensorflow

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -50,20 +50,36 @@ def main() -> None:
     for name, value in MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     os.nice(NICENESS)
-    search = Search()
     say = partial(_answer, answers)
     try:
+        with resting():
+            import mlflow
+
+            import actsearch.tracking.mlflow  # noqa: F401  takes seconds, and heeds the settings
+
+        order = read_order()
+        if order is None:
+            return
+        search = Search(order)
         with drawing_alone(search.directory, search.waits_for_another):
-            with resting():
-                import mlflow
-
-                import actsearch.tracking.mlflow  # noqa: F401  takes seconds, and heeds the settings
-
             mlflow.set_tracking_uri(search.address.tracking_uri)  # MLflow asks it where models are registered
             say("loaded")
             Following(search, say).run()
     except Exception as error:  # noqa: BLE001  whatever is raised, the search is told
         say("failed", reason=explain(error))
+
+
+def read_order() -> dict[str, Any] | None:
+    """What to draw, and where; None where the program ends without one. From here on the log has all output."""
+    with open(0, "rb", buffering=0, closefd=False) as order:  # reads no byte too many
+        line = order.readline()
+    if not line:
+        return None
+    given: dict[str, Any] = json.loads(line)
+    with (Path(given["directory"]) / given["log"]).open("ab") as log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+    return given
 
 
 class Search:
@@ -72,13 +88,11 @@ class Search:
     It `goes_on` where only what there is now is to be drawn of a search that another process runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, order: Mapping[str, Any]) -> None:
         self._process = os.getppid()
-        with open(0, "rb", buffering=0, closefd=False) as order:  # reads no byte too many
-            given = json.loads(order.readline())
-        self.directory = Path(given["directory"])
-        self.address = StoreAddress(given["tracking_uri"], given["experiment"])
-        self.goes_on = bool(given["goes_on"])
+        self.directory = Path(order["directory"])
+        self.address = StoreAddress(order["tracking_uri"], order["experiment"])
+        self.goes_on = bool(order["goes_on"])
         self._over_at: float | None = None
 
     @property

@@ -5,8 +5,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +16,19 @@ LOG_NAME = "tracking.log"
 LOADING_SECONDS = 60.0  # MLflow, on a busy machine
 SILENT_SECONDS = 15.0
 AWAY_SECONDS = 3.0
+_early: list[subprocess.Popen[str]] = []
+
+
+@contextmanager
+def started_early() -> Iterator[None]:
+    """The process for a follower that is made in the block loads MLflow from now on, beside other imports."""
+    _early.append(_start())
+    try:
+        yield
+    finally:
+        while _early:  # nobody needed it
+            with _early.pop() as process:
+                process.kill()
 
 
 class Follower:
@@ -44,16 +57,8 @@ class Follower:
         self._trouble: str | None = None
         self._patience = LOADING_SECONDS
         self._was_told = False
-        with (directory / LOG_NAME).open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "actsearch.tracking.follow"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                process_group=0,
-            )
-        order = {"directory": str(directory.absolute()), "goes_on": goes_on}
+        self._process = _early.pop() if _early else _start()
+        order = {"directory": str(directory.absolute()), "log": LOG_NAME, "goes_on": goes_on}
         self._say({**order, "tracking_uri": address.tracking_uri, "experiment": address.experiment})
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -120,3 +125,9 @@ class Follower:
                 f"MLflow is away ({self._store}): {self._trouble}. The search goes on without it, and the ledger has "
                 f"everything. What MLflow lacks is drawn when it is back, or by `actsearch sync {self._directory}`."
             )
+
+
+def _start() -> subprocess.Popen[str]:
+    """The process, which waits for its order; it has an environment of now, and its group is not the terminal's."""
+    command = [sys.executable, "-P", "-m", "actsearch.tracking.follow"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0)

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
-from untrained import KEYS, Searching, contents, drawn, execution, followers, statuses, undisturbed
+from untrained import KEYS, Searching, contents, drawn, execution, followers, statuses, undisturbed, wait_until
 
 from actsearch.errors import TrackingError
+from actsearch.tracking.follower import started_early
 from actsearch.tracking.sync import sync
 
 pytestmark = pytest.mark.slow
@@ -89,6 +91,29 @@ def test_no_two_processes_draw_a_search(store, local):
     search = Searching(local)
     search.run(search.trials, drawn(store, "local", 3), refused)
     assert search.messages == []
+
+
+def test_a_follower_that_was_started_early(store, local, tmp_path):
+    with started_early():
+        [process] = followers()
+        search, seen = Searching(local), []
+        search.run(search.trials, lambda: seen.extend(followers()), search.seed(1))
+    assert seen == [process]
+    assert not process.is_running()
+    assert contents(store, "local") == undisturbed("found", store, tmp_path)
+
+
+def test_a_follower_that_nobody_needed_is_ended():
+    with started_early():
+        [process] = followers()
+    assert not process.is_running()
+
+
+def test_a_follower_without_an_order_ends_with_its_program():
+    code = "from actsearch.tracking.follower import started_early\nimport os, psutil\nwith started_early():\n"
+    code += "    print(psutil.Process().children()[0].pid, flush=True)\n    os._exit(0)"
+    said = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True).stdout
+    wait_until(lambda: not psutil.pid_exists(int(said)))
 
 
 def test_a_follower_that_is_killed_is_told(local, store):
