@@ -1,11 +1,16 @@
 """What passes between the rooms: plain frozen records of a search, its trials and their executions."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import numpy as np
+
+from actsearch.errors import UsageError, did_you_mean
 
 
 class Status(StrEnum):
@@ -198,3 +203,62 @@ class SearchRecord:
         """The trial with the best mean objective; None where nothing completed."""
         ranked = self.ranked
         return ranked[0] if ranked and ranked[0].mean_score is not None else None
+
+
+_USUAL = ("val_accuracy", "val_loss", "val_mae", "val_auc", "val_precision", "val_recall", "val_f1_score")
+_WORDS = {
+    Direction.MAX: r"acc|accuracy|auc|precision|recall|sensitivity|specificity|f\d?|fbeta|r2|iou|dice|top|similarity",
+    Direction.MIN: r"loss|error|mae|mse|rmse|mape|msle|deviation|entropy|crossentropy|divergence|hinge|perplexity",
+}
+
+
+def parse_objective(objective: Any) -> Objective:
+    """The objective that is meant.
+
+    Args:
+        objective: A metric's name; a name with its direction, `"val_f1:max"`; an `Objective`; or KerasTuner's.
+
+    Raises:
+        UsageError: The direction is not given and does not follow from the name, or is neither max nor min.
+
+    Example:
+
+    >>> parse_objective("val_r2_score").direction.value
+    'max'
+    """
+    if isinstance(objective, Objective):
+        return objective
+    direction: str | None
+    if isinstance(objective, str):
+        name, _, given = objective.partition(":")
+        direction = given or _direction_of(name)
+    else:
+        name = getattr(objective, "name", None) or ""
+        direction = getattr(objective, "direction", None)
+    if not name or direction not in list(Direction):
+        raise UsageError(
+            f"Objective {objective!r}: cannot tell whether more or less of it is better."
+            f"{did_you_mean(str(name), _USUAL)} Say so: {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
+        )
+    return Objective(str(name), Direction(direction))
+
+
+def _direction_of(name: str) -> str | None:
+    words = [word for word in re.split(r"[_\W]+", name.lower()) if word]
+    for direction, pattern in _WORDS.items():
+        if any(re.fullmatch(pattern, word) for word in words):
+            return direction
+    return None
+
+
+def execution_seed(seed: int, execution: int) -> int:
+    """The seed of an execution: from the search's seed and the execution's number, never from the trial.
+
+    Trials are compared in pairs by it: the same draw of weights up to their scale, the same order of the data.
+
+    Example:
+
+    >>> execution_seed(0, 1) == execution_seed(0, 1) != execution_seed(0, 2)
+    True
+    """
+    return int(np.random.SeedSequence([seed, execution]).generate_state(1)[0] >> 1)

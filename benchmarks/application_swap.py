@@ -21,9 +21,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch.models.plan import plan_swap
-from actsearch.models.sites import SiteKind, find_sites
-from actsearch.models.swap import swap_activations
+from actsearch.swap.plan import plan_swap
+from actsearch.swap.sites import SiteKind, find_sites
+from actsearch.swap.swap import swap_activations
 
 MODELS: dict[str, tuple[Callable[..., Any], int]] = {
     "MobileNetV2": (keras.applications.MobileNetV2, 64),

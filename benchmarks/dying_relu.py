@@ -3,7 +3,7 @@
     python benchmarks/dying_relu.py [--out benchmarks/results/dying_relu.json]    # 5 minutes on one core
 
 Networks of 3 × 64 units on handwritten digits, each with the initializer that is matched to its activation, are trained
-for 5 epochs and diagnosed. First ReLU at rising learning rates, biases at 0: the limits in `actsearch.models.advice`
+for 5 epochs and diagnosed. First ReLU at rising rates, biases at 0: the limits in
 rest on these figures. Then ReLU and three activations that are not flat below zero, on the same seeds, with biases that
 begin at -0.5 and Adam at 0.03: `diagnose` must find most units dead for ReLU, and none for the others.
 """
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
+from actsearch._startup import load_tensorflow
 from actsearch.activations import get
-from actsearch.activations.matching import matched_initializer
-from actsearch.quiet import load_tensorflow
-from actsearch.training.health import diagnose
+from actsearch.activations.initializers import matched_initializer
+from actsearch.diagnostics.health import diagnose
 
 load_tensorflow()
 

@@ -78,12 +78,13 @@ def main() -> int:
 def search(name: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         if name in COMMANDS:
-            command = [sys.executable, "-m", "actsearch.cli", "search", *COMMANDS[name], "--directory", name, "--quiet"]
-            command[1:3] = ["-c", "from actsearch.cli import main; main()"]
+            program = [sys.executable, "-c", "from actsearch.cli import main; main()"]
+            command = [*program, "search", *COMMANDS[name], "--directory", name, "--quiet"]
         else:
             command = [sys.executable, "-c", SCRIPTS[name]]
-        path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-        done = subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+        here = str(Path(__file__).resolve().parents[1])
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{name}: {done.stderr}")
         return facts(Path(folder), name)

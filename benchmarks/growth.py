@@ -20,7 +20,7 @@ import psutil
 import same_work_peers as peers
 from same_works import Data, Work
 
-from actsearch.search.progress import Silent
+from actsearch.tuning.progress import Silent
 
 
 class Growth(Silent):

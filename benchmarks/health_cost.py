@@ -21,11 +21,11 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import actsearch
-from actsearch.quiet import load_tensorflow
+from actsearch._startup import load_tensorflow
+from actsearch.diagnostics.health import ActivationHealth
 from actsearch.records import Direction, ExecutionRequest, Objective
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from actsearch.training.health import ActivationHealth
 
 load_tensorflow()
 

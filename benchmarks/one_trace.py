@@ -24,8 +24,8 @@ import tensorflow as tf
 from same_works import WORKS, Data
 
 from actsearch.activations import registry
-from actsearch.training.compiled import Epochs, order_of
 from actsearch.training.data import TrainingData
+from actsearch.training.epochs import Epochs, order_of
 
 WORK = WORKS["mlp"]
 NUM_EPOCHS = 30

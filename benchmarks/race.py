@@ -27,7 +27,7 @@ from race_streams import FLOORS, STREAMS, means, published, published_scores, st
 
 from actsearch.analysis.statistics import pairs_needed
 from actsearch.records import Direction, Objective
-from actsearch.search.allocation import Action, Race
+from actsearch.tuning.allocation import Action, Race
 
 ALPHA, SEEDS, MARGIN = 0.05, 30, 0.5
 CORRELATIONS, TRIALS = (0.0, 0.7), (5, 9, 16)

@@ -16,15 +16,15 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from actsearch.quiet import load_tensorflow
+from actsearch._startup import load_tensorflow
 
 load_tensorflow()
 
 from actsearch.data import load_data  # noqa: E402
 from actsearch.models import baseline, output_for  # noqa: E402
-from actsearch.search.progress import Silent  # noqa: E402
-from actsearch.search.tuner import ActivationTuner  # noqa: E402
 from actsearch.spaces import load_space  # noqa: E402
+from actsearch.tuning.progress import Silent  # noqa: E402
+from actsearch.tuning.tuner import ActivationTuner  # noqa: E402
 
 
 def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:

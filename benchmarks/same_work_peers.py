@@ -210,9 +210,9 @@ def only_trained(work: Work, data: Data, folder: Path) -> Scores:  # noqa: ARG00
     """actsearch's executions with nothing around them: no ledger, MLflow, resources, diagnosis."""
     import keras_tuner
 
-    from actsearch.training.compiled import order_of
     from actsearch.training.data import TrainingData
-    from actsearch.training.preparing import Workshop
+    from actsearch.training.epochs import order_of
+    from actsearch.training.model_cache import Workshop
 
     keras.utils.set_random_seed(0)
     tensors = TrainingData(*data.train, validation=data.validation).tensors()
@@ -241,8 +241,8 @@ PEERS: dict[str, Callable[[Work, Data, Path], Scores]] = {
 _MODULES = {
     "KerasTuner + MLflow": ("keras_tuner", "mlflow"),
     "Optuna + MLflow": ("optuna", "mlflow"),
-    "actsearch": ("keras_tuner", "actsearch.search.tuner"),
-    "actsearch, training only": ("keras_tuner", "actsearch.search.tuner"),
+    "actsearch": ("keras_tuner", "actsearch.tuning.tuner"),
+    "actsearch, training only": ("keras_tuner", "actsearch.tuning.tuner"),
 }
 
 

@@ -26,20 +26,19 @@ import keras
 from workers import mlp
 
 import actsearch
+from actsearch._startup import load_tensorflow
+from actsearch.executors.pool import Remote
 from actsearch.ledger import Ledger
-from actsearch.quiet import load_tensorflow
 from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
-from actsearch.search.book import Book
-from actsearch.search.describe import describe_search
-from actsearch.search.discovery import discover
-from actsearch.search.interruption import Interruption
-from actsearch.search.oracle import make_oracle
-from actsearch.search.progress import Silent
-from actsearch.search.proposals import Proposals
-from actsearch.search.remote import Remote
-from actsearch.search.running import Run
-from actsearch.search.settings import Settings
 from actsearch.training.execution import Trained
+from actsearch.tuning.config import Settings
+from actsearch.tuning.loop import Run
+from actsearch.tuning.oracles import make_oracle
+from actsearch.tuning.problem import describe_search, discover
+from actsearch.tuning.progress import Silent
+from actsearch.tuning.signals import Interruption
+from actsearch.tuning.state import Book
+from actsearch.tuning.trial_source import Proposals
 
 ACCURACY = Objective("val_accuracy", Direction.MAX)
 NUM_TRIALS, NUM_EXECUTIONS = 1000, 10

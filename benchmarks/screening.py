@@ -5,7 +5,7 @@
 Networks of 64 units a layer on handwritten digits: activations, depths and initializers that keep, shrink or blow up
 the signal, and biases that kill units. Each is screened, then trained, with Adam and with SGD with momentum. At chance
 level is a best validation accuracy below 0.15 (until the loss is NaN, where it becomes that). The limits in
-`actsearch.training.diagnosis` rest on this table.
+`actsearch.diagnostics.diagnosis` rest on this table.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
+from actsearch._startup import load_tensorflow
 from actsearch.activations import get
-from actsearch.activations.matching import matched_initializer
-from actsearch.quiet import load_tensorflow
+from actsearch.activations.initializers import matched_initializer
+from actsearch.diagnostics.screening import screen
 from actsearch.records import Direction, ExecutionRequest, Objective
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from actsearch.training.screening import screen
 
 load_tensorflow()
 

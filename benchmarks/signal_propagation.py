@@ -31,10 +31,10 @@ from typing import Any
 
 import numpy as np
 
+from actsearch._startup import load_tensorflow
 from actsearch.activations import get, names
+from actsearch.activations.activation import Activation
 from actsearch.activations.moments import second_moment, slope_second_moment
-from actsearch.activations.registry import Activation
-from actsearch.quiet import load_tensorflow
 
 load_tensorflow()
 

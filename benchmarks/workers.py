@@ -51,7 +51,7 @@ def throughput(work: str, workers: int) -> dict[str, float]:
     from sklearn.datasets import load_digits
 
     import actsearch
-    from actsearch.search.progress import Silent
+    from actsearch.tuning.progress import Silent
 
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype("float32"), y.astype("int32")
@@ -105,8 +105,8 @@ def memory(workers: int) -> dict[str, float]:
     import numpy as np
     import psutil
 
+    from actsearch.executors.ray_backend import RayCrew
     from actsearch.records import Direction, Objective
-    from actsearch.search.ray import RayCrew
     from actsearch.training.data import TrainingData
     from actsearch.training.execution import Executions
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from actsearch.quiet import load_tensorflow
+from actsearch._startup import load_tensorflow
 
 load_tensorflow()
 

@@ -10,21 +10,29 @@ import actsearch
 PACKAGE = Path(actsearch.__file__).parent
 ROOMS = [
     "_version",
-    "collector",
     "errors",
-    "importing",
+    "_lazy",
+    "_redact",
+    "_startup",
+    "_user_code",
+    "_locks",
+    "_model_files",
     "records",
-    "quiet",
+    "environment",
     "layers",
     "activations",
     "spaces",
     "data",
-    "models",
-    "training",
     "ledger",
     "analysis",
+    "visualization",
+    "swap",
+    "reports",
+    "diagnostics",
     "tracking",
-    "search",
+    "training",
+    "executors",
+    "tuning",
     "cli",
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -68,8 +76,8 @@ def test_a_module_imports_only_from_rooms_before_its_own(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(PACKAGE)) for p in MODULES])
-def test_no_file_is_longer_than_300_lines(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 300
+def test_no_file_is_longer_than_400_lines(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(PACKAGE)) for p in MODULES])

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledgers import whole_search
 
 import actsearch
 from actsearch.cli import ui
-from actsearch.search.directory import prepare_directory
-from actsearch.search.weights import save_weights
 from actsearch.tracking.store import StoreAddress
+from actsearch.tuning.storage import prepare_directory, save_weights
+from tests.helpers.ledgers import whole_search
 
 PACKAGE = Path(actsearch.__file__).parent
 TREES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}

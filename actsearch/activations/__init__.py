@@ -1,6 +1,7 @@
 """The catalogue of activations: what each is, how one is added, and what initializer matches it."""
 
-from actsearch.activations.registry import Activation, Parameter, get, names, register_activation
+from actsearch.activations.activation import Activation, Parameter
+from actsearch.activations.registry import get, names, register_activation
 
 __all__ = ["Activation", "Parameter", "get", "names", "register_activation", "second_moment"]
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from actsearch.activations import functions as f
-from actsearch.activations.registry import Activation, Parameter
+from actsearch.activations.activation import Activation, Parameter
 
 
 def _keras(name: str) -> Callable[..., Any]:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actsearch.activations.registry import Activation, get
+from actsearch.activations.activation import Activation
+from actsearch.activations.registry import get
 from actsearch.errors import UsageError
 
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actsearch.activations.registry import Activation, Kinks, Parameter
+from actsearch.activations.activation import Activation, Kinks, Parameter
 from actsearch.errors import UnknownNameError, UsageError
 
 PACKAGE = "actsearch.user"

@@ -1,28 +1,21 @@
-"""From records to evidence: statistics, the verdict, tables and pictures. No Keras and no MLflow in here."""
+"""From records to a verdict: statistics and comparisons. No Keras and no MLflow in here."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "judge": "verdict",
-    "Verdict": "findings",
-    "Finding": "findings",
-    "Outcome": "outcomes",
-    "leaderboard": "report",
-    "markdown": "report",
-    "health_of": "health",
-    "html_report": "page",
-    "plot_costs": "costs",
-    "plot_curves": "curves",
-    "plot_differences": "plots",
-    "plot_executions": "plots",
-    "plot_health_map": "health",
-    "plot_pareto": "plots",
-}
-__all__ = sorted(_HOMES)
+from actsearch._lazy import lazy_names
 
+if TYPE_CHECKING:
+    from actsearch.analysis.results import Finding as Finding
+    from actsearch.analysis.results import Outcome as Outcome
+    from actsearch.analysis.results import Verdict as Verdict
+    from actsearch.analysis.verdict import judge as judge
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "Finding": "results",
+        "Outcome": "results",
+        "Verdict": "results",
+        "judge": "verdict",
+    },
+)

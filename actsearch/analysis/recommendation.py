@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from actsearch.analysis.findings import Finding, Ratio, Verdict
-from actsearch.analysis.outcomes import Outcome
+from actsearch.analysis.results import Finding, Outcome, Ratio, Verdict
 
 SAME_COST = 0.1
 MAX_NAMES = 4

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from actsearch.activations import registry
+from actsearch.activations.activation import Activation
 from actsearch.activations.moments import second_moment, slope_second_moment
-from actsearch.activations.registry import Activation
 from actsearch.errors import UsageError
 
 _LOW, _HIGH = -4.0, 4.0
@@ -30,7 +30,7 @@ def run(name: str | None, plot: Path | None) -> None:
 
 
 def _list() -> None:
-    from actsearch.cli.tables import print_table
+    from actsearch.cli.terminal import print_table
 
     entries = [registry.get(name) for name in registry.names()]
     rows = [(e.name, e.family, e.formula, "yes" if e.learns else "", e.reference) for e in entries]
@@ -82,7 +82,7 @@ def curve(entry: Activation, *, width: int = 65, height: int = 19) -> str:
 
 
 def _draw(entry: Activation, path: Path) -> None:
-    from actsearch.analysis.shapes import plot_activation
+    from actsearch.visualization.functions_plot import plot_activation
 
     try:
         plot_activation(entry.name).savefig(path)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 def run(path: Path, source: str | None, target: str | None) -> None:
     """Prints the findings on the model of a `.keras` file, the worst first."""
-    from actsearch.quiet import load_tensorflow
+    from actsearch._startup import load_tensorflow
 
     load_tensorflow()
     from actsearch.data import load_data
-    from actsearch.models.advice import advise
-    from actsearch.models.saved import load_user_model
+    from actsearch.diagnostics.advice import advise
+    from actsearch.swap.user_model import load_user_model
 
     model = load_user_model(path)
     findings = advise(model, None if source is None else load_data(source, target=target).y_train)

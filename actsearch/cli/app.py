@@ -139,7 +139,7 @@ def resume(
     """Go on with a search where it ended."""
     from actsearch.cli.resume import run
 
-    raise typer.Exit(run(directory, tracking_uri, workers, address))
+    raise typer.Exit(run(typer.main.get_command(app), directory, tracking_uri, workers, address))
 
 
 @app.command()

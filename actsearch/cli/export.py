@@ -8,8 +8,8 @@ from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 
 def run(directory: Path, file: Path, trial_id: str | None) -> None:
     """Copies the model of the best trial, or of another."""
+    from actsearch._model_files import model_file
     from actsearch.ledger import Ledger
-    from actsearch.tracking.files import model_file
 
     search = Ledger(directory).read()
     if search.best is None:

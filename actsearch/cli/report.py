@@ -18,11 +18,11 @@ def run(directory: Path, html: Path | None = None) -> None:
     Raises:
         UsageError: The page cannot be written there.
     """
-    from actsearch.analysis.page import html_report
-    from actsearch.analysis.pictures import save_pictures
     from actsearch.analysis.verdict import verdict_of
-    from actsearch.cli.tables import print_findings, print_leaderboard
+    from actsearch.cli.terminal import print_findings, print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage
+    from actsearch.reports import html_report
+    from actsearch.visualization.figures import save_pictures
 
     salvaged = salvage(directory)
     if salvaged.problem:

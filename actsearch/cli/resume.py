@@ -3,15 +3,13 @@
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 from actsearch.errors import UsageError
 
 
-def run(directory: Path, tracking_uri: str | None, workers: int | None, address: str | None) -> int:
+def run(program: Any, directory: Path, tracking_uri: str | None, workers: int | None, address: str | None) -> int:
     """Goes on with the search in a directory, on other workers where they are given; the exit status."""
-    from typer.main import get_command
-
-    from actsearch.cli.app import app
     from actsearch.ledger import Ledger
     from actsearch.tracking.store import recorded_address
 
@@ -31,7 +29,7 @@ def run(directory: Path, tracking_uri: str | None, workers: int | None, address:
             f"--directory {directory} where its files are: {begun['command']}"
         )
     os.chdir(folder)
-    return int(get_command(app).main(arguments, "actsearch", standalone_mode=False) or 0)
+    return int(program.main(arguments, "actsearch", standalone_mode=False) or 0)
 
 
 def _arguments(command: str, directory: Path) -> list[str]:

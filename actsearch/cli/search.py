@@ -11,9 +11,9 @@ from actsearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
-    from actsearch.models.outputs import OutputSpec
-    from actsearch.search.result import SearchResult
-    from actsearch.search.tuner import ActivationTuner
+    from actsearch.swap.networks import OutputSpec
+    from actsearch.tuning.result import SearchResult
+    from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
@@ -25,16 +25,15 @@ _TUNER_OPTIONS = (
 
 def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
-    from actsearch.tracking.follower import started_early
+    from actsearch.tracking.sync_process import started_early
 
     with started_early():
         return _run(options)
 
 
 def _run(options: dict[str, Any]) -> int:
-    from actsearch.cli.progress import reporter_for
-    from actsearch.collector import exempt_imports, resting
-    from actsearch.quiet import load_tensorflow
+    from actsearch._startup import exempt_imports, load_tensorflow, resting
+    from actsearch.cli.live_view import reporter_for
 
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
     timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
@@ -42,8 +41,8 @@ def _run(options: dict[str, Any]) -> int:
     load_tensorflow()
     with resting():
         from actsearch.data import load_data
-        from actsearch.models.outputs import output_for
-        from actsearch.search.tuner import ActivationTuner
+        from actsearch.swap.networks import output_for
+        from actsearch.tuning.tuner import ActivationTuner
 
     exempt_imports()
     dataset = load_data(options["data"], target=options["target"], task=options["task"], seed=options["seed"])
@@ -78,11 +77,11 @@ def _processes(options: dict[str, Any], timeout: float | None) -> dict[str, Any]
     """The child process or the workers that are to train, started."""
     num = options["workers"]
     if num > 0:
-        from actsearch.search.ray import RayCrew
+        from actsearch.executors.ray_backend import RayCrew
 
         return {"workers": RayCrew(num, address=options["address"], gpus_each=options["gpus_per_worker"])}
     if options["isolate"] or timeout is not None:
-        from actsearch.search.process import Child
+        from actsearch.executors.isolated import Child
 
         return {"isolate": Child(), "workers": num}
     return {"workers": num}  # none; or less, which is refused
@@ -106,8 +105,8 @@ def seconds_of(duration: str | None, option: str) -> float | None:
 
 def _build_function(options: dict[str, Any], dataset: "Dataset", output: "OutputSpec") -> Any:
     """The build function that `--model` names: one of ours, an existing model, or the user's own."""
-    from actsearch.models.baselines import BaselineOptions, baseline
     from actsearch.spaces import load_space
+    from actsearch.swap.networks import BaselineOptions, baseline
 
     if options["model"].endswith(".keras"):
         return _existing_model(options, dataset)
@@ -120,10 +119,10 @@ def _build_function(options: dict[str, Any], dataset: "Dataset", output: "Output
 
 
 def _existing_model(options: dict[str, Any], dataset: "Dataset") -> Any:
-    from actsearch.models.saved import load_user_model
-    from actsearch.models.searched import SearchedModel
-    from actsearch.search.api import default_objective
     from actsearch.spaces import load_space
+    from actsearch.swap.searched_model import SearchedModel
+    from actsearch.swap.user_model import load_user_model
+    from actsearch.tuning.api import default_objective
 
     model = load_user_model(options["model"])
     if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:
@@ -137,7 +136,7 @@ def _existing_model(options: dict[str, Any], dataset: "Dataset") -> Any:
 
 
 def _users_function(options: dict[str, Any]) -> Any:
-    from actsearch.importing import import_object
+    from actsearch._user_code import import_object
 
     if options["space"] is not None:
         raise UsageError(
@@ -149,7 +148,7 @@ def _users_function(options: dict[str, Any]) -> Any:
 
 
 def _interrupted(tuner: "ActivationTuner") -> int:
-    from actsearch.cli.tables import print_leaderboard
+    from actsearch.cli.terminal import print_leaderboard
     from actsearch.ledger import FILE_NAME, Ledger
 
     directory = tuner.search_directory
@@ -163,7 +162,7 @@ def _show(result: "SearchResult", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(as_plain(result)))
         return
-    from actsearch.cli.tables import print_leaderboard
+    from actsearch.cli.terminal import print_leaderboard
 
     print_leaderboard(result.record, sys.stdout)
     print(f"{result.verdict.recommendation}.")

@@ -1,20 +1,19 @@
 """`actsearch spaces`: the search spaces that there are."""
 
-from importlib import resources
 from pathlib import Path
 
 
 def run(name: str | None) -> None:
     """Lists the search spaces, or prints one as its YAML file."""
     from actsearch.spaces import load_space, space_names
-    from actsearch.spaces.loading import PACKAGE
+    from actsearch.spaces.yaml_loader import shipped_folder
 
     if name is not None:
         load_space(name)
-        file = Path(name) if name.endswith((".yaml", ".yml")) else resources.files(PACKAGE) / f"{name}.yaml"
+        file = Path(name) if name.endswith((".yaml", ".yml")) else shipped_folder() / f"{name}.yaml"
         print(file.read_text("utf-8"), end="")
         return
-    from actsearch.cli.tables import print_table
+    from actsearch.cli.terminal import print_table
 
     rows = [(n, load_space(n).description, ", ".join(load_space(n).names)) for n in space_names()]
     print_table(["space", "when", "activations"], rows)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 def run(directory: Path, tracking_uri: str | None, experiment: str | None) -> None:
     """Draws the search in a directory into its store, or into another."""
+    from actsearch._locks import is_locked
     from actsearch.ledger import Ledger
-    from actsearch.search.lock import is_locked
     from actsearch.tracking.store import recorded_address
-    from actsearch.tracking.sync import sync
+    from actsearch.tracking.sync_process import sync
 
     search = Ledger(directory).read()
     address = recorded_address(search.environment, tracking_uri, experiment)

@@ -56,7 +56,7 @@ def _address(directory: Path | None, tracking_uri: str | None) -> StoreAddress:
 def _view(directory: Path, address: StoreAddress, port: int) -> str:
     """The way to the page that is arranged for a search; empty where the store has no such experiment."""
     from actsearch.ledger import Ledger
-    from actsearch.tracking.view import key_of, view_path
+    from actsearch.tracking.ui_view import key_of, view_path
 
     question = urllib.parse.urlencode({"experiment_name": address.experiment})
     try:

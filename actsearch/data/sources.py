@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from actsearch._user_code import import_object, user_code
 from actsearch.data.arrays import check_finite, check_lengths
 from actsearch.data.limits import check_unpacked
 from actsearch.data.tables import listed, read_table
 from actsearch.data.target import one_value_each
 from actsearch.errors import DataError, UnknownNameError, did_you_mean
-from actsearch.importing import import_object, user_code
 
 Array = NDArray[Any]
 BUILT_IN = ("breast_cancer", "diabetes", "digits", "wine")

@@ -8,10 +8,8 @@ the file says how many there are: one that was changed, replaced, moved or lost 
 """
 
 from actsearch.ledger.facts import End, Fact, Kind, assemble, parse
-from actsearch.ledger.file import FILE_NAME, Ledger, delete_files
-from actsearch.ledger.problems import UnreadableLedgerError
-from actsearch.ledger.salvage import Salvaged, salvage
-from actsearch.ledger.schema import SCHEMA_VERSION
+from actsearch.ledger.ledger import FILE_NAME, SCHEMA_VERSION, Ledger, UnreadableLedgerError, delete_files
+from actsearch.ledger.recovery import Salvaged, salvage
 
 __all__ = [
     "End",

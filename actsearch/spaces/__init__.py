@@ -1,8 +1,8 @@
 """Search spaces: their model, where they come from, and how a build function chooses from one."""
 
 from actsearch.spaces.choose import ChosenActivation, choices_on, choose, label_of, matching_of, resolve
-from actsearch.spaces.loading import load_space, space_names
 from actsearch.spaces.space import Candidate, Choices, Range, SearchSpace, Sites
+from actsearch.spaces.yaml_loader import load_space, space_names
 
 __all__ = [
     "Candidate",

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from actsearch.activations import registry
-from actsearch.activations.registry import Activation
+from actsearch.activations.activation import Activation
 from actsearch.errors import SpaceError
-from actsearch.spaces.loading import load_space
 from actsearch.spaces.space import SearchSpace, Sites
+from actsearch.spaces.yaml_loader import load_space
 
 _MARK = "_actsearch_chosen"
 
@@ -50,7 +50,7 @@ class ChosenActivation:
         """
         import keras
 
-        from actsearch.activations.matching import matched_initializer
+        from actsearch.activations.initializers import matched_initializer
 
         if not self.space.matching:
             self.matching["initializer"] = "glorot_uniform"
@@ -63,7 +63,7 @@ class ChosenActivation:
         """The dropout layer that fits the activation: AlphaDropout where the function asks for it."""
         import keras
 
-        from actsearch.activations.matching import matched_dropout
+        from actsearch.activations.initializers import matched_dropout
 
         layer = matched_dropout(self.activation, rate) if self.space.matching else keras.layers.Dropout(rate)
         self.matching["dropout"] = type(layer).__name__

@@ -19,7 +19,7 @@ from mlflow.models import Model, infer_signature
 from mlflow.models.utils import _save_example
 from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 
-from actsearch.tracking.files import example_file
+from actsearch._model_files import example_file
 
 EXECUTION = "actsearch.execution"
 _PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from actsearch.tracking.files import MODEL_ID
+from actsearch._model_files import MODEL_ID
+from actsearch.tracking.metrics import key as name_for_mlflow
+from actsearch.tracking.metrics import milliseconds
 from actsearch.tracking.models import is_permanent, log_model, register_model
-from actsearch.tracking.points import key as name_for_mlflow
-from actsearch.tracking.points import milliseconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from actsearch._redact import MASK, mask
 from actsearch.errors import UnknownNameError, UsageError
-from actsearch.tracking.masking import MASK, mask
 
 DEFAULT_EXPERIMENT = "actsearch"
 SERVERS = ("databricks", "http", "https")

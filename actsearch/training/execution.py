@@ -11,15 +11,13 @@ import keras_tuner
 import numpy as np
 
 from actsearch.errors import ExecutionFailedError, UnknownObjectiveError
+from actsearch.layers.base import Learned, learned_parameters
 from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, Status
-from actsearch.training.callbacks import Callbacks, Recorder, check_objective, fresh, need_fit
-from actsearch.training.compiled import order_of
+from actsearch.training.callbacks import Callbacks, Recorder, Watch, check_objective, fresh, need_fit
 from actsearch.training.data import TrainingData
-from actsearch.training.learned import Learned, learned_parameters
-from actsearch.training.preparing import BuildFunction, Prepared, Workshop, predict_function
-from actsearch.training.releasing import release_when_unreachable
+from actsearch.training.epochs import order_of
+from actsearch.training.model_cache import BuildFunction, Prepared, Workshop, predict_function, release_when_unreachable
 from actsearch.training.resources import Meter, Stopwatch, Usage
-from actsearch.training.watching import Watch
 
 FitFunction = Callable[..., Any]
 

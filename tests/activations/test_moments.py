@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from actsearch.activations.activation import Activation
 from actsearch.activations.catalogue import ENTRIES
 from actsearch.activations.moments import second_moment, slope_second_moment
-from actsearch.activations.registry import Activation, get
+from actsearch.activations.registry import get
 from actsearch.errors import UnknownNameError, UsageError
 
 with (Path(__file__).parent / "gaussian_moments.csv").open() as file:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from actsearch.activations import Parameter, get, names, register_activation
-from actsearch.activations.matching import matched_initializer
+from actsearch.activations.initializers import matched_initializer
 from actsearch.activations.moments import second_moment, slope_second_moment
 from actsearch.errors import UnknownNameError, UsageError
 

@@ -1,11 +1,10 @@
 import pytest
-from making import ACCURACY
 
-from actsearch.analysis.findings import Finding, Ratio, Verdict
-from actsearch.analysis.outcomes import Outcome
 from actsearch.analysis.recommendation import recommend
+from actsearch.analysis.results import Finding, Outcome, Ratio, Verdict
 from actsearch.analysis.statistics import Interval
 from actsearch.analysis.units import Units
+from tests.helpers.making import ACCURACY
 
 B, E, W, U = Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE, Outcome.UNDECIDED
 

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import ACCURACY, LOSS, execution, search, trial
 
-from actsearch.analysis.deciding import adjusted
-from actsearch.analysis.outcomes import Outcome
+from actsearch.analysis.results import Outcome
 from actsearch.analysis.statistics import equivalence_test, holm, t_test
-from actsearch.analysis.verdict import judge
+from actsearch.analysis.verdict import adjusted, judge
 from actsearch.errors import UsageError
-from actsearch.search.allocation import Action, Race
+from actsearch.tuning.allocation import Action, Race
+from tests.helpers.making import ACCURACY, LOSS, execution, search, trial
 
 RNG = np.random.default_rng(0)
 SEEDS = 0.9 + 0.004 * RNG.standard_normal(20)

@@ -1,12 +1,12 @@
 """The page of an experiment in the MLflow UI, as a reader sees it."""
 
 import pytest
-from browsing import browser, searched, ui  # noqa: F401  fixtures
 from mlflow import MlflowClient
 
-from actsearch.analysis.styles import style_of
 from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import Ledger
+from actsearch.visualization._style import style_of
+from tests.helpers.browsing import browser, searched, ui  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow
 ACTIVATIONS = {"relu", "leaky_relu", "prelu", "elu", "selu"}

@@ -1,7 +1,7 @@
 import pytest
-from browsing import browser, searched  # noqa: F401  fixtures
 
 from actsearch.cli.report import run
+from tests.helpers.browsing import browser, searched  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow
 TABLE = "[...document.querySelectorAll('.trials tbody tr')]"

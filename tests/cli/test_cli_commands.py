@@ -8,11 +8,11 @@ import urllib.request
 
 import psutil
 import pytest
-from support import small_network
 
 import actsearch
 from actsearch.activations import registry
-from actsearch.search.progress import Silent
+from actsearch.tuning.progress import Silent
+from tests.helpers.support import small_network
 
 
 def test_help_names_every_command(program):

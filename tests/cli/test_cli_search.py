@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from support import runs_of, small_network
 
 from actsearch.data import load_data
 from actsearch.ledger import Ledger
-from actsearch.search.progress import Silent
-from actsearch.training.compiled import order_of
+from actsearch.training.epochs import order_of
+from actsearch.tuning.progress import Silent
+from tests.helpers.support import runs_of, small_network
 
 QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
 

@@ -9,11 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledgers import as_version_1, change, execution, whole_search
 
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import FILE_NAME, Kind, Ledger, assemble, salvage
-from actsearch.search.directory import prepare_directory
+from actsearch.tuning.storage import prepare_directory
+from tests.helpers.ledgers import as_version_1, change, execution, whole_search
 
 FACTS = 27
 
@@ -221,7 +221,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path):
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from ledgers import ledger_with, execution
+from tests.helpers.ledgers import ledger_with, execution
 ledger = ledger_with(sys.argv[1])
 for number in range(1, 100000):
     ledger.append_execution(execution(number, history={"loss": (0.5,) * 300}))

@@ -16,11 +16,11 @@ import json, os, resource, sys
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, TESTS)
-from ledgers import execution, ledger_with
+from tests.helpers.ledgers import execution, ledger_with
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import Ledger
-from actsearch.search.directory import prepare_directory
-from actsearch.search.weights import load_weights, save_weights
+from actsearch.tuning.storage import prepare_directory
+from actsearch.tuning.storage import load_weights, save_weights
 
 def refused(call, *of, **options):
     try:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hostile import FILES, files, use, use_space, watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from actsearch.errors import SpaceError
+from tests.helpers.hostile import FILES, files, use, use_space, watched
 
 
 def run_cases(ending: str, folder: Path, seed: int, number: int) -> None:

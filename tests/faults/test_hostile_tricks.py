@@ -7,16 +7,15 @@ import zipfile
 
 import numpy as np
 import pytest
-from hostile import ROOT, X, Y, files, watched
-from mutations import bomb, members_of, npy, saved, zipped
 
+from actsearch._user_code import import_object
 from actsearch.data import limits, load_data
 from actsearch.errors import DataError, ModelError, SpaceError, UsageError
-from actsearch.importing import import_object
-from actsearch.models.saved import load_user_model
-from actsearch.search.directory import prepare_directory
-from actsearch.search.weights import load_weights, save_weights
 from actsearch.spaces import load_space
+from actsearch.swap.user_model import load_user_model
+from actsearch.tuning.storage import load_weights, prepare_directory, save_weights
+from tests.helpers.hostile import ROOT, X, Y, files, watched
+from tests.helpers.mutations import bomb, members_of, npy, saved, zipped
 
 
 def deep(text: str) -> str:

@@ -16,14 +16,13 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
-from support import small_network
 
 from actsearch.errors import SearchFailedError
+from actsearch.executors.isolated import Child, Isolated
 from actsearch.records import Direction, ExecutionRequest, Objective, Status
-from actsearch.search.isolation import Isolated
-from actsearch.search.process import Child
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
+from tests.helpers.support import small_network
 
 pytestmark = pytest.mark.slow
 ACCURACY = Objective("val_accuracy", Direction.MAX)
@@ -31,7 +30,11 @@ ACCURACY = Objective("val_accuracy", Direction.MAX)
 
 def children() -> list[psutil.Process]:
     """The child processes of searches in this process."""
-    return [child for child in psutil.Process().children() if "actsearch.search.child" in " ".join(child.cmdline())]
+    return [
+        child
+        for child in psutil.Process().children()
+        if "actsearch.executors.isolated_main" in " ".join(child.cmdline())
+    ]
 
 
 def request(what="train", execution=1) -> ExecutionRequest:
@@ -254,11 +257,11 @@ import sys
 from functools import partial
 
 import numpy as np
-from actsearch.quiet import load_tensorflow
+from actsearch._startup import load_tensorflow
 
 load_tensorflow()
 import test_isolation
-from actsearch.search.isolation import Isolated
+from actsearch.executors.isolated import Isolated
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
 

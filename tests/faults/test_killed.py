@@ -2,8 +2,9 @@
 
 import random
 
-import killing
 import pytest
+
+from tests.helpers import killing
 
 
 @pytest.mark.slow

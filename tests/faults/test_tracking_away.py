@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from proxy import Proxy
-from servers import Server, free_port
-from support import small_network
-from untrained import Searching, contents, drawn, followers, statuses, undisturbed
 
 import actsearch
 from actsearch.errors import TrackingError, UsageError
-from actsearch.search.progress import Silent
 from actsearch.tracking.store import StoreAddress
-from actsearch.tracking.sync import sync
+from actsearch.tracking.sync_process import sync
+from actsearch.tuning.progress import Silent
+from tests.helpers.proxy import Proxy
+from tests.helpers.servers import Server, free_port
+from tests.helpers.support import small_network
+from tests.helpers.untrained import Searching, contents, drawn, followers, statuses, undisturbed
 
 pytestmark = pytest.mark.slow
 

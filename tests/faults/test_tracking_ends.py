@@ -7,11 +7,20 @@ import sys
 
 import psutil
 import pytest
-from untrained import KEYS, Searching, contents, drawn, execution, followers, statuses, undisturbed, wait_until
 
 from actsearch.errors import TrackingError
-from actsearch.tracking.follower import started_early
-from actsearch.tracking.sync import sync
+from actsearch.tracking.sync_process import started_early, sync
+from tests.helpers.untrained import (
+    KEYS,
+    Searching,
+    contents,
+    drawn,
+    execution,
+    followers,
+    statuses,
+    undisturbed,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +28,8 @@ pytestmark = pytest.mark.slow
 KILLED = """
 import os, signal, time
 from pathlib import Path
-from untrained import execution, search_record, trial
-from actsearch.search.recording import Recording
+from tests.helpers.untrained import execution, search_record, trial
+from actsearch.tuning.state import Recording
 from actsearch.tracking.store import StoreAddress
 with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
     for number in (0, 1):
@@ -110,7 +119,7 @@ def test_a_follower_that_nobody_needed_is_ended():
 
 
 def test_a_follower_without_an_order_ends_with_its_program():
-    code = "from actsearch.tracking.follower import started_early\nimport os, psutil\nwith started_early():\n"
+    code = "from actsearch.tracking.sync_process import started_early\nimport os, psutil\nwith started_early():\n"
     code += "    print(psutil.Process().children()[0].pid, flush=True)\n    os._exit(0)"
     said = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True).stdout
     wait_until(lambda: not psutil.pid_exists(int(said)))

@@ -12,12 +12,12 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import killing
 import psutil
 import pytest
 
 from actsearch.ledger import Kind, Ledger
 from actsearch.records import Status
+from tests.helpers import killing
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120.0  # seconds

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_cases import CASES, LEARNED, away_from_zero
 
 from actsearch import layers
 from actsearch.errors import UsageError
+from tests.helpers.layer_cases import CASES, LEARNED, away_from_zero
 
 every_layer = pytest.mark.parametrize("name", CASES)
 every_learned_layer = pytest.mark.parametrize("name", LEARNED)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_cases import np_leaky_selu, np_scaled_selu, np_selu, np_serlu
 from scipy import integrate, stats
 
 from actsearch import layers
 from actsearch.errors import UsageError
+from tests.helpers.layer_cases import np_leaky_selu, np_scaled_selu, np_selu, np_serlu
 
 numbers = st.lists(st.floats(-50, 50), min_size=1, max_size=8)
 

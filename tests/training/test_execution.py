@@ -2,12 +2,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import hyperparameters, request, run, small_network
 
 import actsearch
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Direction, Objective, Status
 from actsearch.training.data import TrainingData
+from tests.helpers.support import hyperparameters, request, run, small_network
 
 
 def test_an_execution_is_measured(data):

@@ -1,0 +1,78 @@
+"""What an activation is: a function with its parameters, formula and paper."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actsearch.errors import UnknownNameError
+
+Array = NDArray[Any]
+Kinks = tuple[float, ...] | Callable[..., tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A fixed number of an activation, or the start of a learned one, with the range that makes sense."""
+
+    default: float
+    low: float
+    high: float
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An entry of the catalogue: a function with its parameters, formula and paper.
+
+    Args:
+        name: What search spaces call it.
+        family: The family it is listed under: `"linear"`, `"relu"`, `"prelu"`, `"elu"`, `"selu"`,
+            `"sigmoid"`, `"smooth"`, `"shrink"`, or `"user"`.
+        formula: The function as people write it.
+        reference: The paper with its arXiv number, or where it comes from.
+        function: NumPy function `(x, **parameters) -> array` of the same shape: the function as it stands
+            before training, in inference.
+        make: Returns a new Keras layer for given parameters.
+        parameters: Its numbers by name.
+        learns: Whether training changes them.
+        alpha_dropout: Whether it keeps zero mean and unit variance, so that AlphaDropout is its dropout.
+        kinks: Where function or derivative jumps; a function of the parameters where they move.
+    """
+
+    name: str
+    family: str
+    formula: str
+    reference: str
+    function: Callable[..., Array]
+    make: Callable[..., Any]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    learns: bool = False
+    alpha_dropout: bool = False
+    kinks: Kinks = (0.0,)
+
+    def values(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
+        """All parameters: those given, the defaults for the rest.
+
+        Raises:
+            UnknownNameError: A name that is no parameter of this activation.
+        """
+        given = given or {}
+        for name in given:
+            if name not in self.parameters:
+                raise UnknownNameError(f"parameter of {self.name}", name, self.parameters)
+        return {name: float(given.get(name, p.default)) for name, p in self.parameters.items()}
+
+    def __call__(self, x: Any, **parameters: float) -> Array:
+        """The function's values, in NumPy, before training."""
+        return np.asarray(self.function(np.asarray(x, dtype=float), **self.values(parameters)), dtype=float)
+
+    def kinks_at(self, given: Mapping[str, float] | None = None) -> tuple[float, ...]:
+        """Where function or derivative jumps for these parameters."""
+        return self.kinks(**self.values(given)) if callable(self.kinks) else self.kinks
+
+    def layer(self, **parameters: float) -> Any:
+        """A new Keras layer for these parameters."""
+        return self.make(**self.values(parameters))

@@ -1,0 +1,229 @@
+"""Which trials are shown not to be the best, and which are shown better, equivalent or worse than the baseline,
+when one looks after every seed.
+
+**Drops.** For each trial, the hypothesis "it is the best" is tested. At each seed its score is compared with that of
+the trial that led *before* this seed (itself apart). Whom it is compared with therefore does not depend on the new
+scores, and while the trial is the best, no comparison has a mean below zero, however lucky the leader was: one
+hypothesis a trial instead of one a pair. The looks share the level by error spending (`sequential`), the trials by
+Holm's step-down (1979), which holds for repeated looks since the boundaries are nested (Maurer & Bretz 2013): with c
+trials not yet beaten, each is tested at alpha / c. The chance that a trial which is among the best is ever dropped is
+at most alpha.
+
+**Claims.** The difference from the baseline has an interval that holds at all looks together (repeated confidence
+intervals, Jennison & Turnbull 1989), at level 1 - alpha / (number of candidates). *Equivalent*: within the margin.
+*Better*: above zero, once the baseline is shown not to be the best. *Worse*: below zero, once the trial itself is.
+The chance that an interval misses is at most alpha over all candidates and looks. When all but one are shown not to
+be the best, that one is: better than the baseline, or, where it is the baseline, all others are worse.
+
+Where all trials are equal, every false statement begins with a false drop: all of them together have at most alpha.
+
+**Assumes** differences between two trials on one seed that are close to normal (they are symmetric where two
+trials have the same distribution, whatever its shape), independent from seed to seed; for drops also that changes of
+the leader do not change their spread much. A standard deviation below the step of the scores is not believed. Where
+trials have strong skews in opposite directions, the errors are larger: 0.07 to 0.09 instead of 0.05 for exponential
+scores (`benchmarks/race.py`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from actsearch.analysis.results import Action, Decision, Outcome
+from actsearch.analysis.sequential import nominal_levels
+from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_and_error, mean_interval, resolution, t_test
+from actsearch.analysis.units import Units
+from actsearch.records import Objective
+
+
+class Elimination:
+    """The evidence of a race, seed by seed.
+
+    Args:
+        trials: All trials, at least two for anything to be decided.
+        baselines: Those with the baseline's activation. The last of them is never dropped; claims are made where
+            there is exactly one.
+        objective: Name and direction of the scores.
+        alpha: Level of the drops over all trials, and of the claims over all trials.
+        margin: The difference that does not matter; None for the objective's default, 0 for no claims of equivalence.
+        max_executions: Number of seeds at most.
+
+    Example:
+
+    >>> from actsearch.records import Direction
+    >>> race = Elimination(["a", "b"], ["a"], Objective("val_accuracy", Direction.MAX), max_executions=10)
+    >>> for noise in (0.0, 0.01, -0.01, 0.02, 0.01):
+    ...     _ = race.observe({"a": 0.90 + noise / 2, "b": 0.50 + noise})
+    >>> race.running, race.claims["b"].value
+    (['a'], 'worse')
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[str],
+        baselines: Iterable[str],
+        objective: Objective,
+        *,
+        alpha: float = 0.05,
+        margin: float | None = None,
+        max_executions: int = 30,
+    ) -> None:
+        self.running = list(trials)
+        self.unbeaten = list(trials)
+        self.baselines = frozenset(baselines)
+        self.claims: dict[str, Outcome] = {}
+        self.decisions: list[Decision] = []
+        self.executions = 0
+        self._objective, self._margin, self._max = objective, margin, max_executions
+        self._scores: dict[str, list[float]] = {trial: [] for trial in trials}
+        self._against_leader: dict[str, list[float]] = {trial: [] for trial in trials}
+        self._against_baseline: dict[str, list[float]] = {trial: [] for trial in trials}
+        self._intervals: dict[str, Interval] = {}
+        shares = tuple(alpha / c for c in range(1, len(trials) + 1))
+        self._drop_levels = nominal_levels(shares, max(max_executions - 1, 0))
+        self.claim_alpha = alpha / max(len(trials) - 1, 1)
+        self._claim_levels = nominal_levels((self.claim_alpha / 2,), max_executions)[:, 0]
+
+    @property
+    def baseline(self) -> str | None:
+        """The one trial that claims are made against, None where there is none or there are several."""
+        return next(iter(self.baselines)) if len(self.baselines) == 1 else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every candidate is decided, or the seeds are used up."""
+        open_ = [t for t in self.running if t not in self.baselines and t not in self.claims]
+        return self.executions >= self._max or not open_ or len(self.running) == 1
+
+    @property
+    def units(self) -> Units:
+        """The units of the objective, by the mean of the baseline or else of all scores."""
+        of = [s for t in self.baselines or self._scores for s in self._scores.get(t, ())]
+        of = of or [s for scores in self._scores.values() for s in scores]
+        return Units(self._objective, sum(of) / len(of) if of else 0.0)
+
+    @property
+    def margin(self) -> float:
+        """The margin that is used."""
+        return self.units.default_margin if self._margin is None else self._margin
+
+    def interval(self, trial: str) -> Interval:
+        """The difference from the baseline, oriented; what all looks so far agree on."""
+        return self._intervals.get(trial, UNBOUNDED)
+
+    def differences(self, trial: str) -> list[float]:
+        """Its differences from the baseline, oriented, by seed."""
+        return list(self._against_baseline[trial])
+
+    def level(self, trial: str) -> float:
+        """The two-sided level of its interval at the latest look; 0 before the first."""
+        return 2 * float(self._claim_levels[len(self._against_baseline[trial])])
+
+    def observe(self, scores: Mapping[str, float | None]) -> list[Decision]:
+        """Takes in one complete seed, and returns what it decides.
+
+        Args:
+            scores: The score of each running trial, None where its execution failed. A trial that is not in it
+                leaves the race without a decision.
+        """
+        before = len(self.decisions)
+        self.executions += 1
+        self.running = [t for t in self.running if t in scores]
+        for trial in [t for t in self.running if scores[t] is None and t not in self.baselines]:
+            reason = "an execution of it failed: it can no longer be shown better"
+            self.running.remove(trial)
+            self.decisions.append(Decision(trial, Action.FAILED, self.executions, reason))
+        self._take_in({t: s for t in self.running if (s := scores[t]) is not None})
+        candidates = [t for t in self.running if t not in self.baselines]
+        self._drop()
+        if self.baseline is not None:
+            self._claim(candidates)
+        return self.decisions[before:]
+
+    def _take_in(self, scores: Mapping[str, float]) -> None:
+        sign, baseline = self.units.sign, self.baseline or ""
+        led = {t: sign * sum(self._scores[t]) / len(self._scores[t]) for t in scores if self._scores[t]}
+        for trial, score in scores.items():
+            others = [t for t in led if t != trial]
+            if others:
+                leader = max(others, key=led.__getitem__)
+                self._against_leader[trial].append(sign * (score - scores[leader]))
+            if baseline in scores and trial != baseline:
+                self._against_baseline[trial].append(sign * (score - scores[baseline]))
+        for trial, score in scores.items():
+            self._scores[trial].append(score)
+
+    def _drop(self) -> None:
+        floor = self._floor
+        p_values = {t: t_test(self._against_leader[t], alternative="less", floor=floor) for t in self._tested}
+        while len(self.unbeaten) > 1:
+            shown = [t for t in p_values if p_values[t] <= self._drop_level(t) > 0]
+            if not shown:
+                return
+            trial = min(shown, key=p_values.__getitem__)
+            self._beat(trial, p_values.pop(trial), self._drop_level(trial))
+
+    @property
+    def _tested(self) -> list[str]:
+        return [t for t in self.running if t in self.unbeaten]
+
+    def _drop_level(self, trial: str) -> float:
+        return float(self._drop_levels[len(self._against_leader[trial]), len(self.unbeaten) - 1])
+
+    def _beat(self, trial: str, p_value: float, level: float) -> None:
+        differences = self._against_leader[trial]
+        mean = sum(differences) / len(differences)
+        reason = (
+            f"worse than whoever led: {self.units.difference(mean)} on average over {len(differences)} seeds "
+            f"(p = {p_value:.2g}, needed {level:.2g})"
+        )
+        if trial in self.baselines and not self.baselines & (set(self.running) - {trial}):
+            action = Action.BEATEN
+        else:
+            action = Action.DROPPED
+            self.running = [t for t in self.running if t != trial]
+        self.unbeaten.remove(trial)
+        self.decisions.append(Decision(trial, action, self.executions, reason, None, mean, p_value, level))
+
+    def _claim(self, candidates: Sequence[str]) -> None:
+        margin, floor = self.margin, self._floor
+        for trial in candidates:
+            interval = self._narrow(trial, floor)
+            if trial in self.claims:
+                continue
+            if interval.within(margin):
+                self._conclude(trial, Outcome.EQUIVALENT, f"within ±{self.units.margin(margin)}")
+                self.running = [t for t in self.running if t != trial]
+            elif interval.low > 0 and self.baseline not in self.unbeaten:
+                self._conclude(trial, Outcome.BETTER, "above zero, and the baseline is not the best")
+            elif interval.high < 0 and trial not in self.unbeaten:
+                self._conclude(trial, Outcome.WORSE, "below zero")
+        if len(self.unbeaten) == 1:
+            self._conclude_from_last(self.unbeaten[0])
+
+    def _conclude_from_last(self, last: str) -> None:
+        """All but one are shown not to be the best, so that one is."""
+        if last != self.baseline:
+            concluded, outcome = [last], Outcome.BETTER
+        else:
+            concluded, outcome = [t for t in self._scores if t != last], Outcome.WORSE
+        for trial in concluded:
+            if trial not in self.claims:
+                self._conclude(trial, outcome, "all but one trial are shown not to be the best")
+
+    def _conclude(self, trial: str, outcome: Outcome, why: str) -> None:
+        self.claims[trial] = outcome
+        mean, _ = mean_and_error(self._against_baseline[trial])
+        found = self.interval(trial)
+        reason = f"{self.units.difference(mean)} {self.units.interval(found.low, found.high)}: {why}"
+        self.decisions.append(Decision(trial, Action.CLAIMED, self.executions, reason, outcome, mean))
+
+    def _narrow(self, trial: str, floor: float) -> Interval:
+        level = self.level(trial)
+        if level > 0:
+            new = mean_interval(self._against_baseline[trial], level=1 - level, floor=floor)
+            old = self.interval(trial)
+            both = Interval(max(new.low, old.low), min(new.high, old.high))
+            self._intervals[trial] = both if both.low <= both.high else new
+        return self.interval(trial)
+
+    @property
+    def _floor(self) -> float:
+        return resolution([s for scores in self._scores.values() for s in scores])

@@ -1,0 +1,247 @@
+"""What a diagnosis says: figures of each activation site and layer over a probe of data, and findings in words."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from actsearch.diagnostics.issues import Finding, Severity
+
+# keras-contrib's callback spoke up from a tenth of a layer on. A ReLU network of 20 layers of 64 units begins with up
+# to 0.4 in one layer, and learns; with every unit dead nothing passes.
+DEAD_HINT, DEAD_WARNING = 0.1, 0.5
+SATURATED_WARNING = 0.5
+# Measured by benchmarks/screening.py: with less variation, or a smaller ratio of gradient norms, no network left chance
+# level. The squares of what single precision rounds away are near 1e-14.
+VARIATION_ERROR = 1e-13
+VANISHING_ERROR, VANISHING_WARNING = 1e-11, 1e-3
+EXPLODING_WARNING = 1e3
+
+_PASSING = (
+    "Use an activation that passes it (relu, prelu, elu, selu) with its matched initializer, normalise between the "
+    "layers, add skip connections, or use fewer layers."
+)
+_HEADINGS = ("site", "activation", "units", "dead", "saturated", "zero", "mean", "variance", "variation", "gradient")
+_GENTLER = "a leaky or smooth activation such as prelu, leaky_relu or elu"
+
+
+@dataclass(frozen=True)
+class SiteHealth:
+    """Figures of one activation site; shares are from 0 to 1.
+
+    Args:
+        site, activation: Its name in the model, and what stands there.
+        num_units: Size of its last axis: units, or channels.
+        dead: Share of units that learn from no sample. Where the function has a flat part, those that are on it for
+            every sample; elsewhere those whose mean |gradient| is below 0.01 % of the site's mean.
+        saturated: Share of units whose mean slope |f′| is below 5 % of the function's largest: they hardly pass a
+            gradient. Dead ones on a flat part are among them.
+        sparsity: Share of values that are exactly 0.
+        mean, variance: Of all values that come out.
+        variation: How much the samples differ: the variance of a unit over samples and places, as a share of the mean
+            square, over all units. Near 0 all samples look alike, whatever `variance` is.
+        gradient_norm: Norm of the gradient of the loss with respect to what goes in, over the whole probe; None where
+            training takes none (no targets, or nothing before it is trained).
+    """
+
+    site: str
+    activation: str
+    num_units: int
+    dead: float
+    saturated: float
+    sparsity: float
+    mean: float
+    variance: float
+    variation: float
+    gradient_norm: float | None
+
+
+@dataclass(frozen=True)
+class LayerHealth:
+    """The norm of the gradient of the loss, regularisation included, with respect to a layer's own weights."""
+
+    layer: str
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How the activations of a model do on a probe of data.
+
+    Args:
+        num_samples: Samples of the probe.
+        loss: The loss on it, as in training; None without targets.
+        sites: Figures of each hidden site, from input to output.
+        layers: The gradient norm of each layer that is trained; empty without targets.
+        unmeasured: Sites that are out of reach, because their layer computes in a graph of its own.
+        epoch: The epoch, from 1, at whose end it was made; None outside of training.
+    """
+
+    num_samples: int
+    loss: float | None
+    sites: tuple[SiteHealth, ...]
+    layers: tuple[LayerHealth, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    epoch: int | None = None
+
+    @property
+    def gradient_ratio(self) -> float | None:
+        """The gradient norm at the first site divided by that at the last: below 1 it vanishes on its way back.
+
+        None for fewer than two sites that have one, or where none comes to the last.
+        """
+        norms = [site.gradient_norm for site in self.sites if site.gradient_norm is not None]
+        return norms[0] / norms[-1] if len(norms) > 1 and norms[-1] else None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, the worst first."""
+        order = list(Severity)
+        return tuple(sorted(_findings(self), key=lambda finding: order.index(finding.severity)))
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """The figures of the whole model: shares over all units, and the gradient's ratio where there is one."""
+        units = sum(site.num_units for site in self.sites)
+        shares = ("dead", "saturated", "sparsity")
+        found = {name: sum(getattr(s, name) * s.num_units for s in self.sites) / units for name in shares}
+        return found | ({} if self.gradient_ratio is None else {"gradient_ratio": self.gradient_ratio})
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures and findings for JSON; numbers that are not finite become None."""
+        derived = {"gradient_ratio": self.gradient_ratio, "findings": [asdict(finding) for finding in self.findings]}
+        return without_nan({**asdict(self), **derived})
+
+    def __str__(self) -> str:
+        """A table of the sites, and the findings."""
+        heading = (
+            f"{self.num_samples} samples" if self.epoch is None else f"epoch {self.epoch}, {self.num_samples} samples"
+        )
+        if self.loss is not None:
+            heading += f", loss {self.loss:.4g}"
+        if self.gradient_ratio is not None:
+            heading += f", gradient at the first site / at the last {self.gradient_ratio:.2g}"
+        rows: list[tuple[str, ...]] = [_HEADINGS, *map(_row, self.sites)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = [
+            "  ".join(
+                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        return "\n".join([heading, *table, *map(str, self.findings)])
+
+
+def _row(site: SiteHealth) -> tuple[str, ...]:
+    shares = (f"{100 * share:.0f} %" for share in (site.dead, site.saturated, site.sparsity))
+    signal = (f"{site.mean:.3g}", f"{site.variance:.3g}", f"{site.variation:.2g}")
+    norm = "" if site.gradient_norm is None else f"{site.gradient_norm:.2g}"
+    return (site.site, site.activation, str(site.num_units), *shares, *signal, norm)
+
+
+def without_nan(value: Any) -> Any:
+    """Plain data for JSON, with None for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _findings(diagnosis: Diagnosis) -> Iterator[Finding]:
+    broken = _not_finite(diagnosis)
+    if broken is not None:
+        yield broken
+        return
+    for site in diagnosis.sites:
+        yield from _units(site, diagnosis.num_samples)
+    if all(site.dead < 1 for site in diagnosis.sites):
+        yield from _signal(diagnosis.sites)
+        yield from _gradient(diagnosis)
+
+
+def _not_finite(diagnosis: Diagnosis) -> Finding | None:
+    """The first place with a number that is infinite or not a number."""
+    lower = "Lower the learning rate, scale the inputs, and use the initializer matched to the activation."
+    for site in diagnosis.sites:
+        if not math.isfinite(site.mean) or not math.isfinite(site.variance):
+            return Finding(Severity.ERROR, site.site, "Its values are not finite numbers any more.", lower)
+    if diagnosis.loss is not None and not math.isfinite(diagnosis.loss):
+        return Finding(Severity.ERROR, "", f"The loss is {diagnosis.loss}.", lower)
+    for site in reversed(diagnosis.sites):
+        if site.gradient_norm is not None and not math.isfinite(site.gradient_norm):
+            return Finding(Severity.ERROR, site.site, "The gradient explodes: here it is not finite any more.", lower)
+    return None
+
+
+def _units(site: SiteHealth, num_samples: int) -> Iterator[Finding]:
+    """Dead and saturated units."""
+    units = f"of its {site.num_units} units"
+    if site.dead >= DEAD_HINT:
+        name = "dying ReLU" if site.activation.startswith("relu") else "dead units"
+        yield Finding(
+            Severity.ERROR if site.dead == 1 else Severity.WARNING if site.dead >= DEAD_WARNING else Severity.HINT,
+            site.site,
+            f"{site.dead:.0%} {units} learn from none of the {num_samples} samples ({name})."
+            + (" No gradient passes to the layers before it." if site.dead == 1 else ""),
+            f"Lower the learning rate, begin with biases at 0, or use {_GENTLER}.",
+        )
+    if site.saturated - site.dead >= SATURATED_WARNING:
+        yield Finding(
+            Severity.WARNING,
+            site.site,
+            f"{site.saturated:.0%} {units} are saturated: where {site.activation} is nearly flat, they hardly pass a "
+            "gradient.",
+            "Normalise what goes in, use the matched initializer, lower the learning rate, or use an activation that "
+            "does not level out.",
+        )
+
+
+def _signal(sites: Sequence[SiteHealth]) -> Iterator[Finding]:
+    """A signal that does not reach the end."""
+    if sites and sites[-1].variation < VARIATION_ERROR:
+        yield Finding(
+            Severity.ERROR,
+            sites[-1].site,
+            f"All samples look alike here: what tells them apart is {sites[-1].variation:.1g} of the signal, less than "
+            "its precision holds.",
+            _PASSING,
+        )
+
+
+def _gradient(diagnosis: Diagnosis) -> Iterator[Finding]:
+    """A gradient that shrinks or grows on its way back."""
+    sites = [site for site in diagnosis.sites if site.gradient_norm is not None]
+    ratio = diagnosis.gradient_ratio
+    if sites and sites[-1].gradient_norm == 0 and diagnosis.loss:
+        yield Finding(
+            Severity.ERROR,
+            sites[-1].site,
+            f"No gradient comes back to it from the loss ({diagnosis.loss:.3g}), so nothing can learn.",
+            "Check the output layer and the loss: actsearch.advise(model, y) names what does not fit.",
+        )
+    if ratio is None:
+        return
+    way = f"at {sites[0].site} it is {ratio:.2g} times what it is at {sites[-1].site}, {_later(sites)}."
+    if ratio < VANISHING_WARNING:
+        yield Finding(
+            Severity.ERROR if ratio < VANISHING_ERROR else Severity.WARNING,
+            sites[0].site,
+            f"The gradient vanishes on its way back: {way}",
+            _PASSING,
+        )
+    elif ratio > EXPLODING_WARNING:
+        yield Finding(
+            Severity.WARNING,
+            sites[0].site,
+            f"The gradient explodes on its way back: {way}",
+            "Use the initializer matched to the activation, normalise between the layers, or clip the gradient.",
+        )
+
+
+def _later(sites: Sequence[SiteHealth]) -> str:
+    """The activations that it passed: `19 × sigmoid later`."""
+    names = list(dict.fromkeys(site.activation for site in sites[:-1]))
+    return (
+        f"{len(sites) - 1} × {' and '.join(names)} later" if len(names) < 3 else f"{len(sites) - 1} activations later"
+    )

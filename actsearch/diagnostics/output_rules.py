@@ -1,0 +1,236 @@
+"""Output, loss, number of units and targets that do not fit each other."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from actsearch.activations import registry
+from actsearch.diagnostics.issues import Finding, Severity
+from actsearch.diagnostics.output_heads import Head
+from actsearch.swap.recognition import SHARES
+
+ERROR, WARNING, HINT = Severity.ERROR, Severity.WARNING, Severity.HINT
+_NAMES = {
+    "sparse": "sparse_categorical_crossentropy",
+    "categorical": "categorical_crossentropy",
+    "binary": "binary_crossentropy",
+}
+_FITTING = {"sparse": "softmax", "categorical": "softmax", "binary": "sigmoid"}
+# Samples for each class from which on a class that never occurs is a mistake and no chance.
+_ENOUGH = 20
+
+
+def output_findings(head: Head) -> Iterator[Finding]:
+    """What does not fit at one output; of several contradictions between the same two things, the first."""
+    if head.activation == "softmax" and head.units == 1:
+        yield Finding(
+            ERROR,
+            head.name,
+            "A softmax over one unit is always 1, so nothing can be learned.",
+            'Use activation="sigmoid" with binary_crossentropy for two classes, or one unit for each class.',
+        )
+        return
+    if head.loss in _FITTING:
+        yield from _cross_entropy(head)
+    yield from _targets(head)
+
+
+def _cross_entropy(head: Head) -> Iterator[Finding]:
+    """The activation against a cross-entropy."""
+    fitting, loss = _FITTING[str(head.loss)], _NAMES[str(head.loss)]
+    if head.loss != "binary" and head.units == 1:
+        yield Finding(
+            ERROR,
+            head.name,
+            f"{loss} over one unit has nothing to choose from.",
+            'Use activation="sigmoid" with binary_crossentropy for two classes, or one unit for each class.',
+        )
+        return
+    if head.activation is None:
+        return
+    if head.activation == fitting:
+        if head.from_logits:
+            yield Finding(
+                WARNING,
+                head.name,
+                f"The loss is told from_logits=True, and the output is a {fitting} already. Keras takes the {fitting} "
+                "away again where it can see it, with a warning, and counts it twice where it cannot.",
+                f'Leave out from_logits=True, or activation="{fitting}".',
+            )
+    elif head.activation == "linear":
+        if not head.from_logits:
+            yield Finding(
+                ERROR,
+                head.name,
+                f"{loss} takes the linear output for probabilities, which it is not.",
+                f'Use activation="{fitting}", or the loss with from_logits=True.',
+            )
+    elif not (head.activation == "log_softmax" and head.from_logits):
+        yield _unfitting(head, fitting, loss)
+
+
+def _unfitting(head: Head, fitting: str, loss: str) -> Finding:
+    """Another activation than the one that belongs to the cross-entropy."""
+    several = "several labels a sample" if head.loss == "binary" else "one class of several"
+    shares = head.activation in SHARES | {"softmax"} and not head.from_logits
+    return Finding(
+        WARNING if shares or head.from_logits else ERROR,
+        head.name,
+        f"The output ends in {head.activation}, and {loss} for {several if (head.units or 2) > 1 else 'two classes'} "
+        f"goes with {fitting}."
+        + (
+            ""
+            if shares
+            else f" The values of {head.activation} are no {'logits' if head.from_logits else 'probabilities'}."
+        ),
+        f'Use activation="{fitting}"' + (" and leave out from_logits=True." if head.from_logits else "."),
+    )
+
+
+def _targets(head: Head) -> Iterator[Finding]:
+    """The targets against loss, number of units and activation."""
+    if head.y is None or not len(head.y) or head.y.dtype.kind not in "biuf":
+        return
+    rules = {"sparse": _sparse, "categorical": _categorical, "binary": _binary, "regression": _regression}
+    if head.loss is not None:
+        yield from rules[head.loss](head, head.y)
+
+
+def _sparse(head: Head, y: np.ndarray) -> Iterator[Finding]:
+    """Class numbers are expected."""
+    if _has_shape(y, head.shape) and y.shape[-1] > 1:
+        yield Finding(
+            ERROR,
+            head.name,
+            f"The targets have the shape {y.shape}, one column for each class, and sparse_categorical_crossentropy "
+            "expects class numbers.",
+            "Use categorical_crossentropy, or targets y.argmax(-1).",
+        )
+        return
+    labels = np.unique(y if head.ignored is None else y[y != head.ignored])
+    if not len(labels) or head.units is None:
+        return
+    low, high = labels[0], labels[-1]
+    if low < 0 or high >= head.units:
+        yield Finding(
+            ERROR,
+            head.name,
+            f"The targets are class numbers from {low:g} to {high:g}, and the output has {head.units} units, for 0 to "
+            f"{head.units - 1}.",
+            f"Use {int(high) + 1} units." if low >= 0 else "Number the classes from 0 on, or use ignore_class.",
+        )
+    elif len(labels) < head.units and y.size >= _ENOUGH * head.units:
+        yield Finding(
+            WARNING,
+            head.name,
+            f"{head.units - len(labels)} of {head.units} units stand for classes that none of {y.size} targets has.",
+            f"Use one unit for each class ({len(labels)}), numbered from 0 on.",
+        )
+
+
+def _categorical(head: Head, y: np.ndarray) -> Iterator[Finding]:
+    """One column for each class is expected."""
+    if y.ndim < len(head.shape) or (y.shape[-1] == 1 and head.units != 1):
+        yield Finding(
+            ERROR,
+            head.name,
+            f"The targets have the shape {y.shape}, and categorical_crossentropy expects {head.units} columns, one for "
+            "each class.",
+            "Use sparse_categorical_crossentropy for class numbers.",
+        )
+    elif head.units is not None and y.shape[-1] != head.units:
+        yield _wrong_width(head, y)
+    elif np.any(y.sum(-1) > 1.5):
+        yield Finding(
+            ERROR,
+            head.name,
+            f"{np.mean(y.sum(-1) > 1.5):.0%} of the targets have several labels, and softmax with "
+            "categorical_crossentropy is for one.",
+            'Use activation="sigmoid" with binary_crossentropy.',
+        )
+
+
+def _binary(head: Head, y: np.ndarray) -> Iterator[Finding]:
+    """0 and 1, or shares between, are expected."""
+    if np.nanmin(y) < 0 or np.nanmax(y) > 1:
+        several = len(np.unique(y)) > 2
+        yield Finding(
+            ERROR,
+            head.name,
+            f"The targets go from {np.nanmin(y):g} to {np.nanmax(y):g}, and binary_crossentropy expects 0 and 1.",
+            'Use activation="softmax" with one unit for each class and sparse_categorical_crossentropy.'
+            if several
+            else "Use 0 and 1 for the two classes.",
+        )
+    elif not _fits(y, head):
+        yield _wrong_width(head, y)
+    elif (head.units or 1) > 2 and head.activation == "sigmoid" and len(y) > _ENOUGH and np.all(y.sum(-1) == 1):
+        yield Finding(
+            HINT,
+            head.name,
+            f"Each of the {len(y)} samples has exactly one label, as if the {head.units} classes excluded each other.",
+            'If they do, use activation="softmax" with categorical_crossentropy.',
+        )
+
+
+def _regression(head: Head, y: np.ndarray) -> Iterator[Finding]:
+    """Numbers in reach of the output are expected."""
+    if not _fits(y, head):
+        yield _wrong_width(head, y)
+        return
+    if head.activation == "softmax":
+        if np.allclose(y.sum(-1), 1) and np.all((y == 0) | (y == 1)):
+            yield Finding(
+                HINT,
+                head.name,
+                "The targets are classes, and the loss is one for numbers: it learns little from confident mistakes.",
+                "Use categorical_crossentropy.",
+            )
+        elif not np.allclose(y.sum(-1), 1, atol=1e-3):
+            yield Finding(
+                ERROR,
+                head.name,
+                "The output is a softmax, whose values sum up to 1, and the targets do not.",
+                "Leave out the activation.",
+            )
+        return
+    low, high = _reach(head.activation)
+    outside = np.mean((y < low) | (y > high))
+    if outside > 0:
+        yield Finding(
+            ERROR,
+            head.name,
+            f"The values of {head.activation} lie between {low:g} and {high:g}, and {outside:.0%} of the targets do "
+            f"not: they go from {np.nanmin(y):.3g} to {np.nanmax(y):.3g}.",
+            "Leave out the activation for regression, or scale the targets.",
+        )
+
+
+def _wrong_width(head: Head, y: np.ndarray) -> Finding:
+    return Finding(
+        ERROR,
+        head.name,
+        f"The output has the shape {head.shape}, and the targets have {y.shape}.",
+        "Use as many units as the targets have columns.",
+    )
+
+
+def _fits(y: np.ndarray, head: Head) -> bool:
+    """Whether there is a target for each value of the output; one unit needs no axis of its own."""
+    return _has_shape(y, head.shape) or (head.units == 1 and _has_shape(y[..., None], head.shape))
+
+
+def _has_shape(y: np.ndarray, shape: tuple[int | None, ...]) -> bool:
+    """Whether targets have the shape of the output; unknown sizes fit all."""
+    return y.ndim == len(shape) and all(b in (None, a) for a, b in zip(y.shape[1:], shape[1:], strict=True))
+
+
+def _reach(activation: str | None) -> tuple[float, float]:
+    """The smallest and the largest value of an activation, as the catalogue knows it."""
+    if activation is None or activation not in registry.names():
+        return -np.inf, np.inf
+    far = np.geomspace(1e-3, 1e8, 500)
+    values = registry.get(activation)(np.concatenate([-far[::-1], far]))
+    low, high = values.min(), values.max()
+    rounded = [float(np.round(v, 6)) for v in (low, high)]
+    return (rounded[0] if low > -1e3 else -np.inf), (rounded[1] if high < 1e3 else np.inf)

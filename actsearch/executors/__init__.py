@@ -1,0 +1,1 @@
+"""Where executions run: in this process, in child processes, or on Ray."""

@@ -1,0 +1,69 @@
+"""What code before a search has set in its process, and a child process has to set as well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+import tensorflow as tf
+
+from actsearch.activations import registry
+from actsearch.activations.activation import Activation
+from actsearch.activations.catalogue import ENTRIES
+
+_OWN_PACKAGES = ("actsearch", "keras")
+_KERAS_SETTINGS = ("floatx", "epsilon", "image_data_format")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Settings of Keras and TensorFlow, and what the user has registered with Keras and in the catalogue.
+
+    Args:
+        keras_settings: Their values by name.
+        dtype_policy: Keras's.
+        threads: TensorFlow's threads within an operation, and for operations at a time; 0 is its own choice.
+        registered: Layers and functions of the user's own that Keras knows, by the name it saves them with.
+        activations: Entries of the catalogue that are not its own.
+    """
+
+    keras_settings: Mapping[str, Any]
+    dtype_policy: Any
+    threads: tuple[int, int]
+    registered: Mapping[str, Any]
+    activations: tuple[Activation, ...]
+
+    @classmethod
+    def here(cls) -> Self:
+        """That of this process."""
+        ours = {entry.name for entry in ENTRIES}
+        threading = tf.config.threading
+        return cls(
+            {name: getattr(keras.config, name)() for name in _KERAS_SETTINGS},
+            keras.config.dtype_policy(),
+            (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()),
+            {name: obj for name, obj in keras.saving.get_custom_objects().items() if not _is_own(obj)},
+            tuple(registry.get(name) for name in registry.names() if name not in ours),
+        )
+
+    def take_up(self) -> None:
+        """Sets this process alike, before TensorFlow computes anything in it."""
+        within, between = self.threads
+        tf.config.threading.set_intra_op_parallelism_threads(within)
+        tf.config.threading.set_inter_op_parallelism_threads(between)
+        for name, value in self.keras_settings.items():
+            getattr(keras.config, f"set_{name}")(value)
+        keras.config.set_dtype_policy(self.dtype_policy)
+        for name, obj in self.registered.items():
+            package, _, own_name = name.rpartition(">")
+            if package:
+                keras.saving.register_keras_serializable(package, own_name)(obj)
+            else:
+                keras.saving.get_custom_objects()[name] = obj
+        registry.names()  # the catalogue's own come first
+        for entry in self.activations:
+            registry.add(entry)
+
+
+def _is_own(obj: Any) -> bool:
+    return str(getattr(obj, "__module__", "")).split(".")[0] in _OWN_PACKAGES

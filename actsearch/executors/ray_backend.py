@@ -1,0 +1,257 @@
+"""Workers on Ray: on this machine, or on a cluster that is there."""
+
+import atexit
+import math
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actsearch.environment import PACKAGES, package_versions
+from actsearch.errors import ExecutionFailedError, SearchFailedError, UsageError
+from actsearch.executors._ray_cluster import end_ray, import_ray, join_ray, start_ray, told
+from actsearch.executors.serialization import Lost, packed_setting
+
+if TYPE_CHECKING:
+    from actsearch.training.execution import Executions
+
+_ANSWER_SECONDS = 60.0
+
+
+class RayCrew:
+    """Workers that Ray starts, watches and ends. Made early, they import TensorFlow while this process does.
+
+    Without an address Ray is started for this search alone. Where the program has started or joined Ray itself, that is
+    used, and left as it is.
+
+    Args:
+        num: How many workers.
+        address: A cluster that is there: `auto`, or HOST:PORT.
+        gpus_each: The GPUs of a worker, also a share of one; None for equal shares of those that there are.
+
+    Raises:
+        UsageError: Ray is not installed, the cluster cannot be reached, or has no room for the workers.
+        SearchFailedError: Ray does not start.
+    """
+
+    def __init__(self, num: int, *, address: str | None = None, gpus_each: float | None = None) -> None:
+        check_workers(num, address, gpus_each)
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # this process builds models too
+        self.num = num
+        self._ray = import_ray()
+        self._folder: Path | None = None
+        self._is_ours = not self._ray.is_initialized()
+        self._workers: set[Any] = set()
+        self._fresh: list[Any] = []
+        self._job: tuple[Any, ...] = ()
+        if not self._is_ours and address is not None:
+            raise UsageError(f"This program has Ray already: leave the address {address!r} out, or end Ray first.")
+        if self._is_ours:
+            atexit.register(self.close)  # before Ray's own
+            if address is None:
+                self._folder = start_ray(max(num, num_cores()))
+            else:
+                join_ray(address)
+        try:
+            resources = [node["Resources"] for node in self._nodes()]
+            machines = [Machine(int(each.get("CPU", 0)), each.get("GPU", 0.0)) for each in resources]
+            self.share = equal_share(num, machines, gpus_each)
+            self._fresh = [self._made() for _ in range(num)]
+        except BaseException:
+            self.close()
+            raise
+
+    def differences(self) -> list[str]:
+        """What is different on machines of the cluster, a line each.
+
+        Raises:
+            UsageError: Machines lack actsearch.
+        """
+        if self._folder is not None:  # Ray is on this machine alone
+            return []
+        ours, lines, lacking = package_versions(), [], []
+        for host, call in self._asked_for_versions():
+            try:
+                found = self._ray.get(call, timeout=_ANSWER_SECONDS)
+            except Exception as error:  # noqa: BLE001  whatever is wrong there, it is told
+                lacking.append(f"{host}: {told(error)}")
+                continue
+            names = [name for name in PACKAGES if found.get(name) != ours[name]]
+            different = "; ".join(f"{name} {found.get(name)}, here {ours[name]}" for name in names)
+            lines += [f"{host} has other versions, numbers may differ: {different}"] if different else []
+        if lacking:
+            raise UsageError(
+                "actsearch cannot be used on machines of the cluster. Install the same version there "
+                '(`pip install "actsearch[ray]"`):\n  ' + "\n  ".join(lacking)
+            )
+        return lines
+
+    def send(self, make: "partial[Executions]") -> None:
+        """Puts the search into Ray's object store: arrays lie there once a machine, and workers read them from it.
+
+        Raises:
+            UsageError: What was registered here cannot be sent.
+            SearchFailedError: There is no room for it.
+        """
+        from actsearch.executors.process_state import Setting
+
+        setting = Setting.here()
+        packed_setting(setting)
+        try:
+            parts = [partial(_opened, [self._ray.put(part)]) for part in (setting, make)]
+        except self._ray.exceptions.RayError as error:
+            raise SearchFailedError(
+                f"The data does not fit into Ray's object store ({told(error)}). It needs its size on each machine, in "
+                "/dev/shm: make that larger, or search without workers."
+            ) from error
+        place = (list(sys.path), str(Path.cwd()))
+        self._job = (place, self.share.cores, *parts)
+
+    def hire(self) -> Any:
+        return self._fresh.pop() if self._fresh else self._made()
+
+    def begin(self, worker: Any) -> Any:
+        return worker.begin.remote(*self._job)
+
+    def run(self, worker: Any, request: Any) -> Any:
+        return worker.run.remote(request)
+
+    def answers(self, calls: Sequence[Any], seconds: float) -> list[tuple[Any, Any]]:
+        self._ray.wait(list(calls), num_returns=1, timeout=seconds)
+        done, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        return [(call, self._answer(call)) for call in done]
+
+    def _answer(self, call: Any) -> Any:
+        try:
+            return self._ray.get(call)
+        except self._ray.exceptions.RayError as error:
+            return Lost(f"its worker was lost ({told(error)})")
+
+    def fire(self, worker: Any) -> None:
+        self._workers.discard(worker)
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(worker)
+
+    def close(self) -> None:
+        """Ends the workers, and Ray where it was started or joined for this search."""
+        atexit.unregister(self.close)
+        if self._ray.is_initialized():
+            for worker in list(self._workers):
+                self.fire(worker)
+            if self._is_ours:
+                end_ray(self._folder)
+
+    def _made(self) -> Any:
+        from actsearch.executors.worker import Worker
+
+        options = {"num_cpus": self.share.cores, "num_gpus": self.share.gpus, "scheduling_strategy": "SPREAD"}
+        worker = self._ray.remote(**options)(Worker).remote()
+        self._workers.add(worker)
+        return worker
+
+    def _asked_for_versions(self) -> list[tuple[str, Any]]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        ask = self._ray.remote(num_cpus=0, max_retries=0)(package_versions)
+        there = [(node["NodeManagerHostname"], node["NodeID"]) for node in self._nodes()]
+        on = [NodeAffinitySchedulingStrategy(node_id, soft=False) for _, node_id in there]
+        return [(host, ask.options(scheduling_strategy=s).remote()) for (host, _), s in zip(there, on, strict=True)]
+
+    def _nodes(self) -> list[Any]:
+        return [node for node in self._ray.nodes() if node["Alive"]]
+
+
+def _opened(reference: list[Any]) -> Any:
+    """On a worker: what was sent.
+
+    Raises:
+        ExecutionFailedError: It is lost, or this machine has no room for it.
+    """
+    import ray
+
+    try:
+        return ray.get(reference[0])
+    except (
+        ray.exceptions.ObjectLostError,
+        ray.exceptions.OutOfDiskError,
+        ray.exceptions.ObjectStoreFullError,
+    ) as error:
+        raise ExecutionFailedError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What Ray may give away of a machine."""
+
+    cores: int
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one worker gets."""
+
+    cores: int
+    gpus: float
+
+    def num_fitting(self, machines: Sequence[Machine]) -> int:
+        """How many workers with this share there is room for."""
+        return sum(
+            min(m.cores // self.cores, int(m.gpus / self.gpus + 1e-9) if self.gpus else m.cores) for m in machines
+        )
+
+
+def equal_share(num: int, machines: Sequence[Machine], gpus_each: float | None = None) -> Share:
+    """The most cores with which so many workers fit, and of GPUs an equal share, one at most: TensorFlow uses no more.
+
+    Args:
+        num: How many workers.
+        machines: Where they run.
+        gpus_each: GPUs of each worker; None for equal shares.
+
+    Raises:
+        UsageError: So many do not fit.
+
+    Example:
+
+    >>> equal_share(3, [Machine(8), Machine(4)])
+    Share(cores=4, gpus=0.0)
+    >>> equal_share(3, [Machine(8, gpus=2)])
+    Share(cores=2, gpus=0.5)
+    """
+    total = sum(machine.gpus for machine in machines)
+    gpus = gpus_each if gpus_each is not None else 1 / math.ceil(num / total) if total else 0.0
+    for cores in range(max((m.cores for m in machines), default=1), 0, -1):
+        share = Share(cores, gpus)
+        if share.num_fitting(machines) >= num:
+            return share
+    most = Share(1, gpus).num_fitting(machines)
+    there = ", ".join(f"{m.cores} cores and {m.gpus:g} GPUs" for m in machines)
+    raise UsageError(
+        f"{num} workers with a core and {gpus:g} GPUs each do not fit: {most} do. There are machines with {there}. "
+        "Ask for fewer workers, or for smaller shares of a GPU (gpus_per_worker)."
+    )
+
+
+def check_workers(num: Any, address: str | None, gpus_each: float | None) -> None:
+    """Raises a UsageError where there can be no such workers."""
+    if not isinstance(num, int) or isinstance(num, bool) or num < 0:
+        raise UsageError(f"workers must be a whole number from 0 on, not {num!r}.")
+    if gpus_each is not None and not (gpus_each >= 0 and (gpus_each <= 1 or gpus_each == int(gpus_each))):
+        raise UsageError(f"gpus_per_worker must be a share of a GPU or a whole number of them, not {gpus_each!r}.")
+    if address is not None and address.startswith("ray://"):
+        raise UsageError(
+            f"{address!r} is the address of a Ray client. Run the search on a machine of the cluster, and give auto or "
+            "HOST:PORT as the address."
+        )
+    if not num and (address is not None or gpus_each is not None):
+        raise UsageError("address and gpus_per_worker are for workers: give their number too, workers=2.")
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

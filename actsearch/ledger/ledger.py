@@ -1,0 +1,284 @@
+"""The file of a ledger: facts written durably, and found again as they were written."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from actsearch.errors import LedgerError
+from actsearch.ledger.facts import End, Fact, Kind, assemble, chain_of, digest_of, to_json
+from actsearch.records import ExecutionRecord, SearchRecord, TrialRecord
+
+FILE_NAME = "ledger.sqlite"
+SIDE_FILES = ("-journal", "-wal", "-shm")  # what SQLite puts beside its file
+
+
+_FULL = {sqlite3.SQLITE_FULL, -errno.ENOSPC, -errno.EDQUOT}
+_BROKEN = {sqlite3.SQLITE_IOERR, -errno.EIO, -errno.EFBIG}
+_FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+_HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_WHOLE = "What was written before is whole, and goes on when this is mended"
+
+
+class UnreadableLedgerError(LedgerError):
+    """A ledger that is damaged or written in another way; `salvage` may read a part of it."""
+
+
+class Ledger:
+    """The ledger in a directory.
+
+    A ledger of an older schema is read as it is, and upgraded when a fact is appended to it.
+
+    Args:
+        directory: The search's directory.
+        create: Whether a new ledger is begun; else there must be one.
+
+    Raises:
+        LedgerError: There is none (or there is one already, with `create`), it cannot be opened, or it was written
+            by another version of actsearch.
+    """
+
+    def __init__(self, directory: str | Path, *, create: bool = False) -> None:
+        self.directory = Path(directory)
+        self.path = self.directory / FILE_NAME
+        if create:
+            self._create()
+        _check_file(self.path)
+        with self._transaction("BEGIN"):
+            pass
+
+    def append(self, kind: Kind, key: str, record: object) -> None:
+        """Writes one fact in a transaction of its own; on return it is on the disk.
+
+        Raises:
+            LedgerError: It cannot be written, or a fact of that kind and key is there already.
+        """
+        body = to_json(record)
+        digest = digest_of(kind, key, body)
+        with self._transaction("BEGIN IMMEDIATE") as (connection, version):
+            if version < SCHEMA_VERSION:
+                self._read(connection, version, 0)  # a damaged ledger is not upgraded
+                upgrade(connection)
+            last, before = connection.execute("SELECT max(number), chain FROM fact").fetchone()
+            self._check_number(connection, last or 0)
+            number = (last or 0) + 1
+            connection.execute(
+                "INSERT INTO fact (number, kind, key, body, digest, chain) VALUES (?, ?, ?, ?, ?, ?)",
+                (number, kind.value, key, body, digest, chain_of(before or "", number, digest)),
+            )
+            connection.execute("UPDATE tail SET number = ?", (number,))
+
+    def append_search(self, search: SearchRecord) -> None:
+        """The first fact: what the search is; its trials follow as facts of their own."""
+        self.append(Kind.SEARCH, search.search_id, replace(search, trials=()))
+
+    def append_trial(self, trial: TrialRecord) -> None:
+        """A trial that was proposed; its executions follow as facts of their own."""
+        self.append(Kind.TRIAL, trial.trial_id, replace(trial, executions=()))
+
+    def append_execution(self, execution: ExecutionRecord) -> None:
+        """An execution that ended."""
+        self.append(Kind.EXECUTION, f"{execution.trial_id}/{execution.execution}", execution)
+
+    def append_end(self, end: End) -> None:
+        """An end of the search; one that goes on has several."""
+        self.append(Kind.END, repr(end.at), end)
+
+    def facts(self, after: int = 0) -> list[Fact]:
+        """The facts behind number `after`, in the order of writing.
+
+        Raises:
+            LedgerError: The file is damaged; the message says where.
+        """
+        with self._transaction("BEGIN") as (connection, version):
+            return self._read(connection, version, after)
+
+    def read(self) -> SearchRecord:
+        """The whole search, with its trials and executions.
+
+        Raises:
+            LedgerError: The file is damaged, or the search did not begin.
+        """
+        return assemble(self.facts())
+
+    def _read(self, connection: sqlite3.Connection, version: int, after: int) -> list[Fact]:
+        """The facts behind number `after`, each checked by itself and by its place in the chain."""
+        chained = version > 1
+        rows = connection.execute(
+            f"SELECT number, kind, key, body, digest, {'chain' if chained else 'NULL'} FROM fact "
+            "WHERE number >= ? ORDER BY number",
+            (after,),
+        ).fetchall()
+        before = rows.pop(0)[-1] if rows and rows[0][0] == after else ""
+        facts = []
+        for expected, (number, kind, key, body, digest, chain) in enumerate(rows, start=after + 1):
+            if number != expected:
+                raise unreadable(self.path, f"fact {expected} is missing")
+            if not is_intact(kind, key, body, digest):
+                raise unreadable(self.path, f"fact {number} ({kind!s:.20} {key!s:.40}) is damaged")
+            if chained and chain != chain_of(before, number, digest):
+                raise unreadable(self.path, f"fact {number} ({kind} {key}) does not follow from the facts before it")
+            facts.append(Fact(number, self._kind(kind, number), key, body))
+            before = chain
+        if chained:
+            self._check_number(connection, after + len(facts))
+        return facts
+
+    def _check_number(self, connection: sqlite3.Connection, found: int) -> None:
+        numbers = [number for (number,) in connection.execute("SELECT number FROM tail")]
+        if numbers != [found]:
+            told = numbers[0] if len(numbers) == 1 else "nothing"
+            raise unreadable(self.path, f"its last fact is number {found}, but {told} was written down as the last")
+
+    def _kind(self, kind: str, number: int) -> Kind:
+        if kind not in list(Kind):
+            raise unreadable(self.path, f"fact {number} is of the kind {kind!r}, which this actsearch does not know")
+        return Kind(kind)
+
+    def _create(self) -> None:
+        unfinished = self.path.with_suffix(".unfinished")  # who follows it sees a whole ledger or none
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if self.path.exists():
+                raise LedgerError(f"{self.directory}: there is a search here already. Give another directory.")
+            for path in (self.path, unfinished):
+                delete_files(path)  # a journal that outlived its ledger would be played back into the new one
+            with _connected(unfinished, "rwc") as connection:
+                create(connection)
+            unfinished.replace(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise explained(self.path, error) from error
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A transaction on the file and the version of its schema; what SQLite says becomes a `LedgerError`."""
+        try:
+            with _connected(self.path, "rw") as connection:
+                connection.execute(begin)
+                yield connection, self._version(connection)
+        except sqlite3.IntegrityError as error:
+            raise LedgerError(f"{self.path}: this fact was written before ({error}).") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's own message on damaged names
+            raise explained(self.path, error) from error
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise unreadable(self.path, "it is not a ledger of actsearch, but a database of another program")
+        if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
+            raise unreadable(
+                self.path,
+                f"written in version {version} of the ledger's schema; this actsearch reads {OLDEST_VERSION} to "
+                f"{SCHEMA_VERSION}, so use the actsearch that wrote it",
+            )
+        return int(version)
+
+
+def is_intact(kind: Any, key: Any, body: Any, digest: Any) -> bool:
+    """Whether a row is as it was written."""
+    return all(isinstance(part, str) for part in (kind, key, body)) and digest == digest_of(kind, key, body)
+
+
+def delete_files(path: Path) -> None:
+    """Deletes a ledger's file and what SQLite put beside it, that first: it belongs to this file alone."""
+    for suffix in (*SIDE_FILES, ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """A connection that makes no file unasked, and whose commit returns when the disk has everything."""
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)) as connection, connection:
+        connection.execute("PRAGMA synchronous = EXTRA")  # FULL leaves the journal's deletion to chance
+        yield connection
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise LedgerError(
+            f"{path.parent}: no search here ({FILE_NAME} is missing). "
+            "Give the directory that a search printed at its end."
+        )
+    if not path.is_file():
+        raise LedgerError(f"{path}: is a folder where the file of a ledger was expected. Give another directory.")
+    if not path.stat().st_size:
+        raise unreadable(path, "the file is empty; a ledger is never empty, so its content was lost")
+
+
+SCHEMA_VERSION = 2
+OLDEST_VERSION = 1
+APPLICATION_ID = 0x61637473  # "acts", in the header of the SQLite file
+PAGE_BYTES = 4096
+_VERSION_1 = """
+CREATE TABLE fact (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    UNIQUE (kind, key)
+)
+"""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Makes the tables in an empty file."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # what a salvage relies on, whatever SQLite's defaults are
+    connection.execute("PRAGMA auto_vacuum = NONE")
+    connection.execute("BEGIN")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(_VERSION_1)
+    upgrade(connection)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """From version 1 to version 2, within the caller's transaction; its facts stay as they are."""
+    connection.execute("ALTER TABLE fact ADD COLUMN chain TEXT NOT NULL DEFAULT ''")
+    connection.execute("CREATE TABLE tail (number INTEGER NOT NULL)")
+    number, chain = 0, ""
+    for number, digest in connection.execute("SELECT number, digest FROM fact ORDER BY number").fetchall():
+        chain = chain_of(chain, number, digest)
+        connection.execute("UPDATE fact SET chain = ? WHERE number = ?", (chain, number))
+    connection.execute("INSERT INTO tail VALUES (?)", (number,))
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def unreadable(path: Path, what: str) -> UnreadableLedgerError:
+    """The error for a ledger that says something impossible."""
+    return UnreadableLedgerError(
+        f"{path}: {what}. The file was not changed. `actsearch report {path.parent}` shows what can be read of it; "
+        "restore it from a copy, or search anew in another directory."
+    )
+
+
+def explained(path: Path, error: Exception) -> LedgerError:
+    """The error for what SQLite or the system says of a file."""
+    code, told = _code(error), str(error).rstrip(".")
+    if code in _FULL:
+        return LedgerError(f"{path}: cannot be written, the disk is full ({told}). Make room. {_WHOLE}.")
+    if code in _BROKEN:
+        return LedgerError(
+            f"{path}: cannot be read or written ({told}). Look for a full or broken disk, a quota, or a limit on the "
+            f"size of files. {_WHOLE}."
+        )
+    if code in _FORBIDDEN or isinstance(error, OSError):
+        return LedgerError(
+            f"{path}: cannot be opened or written ({told}). Make the directory and its files writable for this user, "
+            f"or give another directory. {_WHOLE}."
+        )
+    if code in _HELD:
+        return LedgerError(f"{path}: another process holds it ({told}). Wait for that process, or end it. {_WHOLE}.")
+    return unreadable(path, f"cannot be read ({told}). It is damaged, or was written by another program")
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's result code without the details, or the system's error number below zero."""
+    if isinstance(error, OSError):
+        return -(error.errno or 0)
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else int(code) & 0xFF

@@ -1,0 +1,97 @@
+"""What can still be read of a damaged ledger."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from actsearch.ledger.facts import Fact, Kind, parse
+from actsearch.ledger.ledger import FILE_NAME, PAGE_BYTES, Ledger, UnreadableLedgerError, create, explained, is_intact
+from actsearch.records import ExecutionRecord, TrialRecord
+
+_SMALLEST_FACT = 64  # bytes of its checksum alone
+_ONE = "SELECT kind, key, body, digest FROM fact WHERE number = ?"
+_PAGE_COUNT = slice(28, 32)  # where the header of an SQLite file has it
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """The facts of a ledger that are intact, and what is wrong with the others; None where nothing is."""
+
+    facts: list[Fact]
+    problem: str | None
+
+    @property
+    def lines(self) -> list[str]:
+        """Trials and executions, a line each, for a ledger that lost what was searched and for which metric."""
+        told = []
+        for fact in self.facts:
+            if fact.kind is Kind.TRIAL:
+                told.append(f"trial {fact.key}: {parse(fact, TrialRecord).activation}")
+            elif fact.kind is Kind.EXECUTION:
+                record = parse(fact, ExecutionRecord)
+                score = "" if record.score is None else f", score {record.score:.6g}"
+                told.append(f"execution {record.execution} of trial {record.trial_id}: {record.status}{score}")
+        return told
+
+
+def salvage(directory: str | Path) -> Salvaged:
+    """Reads what can be read of the ledger in a directory; the file itself is left as it is.
+
+    Of a damaged ledger each fact is taken that its own checksum proves to be as it was written. What is missing
+    cannot be told from them, so whoever shows them shows the problem with them.
+
+    Raises:
+        LedgerError: There is no ledger, or it cannot be opened at all.
+
+    Example:
+
+    >>> folder = getfixture("tmp_path")
+    >>> Ledger(folder, create=True).append(Kind.TRIAL, "0", Salvaged([], None))
+    >>> salvage(folder).problem is None
+    True
+    """
+    try:
+        return Salvaged(Ledger(directory).facts(), None)
+    except UnreadableLedgerError as error:
+        problem = str(error)
+    path = Path(directory) / FILE_NAME
+    try:
+        with TemporaryDirectory() as folder:
+            copy = Path(folder) / FILE_NAME
+            content = path.read_bytes()
+            copy.write_bytes(_with_fresh_first_page(content, Path(folder)))
+            facts = _intact_facts(copy, len(content) // _SMALLEST_FACT)
+    except (OSError, sqlite3.Error) as error:
+        raise explained(path, error) from error
+    return Salvaged(facts, problem)
+
+
+def _with_fresh_first_page(content: bytes, folder: Path) -> bytes:
+    """The file with the first page of a new ledger, which holds the header and where the tables are.
+
+    But for counters it is the same in every ledger, so this mends any damage to it.
+    """
+    with closing(sqlite3.connect(folder / "fresh", isolation_level=None)) as connection, connection:
+        create(connection)
+    first = bytearray((folder / "fresh").read_bytes()[:PAGE_BYTES])
+    num_pages = -(-len(content) // PAGE_BYTES)
+    first[_PAGE_COUNT] = num_pages.to_bytes(4, "big")
+    return bytes(first) + content[PAGE_BYTES:].ljust((num_pages - 1) * PAGE_BYTES, b"\0")
+
+
+def _intact_facts(path: Path, most: int) -> list[Fact]:
+    """Each fact that is found by its number and proves to be intact."""
+    facts = []
+    with closing(sqlite3.connect(path)) as connection:
+        for number in range(1, most + 1):
+            try:
+                row = connection.execute(
+                    "SELECT kind, key, body, digest FROM fact WHERE number = ?", (number,)
+                ).fetchone()
+            except sqlite3.Error:
+                continue  # this page is damaged; others may not be
+            if row and is_intact(*row) and row[0] in list(Kind):
+                facts.append(Fact(number, Kind(row[0]), row[1], row[2]))
+    return facts

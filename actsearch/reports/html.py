@@ -1,0 +1,125 @@
+"""The page, from its template."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from actsearch._version import __version__
+from actsearch.analysis.comparison import gather, is_joint, is_race
+from actsearch.analysis.results import Verdict
+from actsearch.analysis.units import objective_label
+from actsearch.records import SearchRecord
+from actsearch.reports.markdown import failures_of
+from actsearch.reports.svg import inline_svg
+from actsearch.reports.table import headers_of, rows_of
+from actsearch.visualization._style import NARROW, WIDE
+from actsearch.visualization.figures import Caption, captions_of, pictures_of
+
+
+def html_report(search: SearchRecord, verdict: Verdict) -> str:
+    """One page with the verdict, a table that sorts, the pictures, the methods, and how to repeat the search.
+
+    It is light or dark as the reader has it, fits a phone and a sheet of paper, and works without its script. It loads
+    nothing and sends nothing: style, script and pictures are in it, and its policy forbids the rest. Of the tracking
+    store it says nothing.
+
+    Args:
+        search: Its records, also those of a search that is not over or of which everything failed.
+        verdict: What `judge` says of it.
+
+    Returns:
+        The text of an HTML file, to be written as UTF-8. The same search gives the same text.
+    """
+    loader = PackageLoader("actsearch.reports", "")
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    script = _file("page.js")
+    return pages.get_template("page.html").render(
+        search=search,
+        verdict=verdict,
+        objective=objective_label(search.objective),
+        headers=headers_of(verdict),
+        rows=rows_of(search, verdict),
+        pictures=_pictures(search, verdict),
+        failures=list(failures_of(search)),
+        raced=is_race(search),
+        joint=is_joint(gather(search)),
+        matched=len({t.matching.get("initializer") for t in search.trials}) > 1,
+        command=str(search.environment.get("command") or ""),
+        environment=environment_of(search),
+        settings=settings_of(search),
+        space=space_of(search),
+        version=__version__,
+        style=Markup(_file("page.css")),
+        script=Markup(script),
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _pictures(search: SearchRecord, verdict: Verdict) -> list[tuple[Caption, Markup, Markup]]:
+    """Each picture with its caption: as it is on a page, and on a phone."""
+    captions = captions_of(search, verdict)
+    wide, narrow = (pictures_of(search, verdict, width=width) for width in (WIDE, NARROW))
+    return [
+        (
+            captions[name],
+            Markup(inline_svg(wide[name], captions[name], name=f"w{number}")),
+            Markup(inline_svg(narrow[name], captions[name], name=f"n{number}")),
+        )
+        for number, name in enumerate(wide)
+    ]
+
+
+def _file(name: str) -> str:
+    return resources.files("actsearch.reports").joinpath(name).read_text("utf-8")
+
+
+_HIDDEN = frozenset({"tracking_uri", "experiment", "command", "packages"})
+
+
+def environment_of(search: SearchRecord) -> dict[str, str]:
+    """When and where it ran, and with which versions; nothing of the tracking store."""
+    found = {"begun": _time(search.created_at), "ended": _time(search.ended_at) if search.ended_at else "not yet"}
+    known = {k: v for k, v in search.environment.items() if k not in _HIDDEN and v is not None}
+    if "memory_bytes" in known:
+        known["memory"] = f"{known.pop('memory_bytes') / 2**30:.1f} GiB"
+    found |= {name.replace("_", " "): _plain(value) for name, value in known.items()}
+    return found | {name: str(v) for name, v in search.environment.get("packages", {}).items() if v}
+
+
+def settings_of(search: SearchRecord) -> dict[str, str]:
+    """What was asked for, and what is on record of the data."""
+    data = {f"data: {name}": value for name, value in search.data.items()}
+    known = {**search.settings, **data}
+    return {name.replace("_", " "): _plain(value) for name, value in known.items() if value is not None}
+
+
+def space_of(search: SearchRecord) -> str:
+    """The search space as YAML."""
+    return yaml.safe_dump(_plain_data(search.space), sort_keys=False, allow_unicode=True) if search.space else ""
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain_data(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain_data(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_data(inner) for inner in value]
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

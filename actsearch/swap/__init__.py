@@ -1,0 +1,41 @@
+"""Model surgery: the activation sites of any Keras model, and new models with other activations at them."""
+
+from typing import TYPE_CHECKING
+
+from actsearch._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from actsearch.swap.networks import Baseline as Baseline
+    from actsearch.swap.networks import BaselineOptions as BaselineOptions
+    from actsearch.swap.networks import OutputSpec as OutputSpec
+    from actsearch.swap.networks import baseline as baseline
+    from actsearch.swap.networks import output_for as output_for
+    from actsearch.swap.plan import SiteSwap as SiteSwap
+    from actsearch.swap.plan import SwapReport as SwapReport
+    from actsearch.swap.plan import plan_swap as plan_swap
+    from actsearch.swap.searched_model import SearchedModel as SearchedModel
+    from actsearch.swap.sites import Site as Site
+    from actsearch.swap.sites import SiteKind as SiteKind
+    from actsearch.swap.sites import find_sites as find_sites
+    from actsearch.swap.swap import swap_activations as swap_activations
+    from actsearch.swap.user_model import load_user_model as load_user_model
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "Baseline": "networks",
+        "BaselineOptions": "networks",
+        "OutputSpec": "networks",
+        "SearchedModel": "searched_model",
+        "Site": "sites",
+        "SiteKind": "sites",
+        "SiteSwap": "plan",
+        "SwapReport": "plan",
+        "baseline": "networks",
+        "find_sites": "sites",
+        "load_user_model": "user_model",
+        "output_for": "networks",
+        "plan_swap": "plan",
+        "swap_activations": "swap",
+    },
+)

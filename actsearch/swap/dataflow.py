@@ -1,0 +1,115 @@
+"""Where the values of a call come from and where they go, looking through what leaves them as they are."""
+
+from collections.abc import Callable, Container, Iterable
+
+from actsearch.swap.graph import Call, upstream
+from actsearch.swap.recognition import SHARES, core, stands_in
+
+_SHAPING = frozenset(
+    [
+        "Flatten",
+        "Reshape",
+        "Permute",
+        "RepeatVector",
+        "Identity",
+        "Masking",
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+        "Transpose",
+        "ExpandDims",
+        "Squeeze",
+        "BroadcastTo",
+        "Cast",
+        "GetItem",
+    ]
+)
+_DROPPING = frozenset(
+    [
+        "Dropout",
+        "AlphaDropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    ]
+)
+_ARITHMETIC = frozenset(["Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative", "Rescaling"])
+_ENLARGING = frozenset(["UpSampling1D", "UpSampling2D", "UpSampling3D", "Repeat", "Tile", "Resize", "Resizing"])
+_NORMALISING = frozenset(["BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization"])
+_POOLING = frozenset(["MaxPooling1D", "MaxPooling2D", "MaxPooling3D"])
+_MERGING = frozenset(["Add", "Concatenate"])
+_JOINING = frozenset(["Concatenate", "Stack"])
+
+
+def becomes_output(call: Call) -> bool:
+    """Whether its values, at most reshaped, scaled or put beside others, are an output of the model."""
+    reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _JOINING)
+    return any(c.is_output for c in reached)
+
+
+def multiplies_a_branch(call: Call, activation: str) -> bool:
+    """Whether its values are shares of another branch: of one that does not itself come from them."""
+    if activation not in SHARES and not (activation == "relu6" and _is_scaled_sigmoid(call)):
+        return False
+    reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _ENLARGING)
+    products = {u for c in reached for u in c.users if class_of(u) == "Multiply" and len(u.sources) > 1}
+    return any(call not in upstream(source) for product in products for source in product.sources)
+
+
+def feeder(call: Call) -> Call | None:
+    """The call that computes what goes into this one; None where there is no single one.
+
+    Looked through is what keeps the scale of a layer's output, or normalises it.
+    """
+    while len(call.sources) == 1:
+        (call,) = call.sources
+        if class_of(call) not in _SHAPING | _DROPPING | _NORMALISING | _POOLING:
+            return call
+    return None
+
+
+def origins(call: Call, stops: Container[Call]) -> list[Call]:
+    """The calls from which its values come: back to those in `stops`, or to what computes anew."""
+    found, todo = list[Call](), list(call.sources)
+    while todo:
+        source = todo.pop()
+        if source not in stops and class_of(source) in _SHAPING | _POOLING | _MERGING:
+            todo += source.sources
+        else:
+            found.append(source)
+    return found
+
+
+def class_of(call: Call) -> str:
+    """The class of a layer or operation of Keras; nothing for a user's own, which may do anything."""
+    kind = type(core(call.operation))
+    return kind.__name__ if kind.__module__.startswith("keras.") else ""
+
+
+def _is_scaled_sigmoid(call: Call) -> bool:
+    """`relu6(x + 3) / 6`, MobileNetV3's hard sigmoid written out."""
+    return all(class_of(s) == "Add" and len(s.sources) == 1 for s in call.sources) and any(
+        class_of(user) in _ARITHMETIC and len(user.sources) == 1 for user in call.users
+    )
+
+
+def _followed(call: Call, through: Callable[[Call], bool]) -> Iterable[Call]:
+    """The call and those after it that its values reach through such calls only."""
+    reached, todo = {call}, [call]
+    while todo:
+        fresh = {user for user in todo.pop().users if through(user)} - reached
+        reached |= fresh
+        todo += fresh
+    return reached
+
+
+def _keeps_values(call: Call) -> bool:
+    name = class_of(call)
+    if name == "Activation":
+        return not stands_in(call.operation)
+    return name in _SHAPING | _DROPPING or (name in _ARITHMETIC and len(call.sources) == 1)

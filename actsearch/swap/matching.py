@@ -1,0 +1,138 @@
+"""What goes with a new activation: the initializers of the layers that feed it, and the dropout after it."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from actsearch.activations.activation import Activation
+from actsearch.activations.initializers import matched_dropout, matched_initializer
+from actsearch.swap.dataflow import origins
+from actsearch.swap.graph import Call
+from actsearch.swap.recognition import core
+from actsearch.swap.sites import Place
+
+_PLAIN = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+_TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+_MATCHED = _PLAIN + _TRANSPOSED + _DEPTHWISE + _SEPARABLE
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """An activation with all its parameters, to be put into a model."""
+
+    activation: Activation
+    parameters: Mapping[str, float]
+
+    @property
+    def label(self) -> str:
+        """Name and those parameters that differ from the catalogue's: `leaky_relu(slope=0.3)`."""
+        default = self.activation.values()
+        other = [f"{name}={value:g}" for name, value in self.parameters.items() if value != default[name]]
+        return f"{self.activation.name}({', '.join(other)})" if other else self.activation.name
+
+    def layer(self) -> Any:
+        """A new Keras layer."""
+        return self.activation.layer(**self.parameters)
+
+
+@dataclass(frozen=True)
+class Initializers:
+    """The initializers of a swap.
+
+    Args:
+        changes: By the id of a layer: the configs of its new initializers by argument. An initializer draws a
+            seed when it is made, so planning makes none: a swap to any activation draws the same seeds.
+        described: By the layer's name: its initializer in words, and why where it was kept.
+    """
+
+    changes: Mapping[int, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
+    described: Mapping[str, str] = field(default_factory=dict)
+
+
+def fit_initializers(wanted: Mapping[Place, Wanted]) -> Initializers:
+    """Matched initializers for the layers that feed replaced sites and have Keras's default one."""
+    changes: dict[int, dict[str, dict[str, Any]]] = {}
+    described: dict[str, str] = {}
+    for feeder, activations in _by_feeder(wanted).values():
+        layer = core(feeder.operation)
+        if not isinstance(layer, _MATCHED) and not hasattr(layer, "kernel_initializer"):
+            continue
+        obstacle = _obstacle(layer, activations)
+        if obstacle:
+            described[feeder.path] = f"unchanged: {obstacle}"
+            continue
+        matched = matched_initializer(activations[0].activation, activations[0].parameters, seed=0)
+        scales = _scales(layer, matched.scale)
+        changes[id(layer)] = {name: _config(matched, scale) for name, scale in scales.items()}
+        texts = [f"variance_scaling({scale:.4g}, {matched.mode}, {matched.distribution})" for scale in scales.values()]
+        described[feeder.path] = ", then ".join(texts)
+    return Initializers(changes, described)
+
+
+def fit_dropouts(
+    calls: Iterable[Call], places: Iterable[Place], wanted: Mapping[Place, Wanted]
+) -> Iterator[tuple[Call, type]]:
+    """The dropout layers whose class changes: those after replaced sites that all ask for the same."""
+    at = {call: wanted.get(place) for place in places for call in place.calls}
+    for call in calls:
+        if type(call.operation) not in (keras.layers.Dropout, keras.layers.AlphaDropout):
+            continue
+        before = [at.get(origin) for origin in origins(call, at)]
+        kinds = {type(matched_dropout(w.activation, call.operation.rate)) if w else None for w in before}
+        if len(kinds) == 1 and (kind := kinds.pop()) is not None and kind is not type(call.operation):
+            yield call, kind
+
+
+def _by_feeder(wanted: Mapping[Place, Wanted]) -> dict[int, tuple[Call, list[Wanted]]]:
+    """The layers that feed replaced sites, each with the activations that it feeds."""
+    found: dict[int, tuple[Call, list[Wanted]]] = {}
+    for place, choice in wanted.items():
+        for feeder in place.feeders:
+            found.setdefault(id(core(feeder.operation)), (feeder, []))[1].append(choice)
+    return found
+
+
+def _obstacle(layer: Any, activations: list[Wanted]) -> str:
+    """Why a layer keeps its initializer; empty where it gets a matched one."""
+    labels = sorted({wanted.label for wanted in activations})
+    if len(labels) > 1:
+        return f"it feeds several activations ({', '.join(labels)})"
+    if not isinstance(layer, _MATCHED):
+        return f"none is matched for {type(layer).__name__}"
+    if not isinstance(layer, _PLAIN) and not layer.built:
+        return "its number of inputs is not known before it is built"
+    chosen = [getattr(layer, name) for name in _scales(layer, 1.0)]
+    own = [type(i).__name__ for i in chosen if not _is_default(i)]
+    return f"the model chose {', '.join(own)}" if own else ""
+
+
+def _is_default(initializer: Any) -> bool:
+    return type(initializer) is keras.initializers.GlorotUniform and initializer.get_config()["seed"] is None
+
+
+def _scales(layer: Any, scale: float) -> dict[str, float]:
+    """The scale for each kernel, corrected where Keras counts other inputs than a unit has.
+
+    Keras takes a kernel's shape for (*window, inputs, outputs). A depthwise kernel has one input channel for each
+    output, and a transposed one has its last two axes exchanged and spreads its inputs over the strides. A
+    separable convolution is a depthwise one and then a pointwise one, with nothing between them.
+    """
+    if isinstance(layer, _SEPARABLE):
+        channels = layer.depthwise_kernel.shape[-2]
+        return {"depthwise_initializer": scale * channels, "pointwise_initializer": 1.0}
+    if isinstance(layer, _DEPTHWISE):
+        return {"depthwise_initializer": scale * layer.kernel.shape[-2]}
+    if isinstance(layer, _TRANSPOSED):
+        outputs, inputs = layer.kernel.shape[-2:]
+        return {"kernel_initializer": scale * outputs / inputs * math.prod(layer.strides)}
+    return {"kernel_initializer": scale}
+
+
+def _config(matched: Any, scale: float) -> dict[str, Any]:
+    config = keras.initializers.serialize(matched)
+    return {**config, "config": {**config["config"], "scale": scale, "seed": None}}

@@ -1,0 +1,282 @@
+"""Builds a model again, layer by layer, with the changes of a plan."""
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional  # Keras exports it under no public name
+
+from actsearch.errors import ModelError
+from actsearch.swap.graph import WRAPPERS, is_graph
+from actsearch.swap.matching import Wanted
+from actsearch.swap.plan import Plan
+from actsearch.swap.recognition import Held
+from actsearch.swap.sites import Place, unique
+
+_OVERRIDABLE = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+class Rebuilder:
+    """Makes each layer of a model once more; what was shared is shared again.
+
+    Args:
+        plan: What changes.
+        keep_weights: Whether layers that are not replaced keep their weights.
+    """
+
+    def __init__(self, plan: Plan, *, keep_weights: bool) -> None:
+        self._plan = plan
+        self._keep_weights = keep_weights
+        self._made: dict[int, Any] = {}
+        self._pairs: list[tuple[Any, Any]] = []
+        self._following: dict[int, Any] = {}
+        # Layers that stand for operations of keras.ops: a mask ends there, as it did.
+        self._maskless: set[int] = set()
+        self._names: list[set[str]] = []
+
+    def model(self, model: Any) -> Any:
+        """The model with the changes of the plan, not compiled."""
+        new = self._graph(model)
+        for old, made in reversed(self._pairs):
+            copy_trainable(old, made)
+        for old, made in self._pairs:
+            copy_weights(old, made, always=self._keep_weights)
+        return new
+
+    def _graph(self, model: Any) -> Any:
+        """A Sequential or Functional model, nested or not."""
+        operations = model.layers if isinstance(model, keras.Sequential) else model.operations
+        self._names.append({operation.name for operation in operations})
+        new = self._sequential(model) if isinstance(model, keras.Sequential) else self._functional(model)
+        self._names.pop()
+        new.dtype_policy = model.dtype_policy
+        self._pairs.append((model, new))
+        return new
+
+    def _functional(self, model: Any) -> Any:
+        inputs = keras.tree.map_structure(_new_input, model.input)
+        outputs = model._run_through_graph(inputs, operation_fn=self._operation, call_fn=self._call)
+        return _constructor(model, Functional, "inputs", "outputs")(inputs, outputs, name=model.name)
+
+    def _sequential(self, model: keras.Sequential) -> Any:
+        layers = [_new_input(tensor) for tensor in model.inputs] if model._functional else []
+        for layer in model.layers:
+            new = self._operation(layer)
+            layers += [new, self._following[id(new)]] if id(new) in self._following else [new]
+        return _constructor(model, keras.Sequential, "layers")(layers, name=model.name)
+
+    def _call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Calls what was made, then the activation that was split off it."""
+        outputs = operation(*args, **kwargs)
+        if id(operation) in self._maskless and getattr(args[0], "_keras_mask", None) is not None:
+            outputs = keras.ops.copy(outputs)
+        following = self._following.get(id(operation))
+        return outputs if following is None else following(outputs)
+
+    def _operation(self, operation: Any) -> Any:
+        """The new one for a layer or operation; the same each time."""
+        if id(operation) not in self._made:
+            if is_graph(operation):
+                self._made[id(operation)] = self._graph(operation)
+            elif isinstance(operation, WRAPPERS):
+                self._made[id(operation)] = self._wrapper(operation)
+            else:
+                self._made[id(operation)] = self._single(operation)
+        return self._made[id(operation)]
+
+    def _wrapper(self, wrapper: Any) -> Any:
+        inner = self._operation(wrapper.layer)
+        config = {key: value for key, value in wrapper.get_config().items() if key != "layer"}
+        new = type(wrapper)(inner, **config)
+        if id(inner) in self._following:
+            self._following[id(new)] = self._following[id(inner)]
+        self._pairs.append((wrapper, new))
+        return new
+
+    def _single(self, operation: Any) -> Any:
+        """A layer or operation that holds no other."""
+        swaps = self._plan.by_owner.get(id(operation), [])
+        if swaps and swaps[0][0].stand.held in (Held.LAYER, Held.OPERATION):
+            new = new_activation_layer(*swaps[0], name=operation.name)
+            if swaps[0][0].stand.held is Held.OPERATION:
+                self._maskless.add(id(new))
+            return new
+        split = next((swap for swap in swaps if swap[0].stand.held is Held.ARGUMENT), None)
+        initializers = self._plan.initializers.changes.get(id(operation), {})
+        inner = {place.stand.keys: wanted for place, wanted in swaps if place.stand.held is Held.INNER_ARGUMENT}
+        kind = self._plan.dropouts.get(id(operation), type(operation))
+        new = new_layer(operation, kind, initializers=initializers, inner=inner, linear=split is not None)
+        if isinstance(operation, keras.layers.Layer):
+            self._pairs.append((operation, new))
+        if split is not None:
+            self._following[id(new)] = self._split_off(*split)
+        return new
+
+    def _split_off(self, place: Place, wanted: Wanted) -> Any:
+        name = unique(f"{place.stand.owner.name}_activation", self._names[-1])
+        return new_activation_layer(place, wanted, name=name)
+
+
+def _new_input(tensor: Any) -> Any:
+    """A new input like the one that this tensor belongs to."""
+    layer = tensor._keras_history.operation
+    return type(layer).from_config({**layer.get_config(), "optional": layer.optional}).output
+
+
+def _constructor(model: Any, base: type, *arguments: str) -> type:
+    """The model's own class where it is made from the same arguments, else the plain one if that loses nothing."""
+    kind = type(model)
+    taken = inspect.getfullargspec(kind.__init__)
+    anything = taken.varargs is not None and taken.varkw is not None
+    if anything or set(arguments) <= set(taken.args) <= {"self", "name", "trainable", *arguments}:
+        return kind
+    own = [name for name in _OVERRIDABLE if getattr(kind, name) is not getattr(keras.Model, name)]
+    if own:
+        raise ModelError(
+            f"{kind.__name__} is made from arguments of its own and brings its own {', '.join(own)}, so it cannot "
+            f"be made anew with other activations. Let its __init__ take ({', '.join(arguments)}, **kwargs), or "
+            "call actsearch.choose(hp, space) in the function that builds it."
+        )
+    return base
+
+
+_CANNOT_MAKE = (AttributeError, KeyError, NotImplementedError, TypeError, ValueError)
+
+
+def new_layer(
+    operation: Any,
+    kind: type,
+    *,
+    initializers: Mapping[str, Any],
+    inner: Mapping[tuple[str, ...], Wanted],
+    linear: bool,
+) -> Any:
+    """A layer or operation like this one.
+
+    Args:
+        operation: The old one.
+        kind: Its class from now on.
+        initializers: The configs of new initializers by argument.
+        inner: New activations by the way to them in the config.
+        linear: Whether its own activation is taken away; its activity regularizer then goes too.
+
+    Raises:
+        ModelError: It has no config, or its config does not make it.
+    """
+    if type(operation) is keras.layers.Lambda:
+        return _lambda(operation)
+    try:
+        config = {**_config(operation), **initializers}
+        for keys, wanted in inner.items():
+            _set_activation(config, keys, wanted)
+        if linear:
+            config |= {"activation": "linear"}
+            config.pop("activity_regularizer", None)
+        new = kind.from_config(config)  # type: ignore[attr-defined]
+    except _CANNOT_MAKE as error:
+        raise ModelError(
+            f"The layer {operation.name!r} ({type(operation).__name__}) cannot be made anew for another model: "
+            f"{in_short(error)} Give the class a get_config() that has all arguments of its __init__, or call "
+            "actsearch.choose(hp, space) in the function that builds the model."
+        ) from error
+    _copy_vocabulary(operation, new)
+    return new
+
+
+def new_activation_layer(place: Place, wanted: Wanted, *, name: str) -> Any:
+    """The layer of a new activation, with dtype, `trainable` and activity regularizer of what stood there."""
+    new = wanted.layer()
+    owner = place.stand.owner
+    config = {
+        **new.get_config(),
+        "name": name,
+        "dtype": keras.dtype_policies.serialize(_policy(place)),
+        "trainable": getattr(owner, "trainable", True),
+    }
+    if getattr(owner, "activity_regularizer", None) is not None:
+        config["activity_regularizer"] = keras.regularizers.serialize(owner.activity_regularizer)
+    return type(new).from_config(config)
+
+
+def copy_trainable(old: Any, new: Any) -> None:
+    """Sets `trainable` as it was, in the layers inside a user's own layer too."""
+    new.trainable = old.trainable
+    if not (is_graph(old) or isinstance(old, WRAPPERS)):
+        inside = (layer._flatten_layers(include_self=False) for layer in (old, new))
+        for old_part, new_part in zip(*inside, strict=False):
+            new_part.trainable = old_part.trainable
+
+
+def copy_weights(old: Any, new: Any, *, always: bool) -> None:
+    """Copies the weights of a layer; without `always` only those that training would not change.
+
+    Models and `TimeDistributed` have no weights of their own.
+    """
+    if is_graph(old) or isinstance(old, keras.layers.TimeDistributed):
+        return
+    if not (always or not old.trainable or isinstance(old, keras.layers.Normalization)):
+        return
+    if [w.shape for w in old.weights] == [w.shape for w in new.weights]:
+        new.set_weights(old.get_weights())
+    if isinstance(new, keras.layers.Normalization) and new.built:
+        new.finalize_state()
+
+
+def _config(operation: Any) -> dict[str, Any]:
+    """Its config, with activations that are plain functions as they are: they need not be registered with Keras."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+        config = operation.get_config()
+    for key in ("activation", "recurrent_activation"):
+        if key in config and inspect.isfunction(getattr(operation, key, None)):
+            config[key] = getattr(operation, key)
+    return config
+
+
+def _policy(place: Place) -> Any:
+    """The dtype policy at a site; for an operation, which has none, that of the layer before it."""
+    call = place.calls[0]
+    operation = place.stand.owner
+    while not isinstance(operation, keras.layers.Layer):
+        call = call.sources[0]
+        operation = call.operation
+    return operation.dtype_policy
+
+
+def _set_activation(config: dict[str, Any], keys: tuple[str, ...], wanted: Wanted) -> None:
+    new = wanted.layer()
+    activation = new.activation if isinstance(new, keras.layers.Activation) else new
+    ways = [keys, ("backward_layer", *keys[1:])] if keys[0] == "layer" else [keys]
+    for way in ways:
+        target = config
+        for key in way[:-1]:
+            target = target[key]
+        target[way[-1]] = keras.activations.serialize(activation)
+
+
+def _lambda(old: Any) -> Any:
+    """Its function lives in this process, so it need not go through a config, which Keras refuses to load."""
+    return keras.layers.Lambda(
+        old.function,
+        output_shape=old._output_shape,
+        mask=old.mask,
+        arguments=old.arguments,
+        name=old.name,
+        dtype=old.dtype_policy,
+        trainable=old.trainable,
+    )
+
+
+def _copy_vocabulary(old: Any, new: Any) -> None:
+    """An adapted vocabulary is no weight and stands in no config."""
+    if hasattr(old, "get_vocabulary") and new.vocabulary_size() != old.vocabulary_size():
+        new.set_vocabulary(old.get_vocabulary(include_special_tokens=False))
+
+
+def in_short(error: Exception) -> str:
+    """What Keras's error says, on one line, without the configs and examples that it adds."""
+    innermost = str(error).rpartition("Exception encountered: ")[2].strip()
+    told = innermost.partition("\n\n")[0].partition(" Full object config")[0]
+    return " ".join(told.split()) or type(error).__name__

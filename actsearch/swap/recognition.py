@@ -1,0 +1,275 @@
+"""Which activation a function, a layer or an operation of Keras is, in the words of the catalogue."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import keras
+
+from actsearch.activations import registry
+from actsearch.activations.activation import Activation
+from actsearch.layers import FunctionActivation
+from actsearch.layers.base import ActivationLayer
+from actsearch.swap.graph import WRAPPERS
+
+# They weigh the entries of an axis against each other, so no function of one number can stand for them.
+NORMALISING = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
+# Their values are shares, from 0 to 1.
+SHARES = frozenset({"sigmoid", "hard_sigmoid", "sparse_sigmoid"})
+
+_ALIASES = {"swish": "silu", "hardswish": "hardsilu"}
+_PARAMETER_NAMES = {"negative_slope": "slope"}
+_LAYERS = (
+    ActivationLayer,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
+)
+_OPERATION_MODULES = ("keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.activations.activations")
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """An activation as it stands in a model.
+
+    Args:
+        name: Its name in the catalogue; a description where the catalogue has no such entry.
+        parameters: Its numbers, in the catalogue's words.
+        in_catalogue: Whether the catalogue has it.
+        learned: Whether training changes it.
+    """
+
+    name: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    in_catalogue: bool = False
+    learned: bool = False
+
+
+def recognise(held: Any) -> Recognised:
+    """What a function, an activation layer or an operation of `keras.ops` is.
+
+    Example:
+
+    >>> recognise(keras.layers.ReLU(max_value=6)).name, recognise(keras.activations.leaky_relu).parameters
+    ('relu6', {'slope': 0.2})
+    """
+    if isinstance(held, FunctionActivation):
+        return _of_function(held.function, held.parameters)
+    if isinstance(held, keras.layers.Activation):
+        return recognise(held.activation)
+    if isinstance(held, keras.layers.PReLU):
+        return _of_keras_prelu(held)
+    if isinstance(held, keras.Operation):
+        return _of_operation(held)
+    return _of_function(held, {})
+
+
+def is_activation(operation: Any) -> bool:
+    """Whether a layer or an operation is nothing but an activation function."""
+    kind = type(operation)
+    if isinstance(operation, keras.layers.Activation):
+        return recognise(operation).name != "linear"
+    if isinstance(operation, keras.layers.Layer):
+        return isinstance(operation, _LAYERS) or _registered(kind) is not None
+    named = _entry(kind.__name__) is not None or _snake(kind.__name__) in NORMALISING
+    return named and kind.__module__ in _OPERATION_MODULES
+
+
+def _of_function(function: Any, parameters: Mapping[str, float]) -> Recognised:
+    registered = _registered(function)
+    if registered is not None:
+        return _as_entry(registered, parameters)
+    name = getattr(function, "__name__", type(function).__name__)
+    if function not in (getattr(module, name, None) for module in (keras.activations, keras.ops)):
+        return Recognised(name)
+    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+    return _named(name, {**defaults, **parameters})
+
+
+def _of_operation(operation: Any) -> Recognised:
+    registered = _registered(type(operation))
+    config = operation.get_config()
+    if registered is not None:
+        return _as_entry(registered, config)
+    found = _named(type(operation).__name__, config)
+    learned = bool(getattr(operation, "trainable_weights", ()))
+    return found if found.in_catalogue else Recognised(found.name, found.parameters, learned=learned)
+
+
+def _of_keras_prelu(layer: keras.layers.PReLU) -> Recognised:
+    start = layer.alpha_initializer
+    slopes = {"slope": float(getattr(start, "value", 0.0))}
+    return _as_entry(registry.get("prelu"), slopes)
+
+
+def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
+    """By the name of its class or function and what is set on it."""
+    numbers = {_PARAMETER_NAMES.get(k, k): float(v) for k, v in settings.items() if type(v) in (int, float)}
+    if _words(name) == "relu":
+        return _relu(numbers)
+    if settings.get("approximate") is True:
+        return Recognised("gelu(approximate)")
+    entry = _entry(name)
+    return Recognised(_snake(name)) if entry is None else _as_entry(entry, numbers)
+
+
+def _relu(numbers: Mapping[str, float]) -> Recognised:
+    """Keras's relu with its three settings is three entries of the catalogue, and more that are none."""
+    ceiling, slope, threshold = numbers.get("max_value"), numbers.get("slope", 0.0), numbers.get("threshold", 0.0)
+    if threshold == 0.0 and ceiling is None:
+        return _as_entry(registry.get("leaky_relu"), {"slope": slope}) if slope else _as_entry(registry.get("relu"), {})
+    if threshold == slope == 0.0 and ceiling == 6.0:
+        return _as_entry(registry.get("relu6"), {})
+    return Recognised(f"relu(max_value={ceiling}, slope={slope:g}, threshold={threshold:g})")
+
+
+def _as_entry(entry: Activation, settings: Mapping[str, Any]) -> Recognised:
+    given = {key: value for key, value in settings.items() if key in entry.parameters}
+    return Recognised(entry.name, entry.values(given), True, entry.learns)
+
+
+def _entry(name: str) -> Activation | None:
+    """The entry that is spelt like the name of a class or function: `LeakyReLU`, `leaky_relu`, `LeakyRelu`."""
+    word = _words(name)
+    spelt = {_words(known): known for known in registry.names()}
+    found = spelt.get(_ALIASES.get(word, word))
+    return None if found is None else registry.get(found)
+
+
+def _registered(target: Any) -> Activation | None:
+    """The entry that was made of this function or layer class by `register_activation`."""
+    entries = (registry.get(name) for name in registry.names())
+    return next((e for e in entries if getattr(e.make, "target", None) is target), None)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _snake(name: str) -> str:
+    """The name of a Keras class as its function is spelt: `LogSoftmax` is `log_softmax`."""
+    spelt = {_words(known): known for known in dir(keras.activations)}
+    return spelt.get(_words(name), name)
+
+
+# They apply `activation` last, to their own output: it can be split off as a layer.
+LINEAR_LAYERS = (
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+_KEYS = ("activation", "recurrent_activation")
+_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
+_SOFTMAX_ATTENTION = (keras.layers.Attention, keras.layers.AdditiveAttention)
+
+
+class Held(StrEnum):
+    """How a layer or operation holds an activation."""
+
+    ARGUMENT = "activation argument"
+    LAYER = "activation layer"
+    OPERATION = "operation"
+    INNER_ARGUMENT = "argument used inside its layer"
+    FIXED = "fixed inside its layer"
+
+
+@dataclass(frozen=True)
+class Stand:
+    """One activation in a layer or operation.
+
+    Args:
+        owner: The layer or operation; the inner one of a wrapper.
+        suffix: What its name has after the owner's: `"/recurrent_activation"`.
+        activation: What stands there.
+        held: How it is held.
+        keys: The way to it in the owner's config, for an inner argument.
+        gate: Whether the kind of layer makes it a gate.
+    """
+
+    owner: Any
+    suffix: str
+    activation: Recognised
+    held: Held
+    keys: tuple[str, ...] = ()
+    gate: bool = False
+
+
+def core(operation: Any) -> Any:
+    """The layer itself, without wrappers that only apply it."""
+    return core(operation.layer) if isinstance(operation, WRAPPERS) else operation
+
+
+def stands_in(operation: Any) -> list[Stand]:
+    """The activations in a layer or operation; linear ones are none."""
+    if isinstance(operation, WRAPPERS):
+        inner = stands_in(operation.layer)
+        return [replace(s, suffix=f"/{operation.layer.name}{s.suffix}") for s in inner]
+    if is_activation(operation):
+        held = Held.LAYER if isinstance(operation, keras.layers.Layer) else Held.OPERATION
+        return [Stand(operation, "", recognise(operation), held)]
+    found = list(_arguments(operation))
+    if not (found and isinstance(operation, _RECURRENT)):
+        found += _fixed(operation)
+    return [stand for stand in found if stand.activation.name != "linear"]
+
+
+def _arguments(operation: Any) -> Iterator[Stand]:
+    """Those that are arguments of the layer, of its cell, or of its two directions."""
+    holder, keys = operation, tuple[str, ...]()
+    if isinstance(holder, keras.layers.Bidirectional):
+        holder, keys = holder.forward_layer, ("layer", "config")
+    if type(holder) is keras.layers.RNN:
+        holder, keys = holder.cell, (*keys, "cell", "config")
+    gated = hasattr(holder, "recurrent_activation")
+    for key in _KEYS:
+        function = getattr(holder, key, None)
+        if not callable(function):
+            continue
+        suffix = f"/{key}" if gated or keys else ""
+        yield Stand(operation, suffix, recognise(function), _held(operation, holder, (*keys, key)), (*keys, key), gated)
+
+
+def _fixed(operation: Any) -> Iterator[Stand]:
+    """Those that the layer's own code applies, out of reach from outside."""
+    if isinstance(operation, _SOFTMAX_ATTENTION):
+        yield Stand(operation, "/softmax", Recognised("softmax"), Held.FIXED, gate=True)
+    arguments = [getattr(operation, key, None) for key in _KEYS]
+    for layer in getattr(operation, "_layers", ()):
+        if any(layer is argument for argument in arguments):
+            continue
+        for stand in stands_in(layer):
+            # An activation layer made inside another has a name with a number that counts all models so far.
+            name = stand.activation.name if stand.held is Held.LAYER else layer.name
+            yield replace(stand, suffix=f"/{name}{stand.suffix}", held=Held.FIXED)
+
+
+def _held(operation: Any, holder: Any, keys: tuple[str, ...]) -> Held:
+    if isinstance(holder, LINEAR_LAYERS) and type(holder).call.__module__.startswith("keras."):
+        return Held.ARGUMENT
+    return Held.INNER_ARGUMENT if _in_config(operation, keys) else Held.FIXED
+
+
+def _in_config(operation: Any, keys: tuple[str, ...]) -> bool:
+    """Whether the layer can be made anew with another activation there."""
+    try:
+        config = operation.get_config()
+    except NotImplementedError:
+        return False
+    for key in keys:
+        if key not in config:
+            return False
+        config = config[key]
+    return True

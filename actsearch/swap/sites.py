@@ -1,0 +1,176 @@
+"""The places in a Keras model where an activation stands."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
+from actsearch.swap.graph import Call, Shape, trace
+from actsearch.swap.recognition import NORMALISING, SHARES, Held, Stand, core, stands_in
+
+
+class SiteKind(StrEnum):
+    """What an activation is for."""
+
+    HIDDEN = "hidden"
+    GATE = "gate"
+    OUTPUT = "output"
+
+
+class Feeder(NamedTuple):
+    """The layer whose output goes into a site."""
+
+    name: str
+    layer_class: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a model where an activation stands.
+
+    Args:
+        name: Unique in the model, after the names of the models and wrappers it lies in: `"encoder/conv1"`.
+        activation: What stands there: its name in the catalogue, or a description where it is no entry there.
+        parameters: The activation's numbers, in the catalogue's words.
+        in_catalogue: Whether the catalogue has it.
+        learned: Whether training changes it.
+        kind: Hidden, gate or output.
+        held: How it is held.
+        layer_class: The class that holds it: `"Dense"`, `"ReLU"`, `"LSTM"`.
+        shape: Its shape with the batch axis; None where the model is not built.
+        feeders: The layers that feed it, one for each use. Normalisation, dropout, max pooling and changes of
+            shape are looked through; for an `activation` argument it is the layer itself.
+        num_uses: How often the model applies it; above 1 for a shared layer.
+        block: Number of its block, from 0: hidden sites between two changes of resolution or width. None for
+            gates and outputs.
+    """
+
+    name: str
+    activation: str
+    parameters: Mapping[str, float] = field(hash=False)
+    in_catalogue: bool
+    learned: bool
+    kind: SiteKind
+    held: Held
+    layer_class: str
+    shape: Shape | None
+    feeders: tuple[Feeder, ...]
+    num_uses: int
+    block: int | None
+
+    @property
+    def feeder(self) -> Feeder | None:
+        """The layer that feeds it; None where there are several."""
+        return self.feeders[0] if len(set(self.feeders)) == 1 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A site with the objects behind it: the calls that use it, and the calls of the layers that feed it."""
+
+    site: Site
+    stand: Stand
+    calls: tuple[Call, ...]
+    feeders: tuple[Call, ...]
+
+
+def find_sites(model: Any) -> tuple[Site, ...]:
+    """The places in a model where an activation stands, from input to output; linear ones are none.
+
+    Found are `activation` arguments, activation layers (Keras's, ours and registered ones), operations such as
+    `keras.ops.relu`, those in nested models, wrappers, recurrent cells and attention, and those inside a user's
+    own layers.
+
+    A site is an *output* where its values, at most reshaped or scaled, are an output of the model. It is a *gate*
+    in LSTM and GRU, where it is a softmax that is no output, and where a sigmoid is multiplied into a branch that
+    does not itself come from it (squeeze-and-excite). Everything else is *hidden*.
+
+    Args:
+        model: A Sequential or Functional Keras model. It is not changed.
+
+    Returns:
+        The sites in the order in which the model applies them; empty where there is none.
+
+    Raises:
+        ModelError: The model is subclassed.
+
+    Example:
+
+    >>> import keras
+    >>> model = keras.Sequential(
+    ...     [keras.Input((4,)), keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    ... )
+    >>> [(site.name, site.activation, str(site.kind), site.shape) for site in find_sites(model)]
+    [('a', 'relu', 'hidden', (None, 8)), ('b', 'softmax', 'output', (None, 3))]
+    """
+    return tuple(place.site for place in locate(trace(model)))
+
+
+def locate(calls: Iterable[Call]) -> tuple[Place, ...]:
+    """The sites among the calls of a model, with what stands behind each."""
+    uses: dict[tuple[int, str], list[tuple[Call, Stand]]] = {}
+    for call in calls:
+        for stand in stands_in(call.operation):
+            uses.setdefault((id(stand.owner), "/".join(stand.keys)), []).append((call, stand))
+    places: list[Place] = []
+    taken: set[str] = set()
+    for found in uses.values():
+        name = unique(found[0][0].path + found[0][1].suffix, taken)
+        places.append(_place(name, found[0][1], tuple(call for call, _ in found), _hidden_so_far(places)))
+    return tuple(places)
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """The name itself, or with the first number that makes it new; it is added to those taken."""
+    number, fresh = 0, name
+    while fresh in taken:
+        number += 1
+        fresh = f"{name}_{number}"
+    taken.add(fresh)
+    return fresh
+
+
+def _hidden_so_far(places: list[Place]) -> Site | None:
+    return next((p.site for p in reversed(places) if p.site.kind is SiteKind.HIDDEN), None)
+
+
+def _place(name: str, stand: Stand, calls: tuple[Call, ...], previous: Site | None) -> Place:
+    by_itself = stand.held in (Held.LAYER, Held.OPERATION)
+    feeders = tuple(feeder(call) if by_itself else call for call in calls)
+    site = Site(
+        name=name,
+        activation=stand.activation.name,
+        parameters=stand.activation.parameters,
+        in_catalogue=stand.activation.in_catalogue,
+        learned=stand.activation.learned,
+        kind=_kind(stand, calls),
+        held=stand.held,
+        layer_class=type(stand.owner).__name__,
+        shape=calls[0].shape,
+        feeders=tuple(Feeder(f.path, type(core(f.operation)).__name__) for f in feeders if f is not None),
+        num_uses=len(calls),
+        block=None,
+    )
+    if site.kind is SiteKind.HIDDEN:
+        site = replace(site, block=_block(site, previous))
+    return Place(site, stand, calls, tuple(f for f in feeders if f is not None))
+
+
+def _block(site: Site, previous: Site | None) -> int:
+    if previous is None or previous.block is None:
+        return 0
+    return previous.block + (site.shape != previous.shape)
+
+
+def _kind(stand: Stand, calls: tuple[Call, ...]) -> SiteKind:
+    name = stand.activation.name
+    if stand.gate:
+        return SiteKind.GATE
+    if stand.held is Held.FIXED:
+        return SiteKind.GATE if name in NORMALISING | SHARES else SiteKind.HIDDEN
+    if any(becomes_output(call) for call in calls):
+        return SiteKind.OUTPUT
+    if name in NORMALISING or any(multiplies_a_branch(call, name) for call in calls):
+        return SiteKind.GATE
+    return SiteKind.HIDDEN

@@ -1,0 +1,141 @@
+"""The points and parameters that MLflow gets of executions and trials: plain figures of the records, in its words."""
+
+import math
+import re
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow.entities import Metric
+
+from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
+from actsearch.visualization.curves import mean_curve
+
+PEAK_MEMORY = "peak_rss_mib"  # MLflow shows a number of bytes digit by digit
+_WITHOUT_SD = {"num_parameters", "best_epoch", "build_seconds", "trace_seconds"}
+
+
+def execution_points(execution: ExecutionRecord, objective: Objective) -> list[Metric]:
+    """Its curves, a point an epoch at the time when that epoch ended, and its figures."""
+    points, at = [], execution.started_at
+    for epoch, seconds in enumerate(execution.epoch_seconds, start=1):
+        at += seconds
+        used = {f"system/{name}": values for name, values in execution.samples.items()}  # MLflow has a page for these
+        known = {**execution.history, **used}
+        logs = {name: values[epoch - 1] for name, values in known.items() if len(values) >= epoch}
+        points += [point(name, value, at, epoch) for name, value in logs.items() if not math.isnan(value)]
+    figures = _figures(execution, objective)
+    return points + [point(name, value, execution.ended_at, 0) for name, value in figures.items()] + _learned(execution)
+
+
+def trial_points(trial: TrialRecord, objective: Objective) -> list[Metric]:
+    """Mean and standard deviation over its executions so far, and the latest one's health.
+
+    The step is the number of executions; that of the health is the epoch.
+    """
+    latest, number = trial.executions[-1], len(trial.executions)
+    figures = [_figures(execution, objective) for execution in trial.completed]
+    points = {"num_executions": float(len(figures)), "num_failed": float(number - len(figures))}
+    for name in figures[0] if figures else ():
+        values = [each[name] for each in figures if name in each]
+        points[name] = statistics.fmean(values)
+        if len(values) > 1 and name not in _WITHOUT_SD:
+            points[f"{name}_sd"] = statistics.stdev(values)
+    return [point(name, value, latest.ended_at, number) for name, value in points.items()] + _health_points(latest)
+
+
+def curve_points(trial: TrialRecord) -> list[Metric]:
+    """The mean of its executions' curves, a point an epoch.
+
+    All stand at the end of the last execution: the same executions give the same points, which MLflow keeps once.
+    """
+    at = max((e.ended_at for e in trial.completed), default=0.0)
+    names = dict.fromkeys(name for e in trial.completed for name, values in e.history.items() if values)
+    return [
+        point(name, value, at, epoch)
+        for name in names
+        for epoch, value in enumerate(mean_curve(trial, name)[0], start=1)
+        if math.isfinite(value)
+    ]
+
+
+def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
+    """What a search is when it ends: how long it was, and its best."""
+    executions = [e for t in search.trials for e in t.executions]
+    figures = {"num_trials": float(len(search.trials)), "num_executions": float(len(executions))}
+    figures["search_seconds"] = at - search.created_at
+    if search.best is not None and search.best.mean_score is not None:
+        figures[_best(search.objective)] = search.best.mean_score
+    return [point(name, value, at, step) for name, value in figures.items()]
+
+
+def point(name: str, value: float, at: float, step: int) -> Metric:
+    """A point as MLflow takes it; `at` in seconds since 1970."""
+    return Metric(key(name), float(value), milliseconds(at), step)
+
+
+def key(name: str) -> str:
+    """A name as MLflow allows it."""
+    return re.sub(r"[^\w\-./: ]", "_", name)[:250]
+
+
+def milliseconds(seconds: float) -> int:
+    """A time in MLflow's unit."""
+    return round(seconds * 1000)
+
+
+def search_params(search: SearchRecord) -> dict[str, Any]:
+    """What was searched, and how."""
+    params = {"space": search.name, "baseline": search.baseline, "objective": search.objective.name}
+    params |= {"direction": search.objective.direction, **search.settings}
+    return params | {f"data_{name}": value for name, value in search.data.items()}
+
+
+def search_tags(environment: Mapping[str, Any]) -> dict[str, str | None]:
+    """Where it was searched."""
+    packages = environment.get("packages", {})
+    tags = {f"actsearch.version.{name}": version for name, version in packages.items()}
+    tags |= {f"actsearch.{name}": environment.get(name) for name in ("python", "platform", "cpu", "command")}
+    return tags | {"mlflow.source.git.commit": environment.get("git_commit")}
+
+
+def _figures(execution: ExecutionRecord, objective: Objective) -> dict[str, float]:
+    """What is one number an execution: score, test metrics, and what it cost."""
+    figures = {f"test_{name}": value for name, value in execution.test_metrics.items()}
+    if execution.score is not None:
+        figures[_best(objective)] = execution.score
+    if execution.best_epoch is not None:
+        figures["best_epoch"] = execution.best_epoch
+    resources = vars(execution.resources) if execution.resources else {}
+    if execution.resources:
+        figures[PEAK_MEMORY] = execution.resources.peak_rss_bytes / 2**20
+    return figures | {name: float(value) for name, value in resources.items() if value is not None}
+
+
+def _health_points(execution: ExecutionRecord) -> list[Metric]:
+    """The figures of the whole model and of each site; the step is the epoch."""
+    points = []
+    for diagnosis in execution.health:
+        if "sites" not in diagnosis:
+            continue
+        figures = {"gradient_ratio": diagnosis["gradient_ratio"]}
+        for site in diagnosis["sites"]:
+            named = ("dead", "saturated", "sparsity", "gradient_norm")
+            figures |= {f"{name}/{site['site']}": site[name] for name in named}
+        known = {name: value for name, value in figures.items() if value is not None}
+        points += [point(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in known.items()]
+    return points
+
+
+def _learned(execution: ExecutionRecord) -> list[Metric]:
+    """Means of learned parameters: before training, and in the best epoch."""
+    points = []
+    for site, parameters in execution.learned.items():
+        for name, (start, mean, *_) in parameters.items():
+            points.append(point(f"learned/{name}/{site}", start, execution.started_at, 0))
+            points.append(point(f"learned/{name}/{site}", mean, execution.ended_at, execution.best_epoch or 1))
+    return points
+
+
+def _best(objective: Objective) -> str:
+    return f"best_{objective.name}"

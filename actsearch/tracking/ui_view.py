@@ -1,0 +1,155 @@
+"""The page of an experiment in the MLflow UI, arranged for one search: its trials, their columns, and charts.
+
+MLflow keeps such an arrangement as a shared view: a tag of the experiment, and a link that names it. It shows what the
+runs of trials have: the objective by epoch under its own name, `DIFFERENCE`, `PEAK_MEMORY`, and in `RUN_COLOUR` the
+colour that the activation has in our pictures.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from mlflow import MlflowClient
+
+from actsearch.records import Direction, SearchRecord
+from actsearch.tracking.metrics import PEAK_MEMORY
+from actsearch.tracking.metrics import key as name_for_mlflow
+
+DIFFERENCE = "difference"
+RUN_COLOUR = "mlflow.runColor"
+_TAG = "mlflow.sharedViewState."
+_CHARTS = "actsearch-charts"
+_MAX_RUNS, _MAX_SETTINGS = 100, 12
+_COSTS = ("train_seconds", "cpu_seconds", PEAK_MEMORY)
+
+
+def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord) -> str:
+    """Arranges the experiment's page for a search; doing it again changes nothing.
+
+    It opens on the search's trials, the best first, with what each gained and cost. Once trials are known, several
+    settings get parallel coordinates.
+
+    Args:
+        client: Connected to the store.
+        experiment_id: The experiment that has the search's runs.
+        search: Its records, with as many trials as are known.
+
+    Returns:
+        The key of the view, for `view_path`.
+    """
+    key = key_of(search)
+    state = json.dumps(view_state(search), separators=(",", ":"), sort_keys=True)
+    value = f"deflate;{base64.b64encode(zlib.compress(state.encode(), 9)).decode()}"
+    if client.get_experiment(experiment_id).tags.get(_TAG + key) != value:
+        client.set_experiment_tag(experiment_id, _TAG + key, value)
+    return key
+
+
+def key_of(search: SearchRecord) -> str:
+    """The key of a search's view."""
+    return f"actsearch-{search.search_id}"
+
+
+def view_path(experiment_id: str, key: str) -> str:
+    """What follows the address of the server in the link to a view.
+
+    Example:
+
+    >>> view_path("7", "actsearch-1f")
+    '/#/experiments/7/runs?viewStateShareKey=actsearch-1f&compareRunsMode=TABLE'
+    """
+    query = urlencode({"viewStateShareKey": key, "compareRunsMode": "TABLE"})
+    return f"/#/experiments/{quote(experiment_id)}/runs?{query}"
+
+
+def view_state(search: SearchRecord) -> dict[str, Any]:
+    """The arrangement, in MLflow's words."""
+    best, settings = f"best_{search.objective.name}", _settings(search)
+    columns = [_column("params", "activation"), *(_column("params", name) for name in settings)]
+    columns += [_column("metrics", name) for name in (best, DIFFERENCE)] + [_column("tags", "actsearch.verdict")]
+    columns += [_column("metrics", name) for name in ("num_executions", *_COSTS, "num_parameters")]
+    return {
+        "searchFilter": f"tags.`actsearch.search_id` = '{search.search_id}' AND tags.`actsearch.level` = 'trial'",
+        "orderByKey": _column("metrics", best),
+        "orderByAsc": search.objective.direction is Direction.MIN,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        "selectedColumns": columns,
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsHiddenMode": "SHOWALL",
+        "runsVisibilityMap": {},
+        "runListHidden": False,
+        "viewMaximized": False,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "autoRefreshEnabled": True,
+        "isAccordionReordered": False,
+        "chartsSearchFilter": "",
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "compareRunCharts": _charts(search.objective.name, best, settings),
+        "compareRunSections": [_section(_CHARTS, "Activations")],
+    }
+
+
+def _charts(objective: str, best: str, settings: Sequence[str]) -> list[dict[str, Any]]:
+    objective, best = name_for_mlflow(objective), name_for_mlflow(best)
+    charts: list[dict[str, Any]] = [
+        _curve(objective),
+        {"type": "SCATTER", "xaxis": _axis("train_seconds"), "yaxis": _axis(best)},
+        *({"type": "BAR", "metricKey": name} for name in (best, *_COSTS)),
+    ]
+    if settings:
+        names = ["activation", *map(name_for_mlflow, settings)]
+        charts.append({"type": "PARALLEL", "selectedParams": names, "selectedMetrics": [best], "showAllRuns": True})
+    shared = {"metricSectionId": _CHARTS, "isGenerated": False, "deleted": False, "runsCountToCompare": _MAX_RUNS}
+    return [{"uuid": f"actsearch-{n}", **chart, **shared} for n, chart in enumerate(charts)]
+
+
+def _curve(metric: str) -> dict[str, Any]:
+    return {
+        "type": "LINE",
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "lineSmoothness": 0,
+        "selectedXAxisMetricKey": "",
+        "range": {"xMin": None, "xMax": None, "yMin": None, "yMax": None},
+        "useGlobalXaxisKey": False,
+        "displayPoints": None,
+    }
+
+
+def _axis(metric: str) -> dict[str, str]:
+    return {"key": metric, "type": "METRIC"}
+
+
+def _section(uuid: str, name: str) -> dict[str, Any]:
+    return {
+        "uuid": uuid, "name": name, "display": True, "isReordered": False, "deleted": False, "isGenerated": False,
+    }  # fmt: skip
+
+
+def _column(kind: str, name: str) -> str:
+    return f"{kind}.`{name_for_mlflow(name)}`"
+
+
+def _settings(search: SearchRecord) -> list[str]:
+    """The first 12 hyperparameters that differ between trials, the activation apart; of one trial, those that may."""
+    if len(search.trials) < 2:
+        return list(search.space.get("hyperparameters") or {})[:_MAX_SETTINGS]
+    values: dict[str, set[str]] = {}
+    for trial in search.trials:
+        for name, value in trial.hyperparameters.items():
+            values.setdefault(name, set()).add(repr(value))
+    return [name for name, seen in values.items() if name != "activation" and len(seen) > 1][:_MAX_SETTINGS]

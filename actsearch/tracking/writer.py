@@ -1,0 +1,262 @@
+"""Draws facts of a ledger as MLflow runs: the search, under it its trials, under each its executions.
+
+Drawing the same facts again changes nothing: runs are found by the tags that name them, what they have is left
+alone, and points carry the times of the ledger, by which MLflow knows a point that it has.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlflow import MlflowClient
+
+from actsearch._model_files import model_file
+from actsearch.analysis.results import PRICES, Decision, Verdict
+from actsearch.analysis.verdict import verdict_of
+from actsearch.ledger import End, Fact, Kind, Ledger, parse
+from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
+from actsearch.reports.markdown import markdown
+from actsearch.tracking.metrics import (
+    curve_points,
+    execution_points,
+    milliseconds,
+    point,
+    search_params,
+    search_points,
+    search_tags,
+    trial_points,
+)
+from actsearch.tracking.runs import PARENT, Run, Runs
+from actsearch.tracking.ui_view import DIFFERENCE, RUN_COLOUR, prepare_view
+from actsearch.visualization._style import style_of
+from actsearch.visualization.dead_units import diagnoses_of, plot_health
+from actsearch.visualization.figures import pictures_of
+from actsearch.visualization.functions_plot import shape_of
+
+_SEARCH = ("search",)
+
+
+class Drawing:
+    """One search in an MLflow store.
+
+    After an error it is of no more use; another one, given the ledger from its beginning, draws what is missing.
+
+    Args:
+        client: Connected to the store.
+        experiment_id: The experiment that holds the runs.
+        ledger: The search's, in its directory.
+        written: Called after everything that MLflow took.
+    """
+
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, ledger: Ledger, written: Callable[[], None] = lambda: None
+    ) -> None:
+        self._client, self._experiment_id, self._ledger, self._written = client, experiment_id, ledger, written
+        self._trials: dict[str, TrialRecord] = {}
+        self._num_ends = 0
+        self._search: SearchRecord
+        self._runs: Runs
+
+    @property
+    def run_ids(self) -> dict[str, Any]:
+        """The runs that were drawn: of the search, and of each trial."""
+        ids = self._runs.ids
+        return {"run_id": ids[_SEARCH], "trial_run_ids": {key[1]: run for key, run in ids.items() if key[0] == "trial"}}
+
+    def draw(self, facts: Sequence[Fact]) -> None:
+        """Draws facts in their order; an end closes the runs if nothing follows it."""
+        for fact in facts:
+            if fact.kind is Kind.SEARCH:
+                self._draw_search(parse(fact, SearchRecord))
+            elif fact.kind is Kind.TRIAL:
+                self._draw_trial(parse(fact, TrialRecord))
+            elif fact.kind is Kind.EXECUTION:
+                self._draw_execution(parse(fact, ExecutionRecord))
+            elif fact.kind is Kind.DECISION:
+                decision = parse(fact, Decision)
+                tags = {"actsearch.decision": f"{decision.action}: {decision.reason}"}
+                self._runs.log(self._runs["trial", decision.trial_id], tags=tags)
+            elif fact.kind is Kind.END:
+                self._draw_end(parse(fact, End), last=fact is facts[-1])
+
+    def close(self) -> None:
+        """Ends the runs of a search whose process is gone without a word, at the time of its last execution."""
+        times = [e.ended_at for t in self._trials.values() for e in t.executions]
+        at = max(times, default=self._search.created_at)
+        if not self._runs[_SEARCH].is_over:
+            search = self._known(at)
+            verdict = verdict_of(search) if search.best is not None else None
+            self._close(End(at, "interrupted", "the search's process ended without a word"), verdict)
+
+    def _draw_search(self, search: SearchRecord) -> None:
+        self._search = search
+        self._runs = Runs(self._client, self._experiment_id, search.search_id, self._written)
+        tags = search_tags(search.environment)
+        run = self._runs.find_or_make(_SEARCH, search.name, search.created_at, tags)
+        if not run.params:
+            self._runs.write(run, json.dumps(dict(search.space), indent=2), "space.json")
+        self._runs.log(run, params=search_params(search), tags=tags)
+        prepare_view(self._client, self._experiment_id, search)
+
+    def _draw_trial(self, trial: TrialRecord) -> None:
+        self._trials[trial.trial_id] = trial
+        at, parent = self._search.created_at, self._runs[_SEARCH]
+        tags = {
+            PARENT: parent.run_id,
+            RUN_COLOUR: style_of(trial.activation).colour,
+            "actsearch.skipped": "true" if trial.skipped else None,
+            "actsearch.screening": trial.screening["reason"] if trial.screening.get("hopeless") else None,
+        }
+        run = self._runs.find_or_make(("trial", trial.trial_id), trial.activation, at, tags)
+        if not run.params:
+            self._runs.reopen(parent)
+        figures = trial.screening.get("figures", {})
+        matching = {f"matched_{name}": value for name, value in trial.matching.items()}
+        self._runs.log(
+            run,
+            params={**trial.hyperparameters, "activation": trial.activation, **matching},
+            metrics=[point(f"screening_{name}", value, at, 0) for name, value in figures.items()],
+            tags=tags,
+        )
+
+    def _draw_execution(self, execution: ExecutionRecord) -> None:
+        """One run; it is ended last, so that one that is over has everything."""
+        known = self._trials[execution.trial_id]
+        trial = self._trials[known.trial_id] = replace(known, executions=(*known.executions, execution))
+        parent = self._runs["trial", trial.trial_id]
+        tags = {"actsearch.reason": execution.reason, "actsearch.trainer": execution.trainer, PARENT: parent.run_id}
+        key = ("execution", trial.trial_id, str(execution.execution))
+        run = self._runs.find_or_make(key, f"{trial.activation} #{execution.execution}", execution.started_at, tags)
+        if run.is_over and run.tags.get(PARENT) == parent.run_id:
+            return
+        self._runs.reopen(self._runs[_SEARCH])
+        self._runs.reopen(parent)
+        params = {**trial.hyperparameters, "activation": trial.activation, "seed": execution.seed}
+        points = execution_points(execution, self._search.objective)
+        self._runs.log(run, params={**params, "epochs": execution.epochs}, metrics=points, tags=tags)
+        self._runs.log(parent, metrics=trial_points(trial, self._search.objective))
+        self._draw_health(parent, trial)
+        self._draw_shape(parent, trial)
+        status = "FINISHED" if execution.status is Status.COMPLETED else "FAILED"
+        self._runs.end(run, status, execution.ended_at)
+
+    def _draw_health(self, run: Run, trial: TrialRecord) -> None:
+        """Where something is wrong: what it is, and a picture; the figures of all are among the points."""
+        diagnoses = diagnoses_of(trial) if trial.executions[-1].health else []
+        found = diagnoses[-1].get("findings") if diagnoses else None
+        if found:
+            lines = [f"{one['severity']}, {one['site']}: {one['reason']}" for one in found]
+            self._runs.draw(run, plot_health(diagnoses), "health.png")
+            self._runs.log(run, tags={"actsearch.health": "\n".join(lines)})
+
+    def _draw_shape(self, run: Run, trial: TrialRecord) -> None:
+        """The activation's picture, as its first execution left it."""
+        if len(trial.executions) == 1 and (figure := shape_of(trial)) is not None:
+            self._runs.draw(run, figure, "activation.png")
+
+    def _draw_end(self, end: End, *, last: bool) -> None:
+        status, run = STATUSES.get(end.how, "FAILED"), self._runs[_SEARCH]
+        step, self._num_ends = self._num_ends, self._num_ends + 1
+        if (run.status, run.ended_at) == (status, milliseconds(end.at)):
+            return
+        search = self._known(end.at)
+        self._runs.log(run, metrics=search_points(search, end.at, step))
+        verdict = verdict_of(search) if search.best is not None else None
+        for finding in verdict.findings if verdict else ():
+            if finding.difference is not None:
+                gained = point(DIFFERENCE, finding.difference, end.at, step)
+                self._runs.log(self._runs["trial", finding.trial_id], metrics=[gained])
+        if last:
+            self._close(end, verdict)
+
+    def _close(self, end: End, verdict: Verdict | None) -> None:
+        self._runs.find()
+        search = self._known(end.at)
+        prepare_view(self._client, self._experiment_id, search)
+        draw_ending(self._runs, self._ledger, search, end, verdict)
+
+    def _known(self, at: float) -> SearchRecord:
+        return replace(self._search, trials=tuple(self._trials.values()), ended_at=at)
+
+
+STATUSES = {"completed": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+TABLE = "trials.json"
+AVERAGED = "actsearch.curves_of"  # the number of executions in a trial's mean curves
+_LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
+
+
+def draw_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict | None) -> None:
+    """Writes what was found and ends the runs, that of the search last: one that is over has everything.
+
+    The curves of a trial are drawn once, when its search is completed: MLflow keeps both where a point is drawn again
+    with another value, so those of a search that goes on after that stay as they are.
+
+    Args:
+        runs: Of the search.
+        ledger: The search's, in its directory.
+        search: All that is known of it.
+        end: Its last end.
+        verdict: On it; None where nothing completed.
+    """
+    status = STATUSES.get(end.how, "FAILED")
+    for trial in search.trials:
+        run = runs["trial", trial.trial_id]
+        reason = next((e.reason for e in trial.executions if e.reason), None)
+        runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": _outcome(trial, verdict)})
+        averaged = str(len(trial.completed))
+        if status == "FINISHED" and run.tags.get(AVERAGED, averaged) == averaged:
+            runs.log(run, metrics=curve_points(trial), tags={AVERAGED: averaged})
+        runs.end(run, "FAILED" if trial.status is Status.FAILED else status, end.at)
+    run = runs["search",]
+    tags = {"mlflow.note.content": _note(runs, search, verdict), "actsearch.reason": end.reason}
+    runs.log(run, tags=tags | {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})
+    runs.write(run, json.dumps(_table(search, verdict)), TABLE)
+    facts = [json.dumps({"kind": f.kind, "key": f.key, "body": json.loads(f.body)}) for f in ledger.facts()]
+    runs.write(run, "\n".join(facts) + "\n", "ledger.jsonl")
+    for name, figure in (pictures_of(search, verdict) if verdict else {}).items():
+        runs.draw(run, figure, f"report/{name}.png")
+    _log_models(runs, ledger, search)
+    runs.end(run, status, end.at)
+
+
+def _log_models(runs: Runs, ledger: Ledger, search: SearchRecord) -> None:
+    for trial in search.trials:
+        file = model_file(ledger.directory, trial.trial_id)
+        if file.is_file() and trial.scores:
+            name = re.sub(r"[^\w-]+", "-", f"{search.name}-{trial.activation}")[:100]
+            best = search.best is not None and trial.trial_id == search.best.trial_id
+            register = search.settings.get("register") if best else None
+            execution = search.objective.best(trial.scores)
+            runs.log_model(runs["trial", trial.trial_id], file, name, execution, register)
+
+
+def _outcome(trial: TrialRecord, verdict: Verdict | None) -> str | None:
+    if verdict is None:
+        return None
+    finding = verdict.of(trial.trial_id)
+    if finding is not None:
+        return str(finding.outcome)
+    return "baseline" if trial.activation == verdict.baseline else None
+
+
+def _note(runs: Runs, search: SearchRecord, verdict: Verdict | None) -> str:
+    """The report, each trial linked to its run, and how to repeat the search."""
+    command = "\n".join(f"    {line}" for line in str(search.environment.get("command", "")).splitlines())
+    repeat = f"\nTo repeat it:\n\n{command}\n" if 0 < len(command) < _LONGEST_NOTE / 4 else ""
+    links = {trial.trial_id: runs.path("trial", trial.trial_id) for trial in search.trials}
+    return markdown(search, verdict, links=links, max_length=_LONGEST_NOTE - len(repeat)) + repeat
+
+
+def _table(search: SearchRecord, verdict: Verdict | None) -> dict[str, Any]:
+    """One row a trial, the best first, as MLflow shows tables."""
+    rows = []
+    for trial in search.ranked:
+        finding = verdict.of(trial.trial_id) if verdict else None
+        row = {"trial_id": trial.trial_id, **trial.hyperparameters, "activation": trial.activation}
+        row |= {"mean_score": trial.mean_score, "sd_score": trial.sd_score, "num_executions": len(trial.executions)}
+        row |= {"difference": finding.difference if finding else None, "verdict": _outcome(trial, verdict)}
+        rows.append(row | {price: trial.mean_resource(price) for price in PRICES})
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}

@@ -1,0 +1,220 @@
+"""A trainer for data that fits in memory: a whole epoch is one TensorFlow function over `model.train_step`.
+
+`train_step` and `test_step` are Keras's public override points, so a model's own keep working. What `model.fit`
+spends on each batch outside of them (iterator, callbacks, logs) is spent once an epoch here.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+SMALL_STEP = 3_000_000  # multiplications of a forward pass over a batch; measured break-even on two cores
+
+
+def executor_for(model: keras.Model, batch_size: int) -> str | None:
+    """The name of the executor; None for TensorFlow's own choice.
+
+    It depends on the model and nothing measured, so that the same seed gives the same numbers: the last digit of a
+    sum depends on the executor.
+
+    Args:
+        model: A built model.
+        batch_size: Samples a batch.
+    """
+    if tf.config.list_logical_devices("GPU"):
+        return None
+    try:
+        small = batch_size * _multiplications(model) < SMALL_STEP
+    except (AttributeError, ValueError):
+        return None  # a subclassed model says nothing of the shapes in it
+    return "SINGLE_THREADED_EXECUTOR" if small else None
+
+
+def executing(executor: str | None) -> AbstractContextManager[Any]:
+    """TensorFlow functions that are called inside run on this executor."""
+    return nullcontext() if executor is None else tf.experimental.function_executor_type(executor)
+
+
+def _multiplications(layer: Any) -> int:
+    """Of a forward pass of one sample: each weight meets each position of its layer."""
+    if isinstance(layer, keras.Model):
+        return sum(_multiplications(part) for part in layer.layers)
+    num_weights = sum(math.prod(weight.shape) for weight in layer.weights)
+    return num_weights * max(_positions(layer.input), _positions(layer.output)) if num_weights else 0
+
+
+def _positions(tensors: Any) -> int:
+    """Places along all axes but the first and the last; a length that is not known counts as one of text."""
+    return max(math.prod(size or 512 for size in tensor.shape[1:-1]) for tensor in keras.tree.flatten(tensors))
+
+
+Batch = tuple[Any, ...]
+_KERAS_STEPS = (keras.Model.train_step, keras.Model.test_step)
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Data on the device: `(x, y)` or `(x, y, sample_weight)`, each a tensor or a nested structure of them."""
+
+    train: Batch
+    validation: Batch | None = None
+    test: Batch | None = None
+
+
+class Epochs:
+    """The epochs of one model, traced once for its lifetime.
+
+    Args:
+        model: A compiled Keras model; it is built here if it is not.
+        tensors: What is trained, validated and tested on.
+        batch_size: Samples a batch; the last one may be smaller.
+    """
+
+    def __init__(self, model: keras.Model, tensors: Tensors, batch_size: int) -> None:
+        self.model = model
+        self._tensors, self._batch_size = tensors, batch_size
+        self.num_samples = _length(tensors.train)
+        model.test_step(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
+        model.optimizer.build(model.trainable_variables)
+        model.reset_metrics()
+        self._executor = executor_for(model, batch_size)
+        self._train_epoch: Any = None
+        self._validate: Any = None
+        self._test: Any = None
+
+    def trace(self) -> None:
+        """Builds the graphs, so that their cost is not that of the first epoch.
+
+        TensorFlow optimizes a graph at its first call, so this trains a batch or two: give the model its initial
+        state afterwards.
+        """
+        try:
+            self._trace()
+        except tf.errors.FailedPreconditionError:
+            if self._executor is None:
+                raise
+            self._executor = None  # a TensorFlow function inside was traced for the usual executor before
+            self._trace()
+
+    def _trace(self) -> None:
+        order = tf.TensorSpec((self.num_samples,), tf.int32)
+        loops = tf.TensorSpec((), tf.int32)
+        with executing(self._executor):
+            self._train_epoch = tf.function(self._one_epoch, autograph=False).get_concrete_function(order, loops)
+            self._train_epoch(tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples))))
+            self._validate = self._traced_evaluation(self._tensors.validation)
+            self._test = self._traced_evaluation(self._tensors.test)
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names of an epoch's logs, those of validation with `val_` in front."""
+        names = list(self._train_epoch.structured_outputs)
+        return names + [f"val_{name}" for name in (self._validate.structured_outputs if self._validate else ())]
+
+    def train(self, order: np.ndarray) -> dict[str, float]:
+        """One epoch in this order of the samples; its logs as `model.fit` would give them."""
+        order, loops = tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))
+        logs = self._call(self._train_epoch, order, loops)
+        if self._validate is not None:
+            logs |= {
+                f"val_{name}": value
+                for name, value in self._evaluated(self._validate, self._tensors.validation).items()
+            }
+        return logs
+
+    def test(self) -> dict[str, float]:
+        """The model's metrics on the test data; empty where there is none."""
+        return {} if self._test is None else self._evaluated(self._test, self._tensors.test)
+
+    def _evaluated(self, traced: Any, data: Any) -> dict[str, float]:
+        return self._call(traced, tf.constant(self._loops(_length(data))))
+
+    def _call(self, traced: Any, *arguments: Any) -> dict[str, float]:
+        self.model.reset_metrics()
+        with executing(self._executor):
+            return _floats(traced(*arguments))
+
+    def _traced_evaluation(self, data: Batch | None) -> Any:
+        if data is None:
+            return None
+        loops = tf.TensorSpec((), tf.int32)
+        traced = tf.function(partial(self._evaluate, data), autograph=False).get_concrete_function(loops)
+        traced(tf.constant(min(1, self._loops(_length(data)))))
+        return traced
+
+    def _one_epoch(self, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
+        def rows(start: Any, end: Any) -> Any:
+            return tf.nest.map_structure(lambda a: tf.gather(a, order[start:end]), self._tensors.train)
+
+        return self._steps(self.model.train_step, rows, loops, self.num_samples)
+
+    def _evaluate(self, data: Batch, loops: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, _length(data))
+
+    def _loops(self, count: int) -> int:
+        """How many batches run in the loop: all, or all but the last.
+
+        A `train_step` of the model's own may return logs that are no metrics; as in `model.fit` those of the last
+        batch count then, so the last batch must stand behind the loop.
+        """
+        return math.ceil(count / self._batch_size) - self._own_steps
+
+    @property
+    def _own_steps(self) -> bool:
+        kind = type(self.model)
+        return kind.train_step is not _KERAS_STEPS[0] or kind.test_step is not _KERAS_STEPS[1]
+
+    def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
+        """One trace of the step serves every batch: their size is open, as it is in `model.fit`."""
+        size = self._batch_size
+
+        def body(number: tf.Tensor) -> tuple[tf.Tensor]:
+            start = number * size
+            step(_of_any_length(rows(start, tf.minimum(start + size, count))))
+            return (number + 1,)
+
+        tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
+        logs: dict[str, Any] = {}
+        if self._own_steps:
+            logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
+        metrics = dict(self.model.get_metrics_result())
+        return logs if set(logs) - set(metrics) else metrics
+
+
+def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
+    """The order of the samples in an epoch: it depends on seed and epoch alone, so it is paired over activations."""
+    return np.random.default_rng([seed, epoch]).permutation(num_samples)
+
+
+def to_tensors(data: Sequence[Any]) -> Batch:
+    """Arrays, or nested structures of them, as tensors; done once a search."""
+    return tuple(tf.nest.map_structure(_to_tensor, part) for part in data if part is not None)
+
+
+def _to_tensor(array: Any) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(array)
+    return tf.cast(tensor, keras.backend.floatx()) if tensor.dtype.is_floating else tensor
+
+
+def _length(data: Batch) -> int:
+    return int(tf.nest.flatten(data)[0].shape[0])
+
+
+def _rows(data: Batch, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda a: a[rows], data)
+
+
+def _of_any_length(batch: Any) -> Any:
+    return tf.nest.map_structure(lambda a: tf.compat.v1.placeholder_with_default(a, [None, *a.shape[1:]]), batch)
+
+
+def _floats(logs: dict[str, Any]) -> dict[str, float]:
+    """The logs that are one number; a metric with one for each class is none that an epoch can be judged by."""
+    return {name: float(value) for name, value in logs.items() if np.size(value) == 1}

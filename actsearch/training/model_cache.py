@@ -1,0 +1,244 @@
+"""A model ready for an execution: built from the seed, or a cached one that is given the state of such a build."""
+
+import gc
+import json
+import math
+import random
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.utils.naming import reset_uids
+
+from actsearch.errors import ExecutionFailedError, ModelError
+from actsearch.layers.base import exclude_from_weight_decay
+from actsearch.training.epochs import Epochs, Tensors
+from actsearch.training.resources import Stopwatch
+
+_OURS = ("keras", "actsearch")
+
+
+def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
+    """Models of the same key are trained alike by one trace, once weights and optimizer state are handed over.
+
+    The learning rate is one of the optimizer's variables, so models that differ in nothing else share a key. With
+    layers, losses or metrics of a user's own, whose configuration may leave something out, only models of the same
+    hyperparameter values do.
+
+    Args:
+        model: A compiled model.
+        values: The hyperparameter values that it was built from.
+
+    Returns:
+        None where the trace holds what no configuration tells: a step or a loss of the user's own.
+    """
+    if not _has_keras_steps(model) or not all(_is_keras_loss(loss) for loss in keras.tree.flatten(model.loss)):
+        return None
+    try:
+        config = json.loads(model.to_json())
+    except (NotImplementedError, TypeError, ValueError):
+        return None  # a subclassed model says nothing of its layers
+    optimizer = (config.get("compile_config") or {}).get("optimizer") or {}
+    if isinstance(optimizer, dict) and isinstance(optimizer.get("config", {}).get("learning_rate"), float):
+        del optimizer["config"]["learning_rate"]
+    known = all(_is_known(part) for part in _objects(config))
+    return json.dumps([config, None if known else sorted(values.items())], sort_keys=True, default=repr)
+
+
+def _has_keras_steps(model: keras.Model) -> bool:
+    kind = type(model)
+    return kind.train_step is keras.Model.train_step and kind.test_step is keras.Model.test_step
+
+
+def _is_keras_loss(loss: Any) -> bool:
+    return loss is None or isinstance(loss, str) or type(loss).__module__.startswith("keras.")
+
+
+def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object that is written down in a configuration."""
+    parts = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    if isinstance(config, dict) and "class_name" in config:
+        yield config
+    for part in parts:
+        yield from _objects(part)
+
+
+def _is_known(part: Mapping[str, Any]) -> bool:
+    """Whether its configuration is known to be whole: Keras's own or ours, and no code of the user's inside."""
+    package = (part.get("module") or "").split(".")[0] or (part.get("registered_name") or "").split(">")[0]
+    return package in _OURS and part["class_name"] != "Lambda"
+
+
+def release_when_unreachable(variables: Iterable[keras.Variable]) -> None:
+    """Empties each variable of a model when its Python object is gone.
+
+    Args:
+        variables: Keras variables.
+    """
+    for variable in variables:
+        value = variable.value
+        weakref.finalize(value, _empty, value.handle, value.dtype).atexit = False
+
+
+def _empty(handle: tf.Tensor, dtype: tf.DType) -> None:
+    with tf.init_scope():  # garbage is collected at any time, also while a graph is traced
+        tf.raw_ops.AssignVariableOp(resource=handle, value=tf.zeros((0,), dtype))
+
+
+BuildFunction = Callable[[Any], keras.Model]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model with its weights drawn from a seed. `epochs` is None where `model.fit` is to train it."""
+
+    model: keras.Model
+    predict: Any
+    epochs: Epochs | None
+    build_seconds: float
+    trace_seconds: float
+
+
+def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) -> keras.Model:
+    """A new model, its weights drawn from the seed; learned parameters of activations escape weight decay.
+
+    Keras draws the seeds of initializers and dropout from Python's generator. TensorFlow's own is seeded once a search:
+    `tf.random.set_seed` throws away all that TensorFlow has compiled, some 300 ms for each traced model.
+
+    Args:
+        build: From hyperparameters to a compiled model.
+        hp: The hyperparameters.
+        seed: Seeds Python and NumPy.
+        sample: Some rows of x, which make the weights of a model that does not know its input's shape.
+
+    Raises:
+        ModelError: The build function does not return a compiled Keras model.
+    """
+    reset_uids()  # layers are called the same in every trial; clear_session would wipe much more
+    random.seed(seed)
+    np.random.seed(seed)
+    model = build(hp)
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"The build function returned {model!r:.80}; expected a compiled keras.Model. Return one.")
+    if not model.compiled:
+        raise ModelError(
+            "The build function returned a model that is not compiled, so there is no loss to train on. "
+            "Call model.compile(optimizer, loss, metrics) in it before it returns."
+        )
+    if not model.built and sample is not None:
+        model(sample)
+    if model.built:
+        exclude_from_weight_decay(model)
+    return model
+
+
+class Workshop:
+    """Prepares models, and keeps traced ones.
+
+    A further execution builds a fresh model from its own seed and hands over the state: weights, the random
+    generators of dropout layers, and the optimizer. The kept trace then trains exactly what the fresh model would
+    have.
+
+    Args:
+        build: From hyperparameters to a compiled model.
+        max_bytes: How much memory the variables of kept models may take: the peak of a later trial counts them.
+    """
+
+    def __init__(self, build: BuildFunction, *, max_bytes: int = 100_000_000) -> None:
+        self._build = build
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
+
+    def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> Prepared:
+        """A model whose epochs run compiled."""
+        watch = Stopwatch()
+        fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
+        shared = trace_key(fresh, hp.values)
+        kept = None if shared is None else self._kept.pop((shared, batch_size), None)
+        if kept is not None:
+            fresh.optimizer.build(fresh.trainable_variables)
+            _copy_state(_state(fresh), kept.model)
+            prepared = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
+        else:
+            prepared = _traced(fresh, tensors, batch_size, watch)
+        if shared is not None:
+            self._kept[shared, batch_size] = prepared
+            self._drop_oldest()
+        return prepared
+
+    def _drop_oldest(self) -> None:
+        sizes = [_num_bytes(kept.model) for kept in self._kept.values()]
+        if sum(sizes) <= self._max_bytes:
+            return
+        while self._kept and sum(sizes) > self._max_bytes:
+            self._kept.popitem(last=False)
+            sizes.pop(0)
+        gc.collect()  # models are full of cycles
+
+    def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> Prepared:
+        """A model that `model.fit` trains; nothing of it is kept."""
+        watch = Stopwatch()
+        model = build_model(self._build, hp, seed, some_rows(x))
+        return Prepared(model, None, None, watch.lap(), 0.0)
+
+
+def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwatch) -> Prepared:
+    epochs = Epochs(model, tensors, batch_size)
+    release_when_unreachable(model.variables + model.optimizer.variables)
+    build_seconds = watch.lap()
+    state = _state(model)
+    epochs.trace()
+    predict = predict_function(model, tensors.train[0], batch_size)
+    _copy_state(state, model)
+    return Prepared(model, predict, epochs, build_seconds, watch.lap())
+
+
+def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
+    """A traced forward pass over one batch: a function of no arguments, and how many samples it takes."""
+    sample = some_rows(x, batch_size)
+    forward = tf.function(lambda: model(sample, training=False), autograph=False).get_concrete_function()
+    forward()
+    return forward, int(tf.nest.flatten(sample)[0].shape[0])
+
+
+def some_rows(x: Any, count: int = 1) -> Any:
+    """The first rows of arrays or nested structures of them; the first batch of a data set."""
+    if not isinstance(x, np.ndarray | tf.Tensor | list | tuple | dict):
+        first = next(iter(x))
+        return first[0] if isinstance(first, tuple) else first
+    return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:count]), x)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    metrics = {id(v) for metric in model.metrics for v in metric.variables}
+    return [v for v in model.variables if id(v) not in metrics] + list(model.optimizer.variables)
+
+
+def _state(model: keras.Model) -> list[np.ndarray]:
+    return [np.array(v.numpy()) for v in _variables(model)]
+
+
+def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
+    variables = _variables(model)
+    if len(variables) != len(state):
+        raise ExecutionFailedError(
+            f"The model has {len(variables)} variables now and had {len(state)} when it was built: its train_step "
+            "makes variables. Make them in build()."
+        )
+    for variable, value in zip(variables, state, strict=True):
+        variable.assign(value)
+
+
+def trains_by_fit(model: keras.Model) -> bool:
+    """Whether a model asks for what only `model.fit` does: eager steps, or metrics computed by its own code."""
+    own = ("compute_metrics", "get_metrics_result", "fit", "evaluate")
+    return bool(model.run_eagerly) or any(getattr(type(model), n) is not getattr(keras.Model, n) for n in own)
+
+
+def _num_bytes(model: keras.Model) -> int:
+    return sum(v.value.dtype.size * math.prod(v.shape) for v in _variables(model))

@@ -1,0 +1,223 @@
+"""The same number of executions for every trial."""
+
+import math
+
+from actsearch.analysis.race import Elimination
+from actsearch.analysis.results import Action, Decision
+from actsearch.errors import UnknownNameError, UsageError
+from actsearch.records import Direction, Objective
+from actsearch.tuning.allocation.base import Allocation, Waves
+
+
+class Fixed(Allocation):
+    """Every trial gets the same number of executions, seed by seed; trials may join at any time.
+
+    Args:
+        executions: Executions of each trial.
+
+    Example:
+
+    >>> grid = Fixed(2)
+    >>> grid.add("relu"); grid.add("selu")
+    >>> [grid.ask() for _ in range(4)]
+    [('relu', 1), ('selu', 1), ('relu', 2), ('selu', 2)]
+    """
+
+    trials_may_join = True
+
+    def __init__(self, executions: int) -> None:
+        if executions < 1:
+            raise UsageError(f"executions must be at least 1, not {executions}.")
+        super().__init__()
+        self._executions = executions
+
+    def _limit(self, trial_id: str) -> int:  # noqa: ARG002
+        return self._executions
+
+
+class Halving(Waves):
+    """Rungs of more and more epochs, with fewer and fewer trials (Jamieson & Talwalkar 2016, arXiv 1502.07943).
+
+    At each rung every trial left gets the same number of executions, on seeds of that rung alone; then the best
+    1 / `factor` of them go on, and the baseline always. Executions of the last rung have all epochs and seeds that
+    nothing was chosen by: they can be compared with the baseline's. The drops themselves control no error.
+
+    Args:
+        objective: Name and direction of the scores that it is told.
+        executions: Executions of each trial at each rung.
+        factor: What the epochs are multiplied by, and the number of trials is divided by, from rung to rung.
+        rungs: Number of rungs; the first has 1 / factor^(rungs - 1) of the epochs.
+
+    Example:
+
+    >>> halving = Halving(Objective("val_accuracy", Direction.MAX), executions=1)
+    >>> for name in ("relu", "elu", "selu", "gelu", "mish"):
+    ...     halving.add(name, baseline=name == "relu")
+    >>> rungs = []
+    >>> while (asked := halving.ask()) is not None:
+    ...     trial, execution = asked
+    ...     rungs.append((trial, round(halving.epochs(trial, execution), 2)))
+    ...     halving.tell(trial, execution, len(trial) / 10 + ord(trial[0]) / 1000)
+    >>> rungs[5:]
+    [('relu', 0.33), ('selu', 0.33), ('relu', 1.0), ('selu', 1.0)]
+    """
+
+    def __init__(self, objective: Objective, *, executions: int = 3, factor: int = 3, rungs: int = 3) -> None:
+        if executions < 1 or factor < 2 or rungs < 1:
+            raise UsageError(
+                f"executions and rungs must be at least 1 and factor at least 2, not {executions}, {rungs}, {factor}."
+            )
+        super().__init__()
+        self._sign = 1 if objective.direction is Direction.MAX else -1
+        self._executions, self._factor, self._rungs = executions, factor, rungs
+        self._dropped: set[str] = set()
+        self._decisions: list[Decision] = []
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Drops so far, in order."""
+        return tuple(self._decisions)
+
+    def epochs(self, trial_id: str, execution: int) -> float:  # noqa: ARG002
+        """The share of the full number of epochs that an execution gets, by its rung."""
+        return float(self._factor) ** min(0, self._rung(execution) - self._rungs + 1)
+
+    def _rung(self, execution: int) -> int:
+        return (execution - 1) // self._executions
+
+    def _running(self) -> list[str]:
+        over = self._rung(self._wave) >= self._rungs
+        return [] if over else [t for t in self._results if t not in self._dropped]
+
+    def _close(self, scores: dict[str, float | None]) -> None:
+        rung = self._rung(self._wave)
+        if self._wave % self._executions or rung + 1 == self._rungs:
+            return
+        means = {trial: self._mean(trial) for trial in scores}
+        order = sorted(means, key=lambda t: -means[t])
+        kept = set(order[: math.ceil(len(order) / self._factor)]) | set(self._baselines)
+        for rank, trial in enumerate(order, start=1):
+            if trial not in kept:
+                self._drop(trial, f"rank {rank} of {len(order)}", self.epochs(trial, self._wave), means[trial])
+
+    def _drop(self, trial: str, rank: str, share: float, mean: float) -> None:
+        failed = math.isinf(mean)
+        score = "an execution failed" if failed else f"mean {self._sign * mean:.4g}"
+        reason = f"{rank} after {self._executions} executions at {share:.3g} of the epochs: {score}"
+        self._dropped.add(trial)
+        self._decisions.append(Decision(trial, Action.FAILED if failed else Action.DROPPED, self._wave, reason))
+
+    def _mean(self, trial: str) -> float:
+        """The mean over this rung, oriented; below all others where an execution failed."""
+        first = self._wave - self._executions + 1
+        scores = [self._results[trial][e] for e in range(first, self._wave + 1)]
+        known = [s for s in scores if s is not None]
+        return self._sign * sum(known) / len(known) if len(known) == len(scores) else -math.inf
+
+
+class Race(Waves):
+    """Executions seed by seed until every trial is decided.
+
+    After each complete seed a trial is dropped once it is shown not to be the best, and a candidate is decided once
+    it is shown better, equivalent or worse than the baseline. The baseline is never dropped. The errors are
+    controlled over all looks and all trials: see `actsearch.analysis.race`. A trial of which an execution
+    failed leaves, since it can no longer be shown better.
+
+    Args:
+        objective: Name and direction of the scores that it is told.
+        alpha: Chance of ever dropping a trial that is among the best; and chance of a wrong claim.
+        margin: The difference that does not matter; None for the objective's default, 0 for no equivalence.
+        max_executions: Executions of a trial at most.
+
+    Example:
+
+    >>> from actsearch.records import Direction
+    >>> race = Race(Objective("val_accuracy", Direction.MAX), max_executions=10)
+    >>> race.add("relu", baseline=True); race.add("sigmoid")
+    >>> while (asked := race.ask()) is not None:
+    ...     trial, execution = asked
+    ...     race.tell(trial, execution, (0.9 if trial == "relu" else 0.4) + 0.001 * execution % 0.007)
+    >>> [(d.trial_id, d.action.value, d.execution) for d in race.decisions]
+    [('sigmoid', 'dropped', 4), ('sigmoid', 'claimed', 4)]
+    """
+
+    def __init__(
+        self, objective: Objective, *, alpha: float = 0.05, margin: float | None = None, max_executions: int = 30
+    ) -> None:
+        if not 0 < alpha < 1:
+            raise UsageError(f"alpha must lie between 0 and 1, not {alpha}.")
+        if margin is not None and margin < 0:
+            raise UsageError(f"margin must be 0 or more, not {margin}.")
+        if max_executions < 1:
+            raise UsageError(f"max_executions must be at least 1, not {max_executions}.")
+        super().__init__()
+        self._objective, self._alpha, self._margin, self._max = objective, alpha, margin, max_executions
+        self._evidence: Elimination | None = None
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Drops and claims so far, in order, each with its figures."""
+        return tuple(self._evidence.decisions) if self._evidence else ()
+
+    def _running(self) -> list[str]:
+        if self._evidence is None:
+            return list(self._results)
+        return [] if self._evidence.finished else self._evidence.running
+
+    def _close(self, scores: dict[str, float | None]) -> None:
+        if self._evidence is None:
+            self._evidence = Elimination(
+                list(self._results),
+                self._baselines,
+                self._objective,
+                alpha=self._alpha,
+                margin=self._margin,
+                max_executions=self._max,
+            )
+        self._evidence.observe(scores)
+
+
+NAMES = ("fixed", "halving", "race")
+
+
+def make_allocation(
+    name: str,
+    objective: Objective,
+    *,
+    executions: int = 3,
+    max_executions: int = 30,
+    alpha: float = 0.05,
+    margin: float | None = None,
+) -> Allocation:
+    """The allocation of a search.
+
+    Args:
+        name: `fixed` (the same number for every trial), `halving` (more and more epochs for fewer and fewer trials), or
+            `race` (until every trial is decided).
+        objective: Name and direction of the scores.
+        executions: Of each trial, in `fixed`; at each rung, in `halving`.
+        max_executions: Of each trial, in `race`.
+        alpha: The chance of wrong decisions, in `race`.
+        margin: The difference that does not matter, in `race`.
+
+    Raises:
+        UnknownNameError: No allocation has that name.
+        UsageError: A number that cannot be.
+
+    Example:
+
+    >>> from actsearch.records import Direction
+    >>> type(make_allocation("race", Objective("val_accuracy", Direction.MAX))).__name__
+    'Race'
+    """
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must lie between 0 and 1, not {alpha}.")
+    if margin is not None and margin < 0:
+        raise UsageError(f"margin must be 0 or more, not {margin}.")
+    if name == "fixed":
+        return Fixed(executions)
+    if name == "halving":
+        return Halving(objective, executions=executions)
+    if name == "race":
+        return Race(objective, alpha=alpha, margin=margin, max_executions=max_executions)
+    raise UnknownNameError("allocation", name, NAMES)

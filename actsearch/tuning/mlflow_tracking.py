@@ -1,0 +1,181 @@
+"""Our tracking on any other KerasTuner tuner."""
+
+import math
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import keras_tuner
+
+from actsearch.errors import ExecutionFailedError, UsageError
+from actsearch.layers.base import exclude_from_weight_decay
+from actsearch.ledger import Ledger
+from actsearch.records import (
+    ExecutionRecord,
+    Objective,
+    Resources,
+    Status,
+    TrialRecord,
+    execution_seed,
+    parse_objective,
+)
+from actsearch.tracking.store import store_address
+from actsearch.training.callbacks import Recorder
+from actsearch.training.execution import reason_of
+from actsearch.training.resources import Meter, Stopwatch
+from actsearch.tuning.problem import Discovery, describe_search, discover
+from actsearch.tuning.state import Recording
+
+if TYPE_CHECKING:
+    from keras_tuner import Tuner as _AnyTuner
+else:
+    _AnyTuner = object
+
+
+class MLflowTracking(_AnyTuner):
+    """A mixin that gives a KerasTuner tuner the ledger and the MLflow runs of `ActivationTuner`.
+
+    KerasTuner trains as it always does: its oracle, its order, its repetition. Each execution is seeded, measured
+    and written down on its own.
+
+    Args:
+        tracking_uri, experiment: The MLflow store; else MLflow's environment variables, else `mlflow.db` here.
+
+    Example:
+
+    >>> import actsearch, keras_tuner
+    >>> class Tuner(actsearch.MLflowTracking, keras_tuner.Hyperband):
+    ...     pass
+    """
+
+    def __init__(
+        self, *args: Any, tracking_uri: str | None = None, experiment: str | None = None, **options: Any
+    ) -> None:
+        self._address = store_address(tracking_uri, experiment)
+        self._trials: dict[str, TrialRecord] = {}
+        self._build_seconds = 0.0
+        self.mlflow: dict[str, Any] = {}
+        super().__init__(*args, **options)
+
+    def search(self, *args: Any, **options: Any) -> None:
+        """As KerasTuner's, and drawn into MLflow; `mlflow` has the ids of the runs afterwards."""
+        self._discovery: Discovery = discover(self.hypermodel.build)
+        self._goal: Objective = _one_objective(self.oracle.objective)
+        settings = {"seed": self.oracle.seed, "executions": self.executions_per_trial}
+        settings |= {"epochs": options.get("epochs", 1), "tuner": type(self).__name__}
+        search = describe_search(self._discovery, self._goal, settings, {})
+        recording = Recording(Path(self.project_dir), self._address)
+        with recording.of(search) as ledger:
+            self._ledger: Ledger = ledger
+            self._trials = {trial.trial_id: trial for trial in ledger.read().trials}
+            super().search(*args, **options)
+        self.mlflow = recording.mlflow
+        if "problem" in self.mlflow:
+            warnings.warn(f"MLflow was not written to the end: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
+
+    def on_trial_begin(self, trial: Any) -> None:
+        super().on_trial_begin(trial)
+        if trial.trial_id not in self._trials:
+            hp = trial.hyperparameters.copy()
+            hp.values = dict(trial.hyperparameters.values)
+            try:
+                self.hypermodel.build(hp)
+            except Exception:  # noqa: BLE001  KerasTuner's own build fails in the same way, and is recorded
+                hp.values = dict(trial.hyperparameters.values)
+            label, matching = self._discovery.label_on(hp), self._discovery.matching_on(hp)
+            self._trials[trial.trial_id] = TrialRecord(trial.trial_id, dict(hp.values), label, matching)
+            self._ledger.append_trial(self._trials[trial.trial_id])
+
+    def _build_hypermodel(self, hp: Any) -> keras.Model:
+        """Seeded here, since KerasTuner's clear_session before it wipes any seed."""
+        keras.utils.set_random_seed(self._seed_now)
+        watch = Stopwatch()
+        model = super()._build_hypermodel(hp)
+        if model.built:
+            exclude_from_weight_decay(model)
+        self._build_seconds = watch.lap()
+        return model
+
+    @property
+    def _seed_now(self) -> int:
+        return execution_seed(self.oracle.seed, getattr(self, "_execution", 1))
+
+    def _build_and_fit_model(self, trial: Any, *args: Any, **options: Any) -> Any:
+        """One execution: KerasTuner calls this for each, without saying which it is."""
+        known = self._trials[trial.trial_id]
+        self._execution = len(known.executions) + 1
+        begun = ExecutionRecord(
+            trial_id=trial.trial_id,
+            execution=self._execution,
+            seed=self._seed_now,
+            epochs=options.get("epochs", 1) - options.get("initial_epoch", 0),
+            status=Status.FAILED,
+            started_at=time.time(),
+            ended_at=time.time(),
+            trainer="fit",
+        )
+        recorder, meter = Recorder(self._goal), Meter()
+        options["callbacks"] = [*options.get("callbacks", []), recorder]
+        ended = replace(begun, reason="interrupted")
+        try:
+            results = super()._build_and_fit_model(trial, *args, **options)
+            ended = _completed(begun, recorder, results, self._resources(recorder, meter))
+        except UsageError as error:
+            ended = replace(begun, reason=str(error))
+            raise keras_tuner.errors.FatalValueError(str(error)) from error
+        except Exception as error:
+            ended = replace(begun, reason=reason_of(error))
+            raise
+        finally:
+            ended = replace(ended, ended_at=time.time(), epoch_seconds=tuple(recorder.epoch_seconds))
+            self._ledger.append_execution(ended)
+            self._trials[trial.trial_id] = replace(known, executions=(*known.executions, ended))
+        return results
+
+    def _resources(self, recorder: Recorder, meter: Meter) -> Resources | None:
+        if not recorder.epoch_seconds:
+            return None
+        usage = meter.read()
+        return Resources(
+            build_seconds=self._build_seconds,
+            trace_seconds=0.0,
+            train_seconds=sum(recorder.epoch_seconds),
+            best_epoch_seconds=sum(recorder.epoch_seconds[: recorder.best_epoch]),
+            cpu_seconds=usage.cpu_seconds,
+            peak_rss_bytes=usage.peak_rss_bytes,
+            num_parameters=recorder.model.count_params(),
+            peak_gpu_bytes=usage.peak_gpu_bytes,
+            gpu_joules=usage.gpu_joules,
+        )
+
+
+def _one_objective(objective: Any) -> Objective:
+    if not objective.name or objective.name in {"multi_objective", "default_objective"}:
+        raise UsageError(
+            "MLflowTracking compares trials by one metric of the logs. Give the tuner one objective, such as "
+            "keras_tuner.Objective('val_accuracy', 'max'), not a list and not none."
+        )
+    return parse_objective(objective)
+
+
+def _completed(
+    begun: ExecutionRecord, recorder: Recorder, results: Any, resources: Resources | None
+) -> ExecutionRecord:
+    """The record of an execution that ended well; its score is the objective at its best epoch."""
+    if recorder.scores:
+        score = recorder.scores[recorder.best_epoch - 1]
+    else:  # a HyperModel.fit of the user's own that calls no callbacks
+        score = float(results[recorder.objective.name] if isinstance(results, dict) else results)
+    if not math.isfinite(score):
+        raise ExecutionFailedError(f"{recorder.objective.name} is {score}")
+    return replace(
+        begun,
+        status=Status.COMPLETED,
+        score=score,
+        best_epoch=recorder.best_epoch or None,
+        history={name: tuple(values) for name, values in recorder.history.items()},
+        resources=resources,
+    )

@@ -1,0 +1,221 @@
+"""The directory of a search."""
+
+import os
+import re
+import shutil
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import keras
+import keras_tuner
+import numpy as np
+
+from actsearch._locks import PATIENCE_SECONDS, drawing_alone, locked
+from actsearch._model_files import FOLDER as MODELS
+from actsearch._model_files import example_file, model_file
+from actsearch.errors import LedgerError, TrackingError, UsageError
+from actsearch.ledger import FILE_NAME, delete_files
+from actsearch.ledger.ledger import explained
+from actsearch.records import SearchRecord
+from actsearch.tracking.sync_process import LOG_NAME
+
+ROOT = "actsearch-runs"
+ORACLE_FOLDER = "oracle"
+_MAX_NAME = 40
+
+
+def prepare_directory(directory: str | Path | None, name: str, *, overwrite: bool = False) -> Path:
+    """The directory of a search: a new one, or that of one that goes on.
+
+    Args:
+        directory: Where it is to be; None for `actsearch-runs/TIME-NAME`.
+        name: The search's name; what a file's name should not have becomes a dash.
+        overwrite: Whether a search that is there is deleted; other files are left alone.
+
+    Raises:
+        UsageError: Another process is searching there, or still draws what is to be deleted, or it cannot be written.
+    """
+    path = _unused(name) if directory is None else Path(directory)
+    try:
+        if overwrite and (path / FILE_NAME).exists():
+            with locked(path), drawing_alone(path, _patience(PATIENCE_SECONDS)):
+                _delete_search(path)
+        path.mkdir(parents=True, exist_ok=True)
+    except TrackingError as error:
+        raise UsageError(f"{path}: {error}. Wait for its end, or give another --directory.") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be used: {error.strerror}. Give another --directory.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written by this user. Give another --directory, or make it writable.")
+    return path
+
+
+def _patience(seconds: float) -> Callable[[], bool]:
+    """Waits a moment at each call, and says whether there is time for another."""
+    end = time.monotonic() + seconds
+
+    def wait() -> bool:
+        time.sleep(0.1)
+        return time.monotonic() < end
+
+    return wait
+
+
+def _delete_search(path: Path) -> None:
+    """Deletes what a search wrote, the ledger last: while it is there, the directory is known as a search's."""
+    (path / LOG_NAME).unlink(missing_ok=True)
+    for name in (WEIGHTS_FOLDER, MODELS, ORACLE_FOLDER):
+        if (path / name).exists():
+            shutil.rmtree(path / name)
+    delete_files(path / FILE_NAME)
+
+
+def _unused(name: str) -> Path:
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_MAX_NAME]
+    path = Path(ROOT) / f"{time.strftime('%Y%m%d-%H%M%S')}-{plain}"
+    candidates = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
+    return next(candidate for candidate in candidates if not candidate.exists())
+
+
+WEIGHTS_FOLDER = "weights"
+
+
+def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) -> None:
+    """Writes the weights of a trial; what was there is replaced as a whole or not at all.
+
+    Raises:
+        LedgerError: They cannot be written; what was there is whole.
+    """
+    path = _path(directory, trial_id)
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with unfinished.open("wb") as file:
+            np.savez(file, *[storable(array) for array in weights], allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())  # else a power loss after the renaming could leave the name with nothing in it
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise explained(path, error) from error
+
+
+def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:
+    """The weights that were kept for a trial.
+
+    Raises:
+        LedgerError: There are none, or the file is damaged.
+    """
+    path = _path(directory, trial_id)
+    if not path.is_file():
+        raise LedgerError(f"{path}: no weights were kept for trial {trial_id}: none of its executions completed.")
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return [file[f"arr_{number}"] for number in range(len(file.files))]
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise LedgerError(
+            f"{path}: the weights of trial {trial_id} are damaged ({error}). Train the trial anew: its hyperparameters "
+            "and the seed of each execution are in the ledger."
+        ) from error
+
+
+def _path(directory: Path, trial_id: str) -> Path:
+    """A trial's file; whatever its id holds, it is one name in the folder."""
+    return directory / WEIGHTS_FOLDER / f"{quote(trial_id, safe='')}.npz"
+
+
+def storable(array: np.ndarray) -> np.ndarray:
+    """bfloat16 is no type that NumPy's format knows; float32 holds each of its values exactly."""
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+WHICH = ("best", "all", "none")
+
+
+def check_which(log_models: str, register: str | None) -> str:
+    """Raises a UsageError for anything but `best`, `all` and `none`, and for a name for no model."""
+    if log_models not in WHICH:
+        raise UsageError(f"log_models must be one of {', '.join(WHICH)}, not {log_models!r}.")
+    if register is not None and not re.fullmatch(r"[^/:'\"\\]*[^/:'\"\\.\s][^/:'\"\\]*", register):
+        raise UsageError(
+            f"{register!r} cannot name a registered model in MLflow: leave out slashes, colons and quotes."
+        )
+    if register is not None and log_models == "none":
+        raise UsageError(f"No model is logged that could be registered as {register!r}: leave log_models=none out.")
+    return log_models
+
+
+def save_models(
+    search: SearchRecord,
+    directory: Path,
+    which: str,
+    *,
+    load: Callable[[str, keras_tuner.HyperParameters], keras.Model],
+    sample: Any,
+    message: Callable[[str], None],
+) -> None:
+    """Saves the models of trials that completed; one that Keras cannot save is told, and the search stands.
+
+    Args:
+        search: Its records.
+        directory: The search's.
+        which: `best`, `all` or `none`.
+        load: The trained model of a trial, from its id and hyperparameters.
+        sample: A row of x.
+        message: Hears of what cannot be saved.
+    """
+    wanted = {"best": search.ranked[:1], "all": search.ranked, "none": []}[which]
+    wanted = [trial for trial in wanted if trial.mean_score is not None]
+    for trial in wanted:
+        hp = keras_tuner.HyperParameters()
+        hp.values = dict(trial.hyperparameters)
+        try:
+            save_model(directory, trial.trial_id, load(trial.trial_id, hp), sample)
+        except Exception as error:  # noqa: BLE001  the model's own code writes its configuration
+            message(
+                f"The model of trial {trial.trial_id} ({trial.activation}) cannot be saved: {type(error).__name__}: "
+                f"{error}. Its weights are kept, and best_model() builds it anew."
+            )
+    _forget_others(directory, [trial.trial_id for trial in wanted])
+
+
+def _forget_others(directory: Path, trial_ids: list[str]) -> None:
+    """Deletes what an earlier part of the search saved and is not the best any more."""
+    kept = {model_file(directory, trial_id) for trial_id in trial_ids}
+    for file in model_file(directory, "any").parent.glob("*.keras"):
+        if file not in kept:
+            file.unlink()
+            example_file(file).unlink(missing_ok=True)
+
+
+def save_model(directory: Path, trial_id: str, model: keras.Model, sample: Any) -> None:
+    """Writes a model, and its example where NumPy can hold one; what was there is replaced."""
+    file = model_file(directory, trial_id)
+    file.parent.mkdir(exist_ok=True)
+    unfinished = file.with_suffix(".unfinished.keras")
+    model.save(unfinished)
+    unfinished.replace(file)
+    example_file(file).unlink(missing_ok=True)
+    row = keras.tree.map_structure(lambda values: values[:1], sample)
+    try:
+        example = _named("x", row, getattr(model, "inputs", None)) | _named("y", model(row, training=False))
+    except (TypeError, ValueError):
+        return  # nested or ragged: MLflow gets the model without a signature
+    if not any(array.dtype.hasobject for array in example.values()):
+        np.savez(example_file(file), allow_pickle=False, **example)
+
+
+def _named(which: str, values: Any, tensors: Any = None) -> dict[str, np.ndarray]:
+    """`x` for one array; `x:NAME` for several, as a model's `predict` takes them; nothing without names."""
+    if isinstance(values, list | tuple):
+        values = {tensor.name: value for tensor, value in zip(tensors or (), values, strict=False)}
+    if not isinstance(values, dict):
+        return {which: storable(np.asarray(values))}
+    if any(isinstance(value, dict | list | tuple) for value in values.values()):
+        return {}
+    return {f"{which}:{name}": storable(np.asarray(value)) for name, value in values.items()}

@@ -1,0 +1,29 @@
+"""The pictures of a search, as matplotlib figures."""
+
+from typing import TYPE_CHECKING
+
+from actsearch._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from actsearch.visualization.comparisons import plot_differences as plot_differences
+    from actsearch.visualization.comparisons import plot_executions as plot_executions
+    from actsearch.visualization.comparisons import plot_pareto as plot_pareto
+    from actsearch.visualization.costs import plot_costs as plot_costs
+    from actsearch.visualization.curves import plot_curves as plot_curves
+    from actsearch.visualization.dead_units import health_of as health_of
+    from actsearch.visualization.dead_units import plot_health_map as plot_health_map
+    from actsearch.visualization.functions_plot import plot_activation as plot_activation
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "health_of": "dead_units",
+        "plot_activation": "functions_plot",
+        "plot_costs": "costs",
+        "plot_curves": "curves",
+        "plot_differences": "comparisons",
+        "plot_executions": "comparisons",
+        "plot_health_map": "dead_units",
+        "plot_pareto": "comparisons",
+    },
+)

@@ -1,0 +1,254 @@
+"""Empty figures with axes, names and legends as all our pictures have them, for a page and for a phone."""
+
+import re
+import textwrap
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+WIDE, NARROW = 8.0, 3.5  # inches
+MAX_ROWS = 60
+GREY = "#B0B0B0"
+SMALL, _LABEL = 8, 9  # points
+CHARACTER, _LABEL_CHARACTER = 0.075, 0.085  # inches
+_LINE = 0.14  # inches, of small text
+_MARKS = 0.26  # inches, for what is drawn in a row
+_NAME_LENGTH, _NAME_LINES = 28, 3
+_LOG_FROM = 100
+
+
+def rows(names: Sequence[str], notes: Sequence[str], x_label: str, *, width: float) -> tuple[Figure, Axes, float]:
+    """A figure with a row a name, from below, and a note to its right; and the height that marks may take to each side.
+
+    On a narrow figure, names and notes stand above their rows.
+    """
+    figure = Figure(layout="constrained")
+    axes = plain(figure.subplots())
+    lines = label_x(axes, x_label, width - (2.2 if width > NARROW else 0.2))
+    figure.set_size_inches(width, rows_height(names, width) + 0.35 + 0.17 * lines)
+    return figure, axes, name_rows(axes, names, notes, width=width)
+
+
+def name_rows(axes: Axes, names: Sequence[str], notes: Sequence[str] = (), *, width: float) -> float:
+    """Names the rows of axes; returns the height that marks may take to each side, in rows."""
+    texts, height = [shown(name) for name in names], _row_height(names, width)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.set_ylim(-0.15 / height, len(names) - 0.1 / height)
+    if not names:
+        axes.set(yticks=[], ylim=(0, 1))
+        axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center", va="center", color=INK)
+    elif width > NARROW:
+        axes.set_yticks(range(len(names)), texts, fontsize=SMALL)
+        axes.set_ylim(-0.5, len(names) - 0.5)
+        for row, note in enumerate(notes):
+            _note(axes, row, note, x=1.02, above=0, ha="left", va="center")
+    else:
+        axes.set_yticks([])
+        above = 72 * _MARKS / 2
+        for row, text in enumerate(texts):
+            _note(axes, row, text, x=0, above=above, ha="left", va="bottom")
+        for row, note in enumerate(notes):
+            _note(axes, row, note, x=1, above=above, ha="right", va="bottom")
+    return 0.3 * _MARKS / height
+
+
+def rows_height(names: Sequence[str], width: float) -> float:
+    """The inches that these rows need."""
+    return max(len(names), 1) * _row_height(names, width)
+
+
+def _row_height(names: Sequence[str], width: float) -> float:
+    lines = max((shown(name).count("\n") + 1 for name in names), default=1)
+    return _MARKS + lines * _LINE if width <= NARROW else max(_MARKS, lines * _LINE + 0.08)
+
+
+def _note(axes: Axes, row: int, text: str, *, x: float, above: float, ha: str, va: str) -> None:
+    axes.annotate(
+        text, (x, row), xycoords=("axes fraction", "data"), xytext=(0, above), textcoords="offset points",
+        annotation_clip=False, ha=ha, va=va, fontsize=SMALL, color=INK,
+    )  # fmt: skip
+
+
+def area(*, width: float) -> tuple[Figure, Axes]:
+    """A figure with room for curves or points."""
+    figure = Figure(figsize=(width, 0.35 * width + 2.0), layout="constrained")
+    return figure, plain(figure.subplots())
+
+
+def plain(axes: Axes) -> Axes:
+    """Axes without a frame, with a light grid, in the reader's ink."""
+    axes.grid(color=GREY, alpha=0.4)
+    axes.set_axisbelow(True)
+    axes.patch.set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
+    for spine in axes.spines.values():
+        spine.set_color(INK)
+    axes.tick_params(colors=INK, labelsize=SMALL)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    return axes
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes stand in."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def label_x(axes: Axes, text: str, inches: float) -> int:
+    """Labels the x axis, in lines that are no longer than this; their number."""
+    label = _lines(text, inches)
+    axes.set_xlabel(label, fontsize=_LABEL, color=INK)
+    return label.count("\n") + 1
+
+
+def label_y(axes: Axes, text: str) -> None:
+    """Labels the y axis, in lines as long as the axes are high."""
+    axes.set_ylabel(_lines(text, figure_of(axes).get_size_inches()[1] - 1.2), fontsize=_LABEL, color=INK)
+
+
+def legend(axes: Axes, marks: Mapping[str, Artist]) -> None:
+    """Names below the axes, in as many columns as fit; the figure grows by what they need."""
+    if not marks:
+        return
+    figure, names = figure_of(axes), [shown(name) for name in marks]
+    width, height = figure.get_size_inches()
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    columns = min(max(int(width / (longest * CHARACTER + 0.6)), 1), len(names))
+    lines = max(name.count("\n") + 1 for name in names)
+    figure.set_size_inches(width, height + 0.2 + -(-len(names) // columns) * (lines * _LINE + 0.06))
+    options = {"fontsize": SMALL, "frameon": False, "labelcolor": INK}
+    figure.legend(list(marks.values()), names, loc="outside lower left", ncols=columns, **options)
+
+
+def fit_scale(axes: Axes, which: str, values: Sequence[float]) -> None:
+    """Makes the x or y axis logarithmic where positive values differ by more than a factor of 100."""
+    if values and min(values) > 0 and max(values) > _LOG_FROM * min(values):
+        axes.set(**{f"{which}scale": "log"})
+        axis = getattr(axes, f"{which}axis")
+        axis.set_major_locator(LogLocator(numticks=5))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def shown(name: str, length: int = _NAME_LENGTH) -> str:
+    """A name as it is drawn: no formula, and at most three lines of this length; else its middle is left out."""
+    text = " ".join(_drawable(name).split())
+    for keep in range(min(len(text), length * _NAME_LINES), 0, -1):
+        cut = text if keep == len(text) else f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
+        lines = _Wrapper(length).wrap(cut)
+        if len(lines) <= _NAME_LINES:
+            return _no_formula("\n".join(lines))
+    return ""
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks lines between the words of an identifier too."""
+
+    wordsep_re = re.compile(r"(\s+)|(?<=[_,=-])(?=\w)")
+
+
+def _lines(text: str, inches: float) -> str:
+    return _no_formula("\n".join(_Wrapper(max(int(inches / _LABEL_CHARACTER), 8)).wrap(_drawable(text))))
+
+
+def _no_formula(text: str) -> str:
+    return text.replace("$", r"\$")
+
+
+def _drawable(text: str) -> str:
+    """Without what the font lacks."""
+    return "".join(c if c.isspace() or _in_font(c) else "\u25af" for c in text)
+
+
+@cache
+def _in_font(character: str) -> bool:
+    return bool(get_font(findfont(FontProperties())).get_char_index(ord(character)))
+
+
+# Black is the reader's own ink: a page that is dark draws it light.
+INK = "#010101"
+# Okabe & Ito 2008, with a violet for their yellow, which is too light for lines on white.
+COLOURS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#692DFF")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
+SYMBOLS = dict(zip(MARKERS, "●■▲◆▼✚✖⬟★⬢", strict=True))
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+# The order fixes the styles: append only.
+KNOWN = (
+    *("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh"),
+    *("sigmoid", "mish", "rrelu", "pelu", "leaky_selu", "celu", "softplus", "linear"),
+    *("relu6", "mpelu", "scaled_selu", "serlu", "parametric_selu", "softsign", "hard_silu", "hard_tanh"),
+    *("hard_sigmoid", "sparse_sigmoid", "squareplus", "sparse_plus", "log_sigmoid", "soft_shrink", "hard_shrink"),
+    "tanh_shrink",
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an activation is drawn.
+
+    Args:
+        colour: `#RRGGBB`; it depends on the activation alone.
+        marker: A name of matplotlib's.
+        line: A line style of matplotlib's.
+    """
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[int, ...]]
+
+    @property
+    def symbol(self) -> str:
+        """The marker as a character."""
+        return SYMBOLS[self.marker]
+
+
+def style_of(activation: str) -> Style:
+    """The style of an activation, by itself.
+
+    One with other parameters has the colour of its name; one that is not in the catalogue has a colour from a hash of
+    its name. Those two have a marker from a hash too: `styles_of` sees to it that markers differ within a search.
+
+    Example:
+
+    >>> style_of("gelu").colour, style_of("elu").colour, style_of("elu(alpha=2)").colour, style_of("elu").marker
+    ('#E69F00', '#009E73', '#009E73', 'o')
+    """
+    return next(_styles(activation))
+
+
+def styles_of(activations: Iterable[str]) -> dict[str, Style]:
+    """A style for each of the activations of a search; no two have both colour and marker in common.
+
+    The order in which they are given does not matter. Beyond ten of one colour, markers come again.
+
+    Example:
+
+    >>> styles = styles_of(["elu", "elu(alpha=2)", "elu(alpha=3)"])
+    >>> {style.colour for style in styles.values()}, len({style.marker for style in styles.values()})
+    ({'#009E73'}, 3)
+    """
+    styles: dict[str, Style] = {}
+    for activation in sorted(set(activations), key=lambda name: (name not in KNOWN, name)):
+        taken = set(styles.values())
+        styles[activation] = next((s for s in _styles(activation) if s not in taken), style_of(activation))
+    return styles
+
+
+def _styles(activation: str) -> Iterator[Style]:
+    """The styles that an activation may have, its own first."""
+    name = activation.partition("(")[0]
+    spread = zlib.crc32(activation.encode())
+    row, column = divmod(KNOWN.index(name), len(COLOURS)) if name in KNOWN else (spread, spread // 16)
+    if activation not in KNOWN:
+        row = len(KNOWN) // len(COLOURS) + spread
+    for step in range(len(MARKERS)):
+        at = (row + step) % len(MARKERS)
+        yield Style(COLOURS[column % len(COLOURS)], MARKERS[at], LINES[at % len(LINES)])

@@ -1,0 +1,185 @@
+"""The pictures of a search, as matplotlib figures: no global state, drawn without a screen."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
+
+from actsearch.analysis.comparison import score_of
+from actsearch.analysis.results import Verdict, mean_price
+from actsearch.analysis.units import PRICE_UNITS, objective_label, price_label, trial_label
+from actsearch.records import SearchRecord, TrialRecord
+from actsearch.visualization._style import (
+    GREY,
+    INK,
+    MAX_ROWS,
+    SMALL,
+    WIDE,
+    Style,
+    area,
+    figure_of,
+    fit_scale,
+    label_x,
+    label_y,
+    legend,
+    rows,
+    shown,
+    styles_of,
+)
+
+
+def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
+    """Forest plot: each trial's paired difference from the baseline with its interval, and the margin as a band.
+
+    An interval that leaves the picture ends in an arrow. At most the best 60 are shown.
+
+    Args:
+        verdict: What `judge` says of a search.
+        width: Of the figure, in inches.
+    """
+    found = sorted((f for f in verdict.findings if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
+    against = verdict.baseline or verdict.leader or ""
+    unit = (
+        "points" if verdict.units.in_points else "larger is better" if verdict.units.sign > 0 else "smaller is better"
+    )
+    label = f"{verdict.units.metric}, difference from {against} ({unit})"
+    notes = [f"{f.outcome}, n={f.num_pairs}" for f in found]
+    figure, axes, _ = rows([f.activation for f in found], notes, label, width=width)
+    if not found:
+        return figure
+    scale = 100 if verdict.units.in_points else verdict.units.sign
+    middles, margin = [scale * (f.difference or 0.0) for f in found], abs(scale) * verdict.margin
+    axes.axvspan(-margin, margin, color=GREY, alpha=0.3, linewidth=0)
+    axes.axvline(0, color=INK, linewidth=1)
+    ends = [sorted((scale * f.interval.low, scale * f.interval.high)) for f in found]
+    low, high = _view([*middles, -margin, margin], ends)
+    axes.set_xlim(low, high)
+    styles = styles_of([against, *(f.activation for f in verdict.findings)])
+    for row, (finding, middle, (left, right)) in enumerate(zip(found, middles, ends, strict=True)):
+        style = styles[finding.activation]
+        if math.isfinite(left) and math.isfinite(right):
+            axes.plot([max(left, low), min(right, high)], [row, row], color=style.colour, linewidth=2)
+            _arrows(axes, row, style, [(low, "<", left < low), (high, ">", right > high)])
+        axes.plot(middle, row, style.marker, color=style.colour)
+    return figure
+
+
+def plot_executions(search: SearchRecord, *, width: float = WIDE) -> Figure:
+    """Every completed execution as a point, and the mean of each trial as a bar; the best trial on top.
+
+    At most the best 60 trials are shown.
+
+    Args:
+        search: Its records.
+        width: Of the figure, in inches.
+    """
+    trials = [t for t in search.ranked if t.scores][:MAX_ROWS][::-1]
+    names, notes = [trial_label(search, t) for t in trials], [f"n={len(t.scores)}" for t in trials]
+    figure, axes, half = rows(names, notes, objective_label(search.objective), width=width)
+    styles = styles_of(t.activation for t in search.trials)
+    for row, trial in enumerate(trials):
+        style, scores = styles[trial.activation], list(trial.scores.values())
+        heights = row + np.linspace(-half, half, len(scores)) if len(scores) > 1 else [row]
+        axes.plot(scores, heights, style.marker, color=style.colour, markersize=4, alpha=0.6, markeredgewidth=0)
+        axes.plot([np.mean(scores)] * 2, [row - half, row + half], color=style.colour, linewidth=2.5)
+    fit_scale(axes, "x", [s for t in trials for s in t.scores.values()])
+    return figure
+
+
+def plot_pareto(search: SearchRecord, verdict: Verdict, price: str = "train_seconds", *, width: float = WIDE) -> Figure:
+    """Objective against a price, a mark for each trial; those on the Pareto front are joined and named.
+
+    Args:
+        search: Its records.
+        verdict: What `judge` says of it.
+        price: One of `PRICE_UNITS`.
+        width: Of the figure, in inches.
+    """
+    figure, axes = area(width=width)
+    styles, points = styles_of(t.activation for t in search.trials), dict[str, tuple[float, float]]()
+    for trial in search.ranked:
+        cost, scores = mean_price(trial, price, verdict.executions), _judged(trial, verdict)
+        if cost is not None and scores:
+            points[trial.trial_id] = (cost / PRICE_UNITS[price].scale, float(np.mean(scores)))
+    labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
+    marks = dict[str, Line2D]()
+    for trial in search.ranked:
+        if trial.trial_id in points:
+            style = styles[trial.activation]
+            (marks[trial.activation],) = axes.plot(*points[trial.trial_id], style.marker, color=style.colour)
+    front = [t for t in verdict.fronts.get(price, ()) if t in points]
+    axes.plot([points[t][0] for t in front], [points[t][1] for t in front], color=GREY, linewidth=1.5, zorder=1)
+    fit_scale(axes, "x", [x for x, _ in points.values()])
+    fit_scale(axes, "y", [y for _, y in points.values()])
+    label_x(axes, f"{price_label(price)}; less is better", width - 0.9)
+    label_y(axes, objective_label(search.objective))
+    axes.margins(0.12)
+    legend(axes, marks)
+    name_points(axes, [(*points[t], labels[t]) for t in front], list(points.values()))
+    return figure
+
+
+def _judged(trial: TrialRecord, verdict: Verdict) -> list[float]:
+    scores = (score_of(e, verdict.source) for e in trial.completed if e.execution in verdict.executions)
+    return [score for score in scores if score is not None]
+
+
+def _view(middles: Sequence[float], intervals: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """All middles, and what does not squeeze them: intervals are cut at three times the usual length."""
+    finite = [ends for ends in intervals if all(map(math.isfinite, ends))]
+    low, high = min(middles), max(middles)
+    reach = max(high - low, 1.5 * float(np.median([b - a for a, b in finite]))) if finite else high - low
+    reach = reach or abs(high) or 1.0
+    start = max(low - reach, min([low, *(a for a, _ in finite)]))
+    end = min(high + reach, max([high, *(b for _, b in finite)]))
+    return start - reach / 20, end + reach / 20
+
+
+def _arrows(axes: Axes, row: int, style: Style, ends: Sequence[tuple[float, str, bool]]) -> None:
+    for at, marker, cut in ends:
+        if cut:
+            axes.plot(at, row, marker, color=style.colour, markersize=5, clip_on=False)
+
+
+_AWAY = 6  # points
+_MARK = 4  # points
+_PLACES = (
+    (1, 1, "left", "bottom"), (1, -1, "left", "top"), (-1, 1, "right", "bottom"), (-1, -1, "right", "top"),
+    (0, 1, "center", "bottom"), (0, -1, "center", "top"), (1, 0, "left", "center"), (-1, 0, "right", "center"),
+)  # fmt: skip
+
+
+def name_points(axes: Axes, named: Sequence[tuple[float, float, str]], points: Sequence[tuple[float, float]]) -> None:
+    """Writes each name beside its point, at the first place where it hides neither a mark nor another name.
+
+    A name that finds no place is left to the legend. Call it when the figure has all else that takes room.
+
+    Args:
+        axes: With its points drawn.
+        named: x, y and name of the points that are to have names, the most important first.
+        points: x and y of all points.
+    """
+    figure = figure_of(axes)
+    figure.draw_without_rendering()
+    reach = _MARK * figure.dpi / 72
+    taken = [Bbox.from_extents(x, y, x, y).padded(reach) for x, y in map(axes.transData.transform, points)]
+    for x, y, name in named:
+        for right, up, ha, va in _PLACES:
+            text = axes.annotate(
+                name, (x, y), xytext=(right * _AWAY, up * _AWAY), textcoords="offset points",
+                ha=ha, va=va, fontsize=SMALL, color=INK,
+            )  # fmt: skip
+            text.set_in_layout(False)
+            box = text.get_window_extent()
+            if _inside(box, axes.bbox) and not box.count_overlaps(taken):
+                taken.append(box)
+                break
+            text.remove()
+
+
+def _inside(box: Bbox, frame: Bbox) -> bool:
+    return frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1

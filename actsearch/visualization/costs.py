@@ -1,0 +1,98 @@
+"""What each trial costs, as bars."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from actsearch.analysis.units import PRICE_UNITS, price_label, trial_label
+from actsearch.records import SearchRecord, TrialRecord
+from actsearch.visualization._style import (
+    CHARACTER,
+    GREY,
+    INK,
+    MAX_ROWS,
+    NARROW,
+    SMALL,
+    WIDE,
+    label_x,
+    name_rows,
+    plain,
+    rows_height,
+    styles_of,
+)
+
+_NAMES = 2.2  # inches
+
+
+def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
+    """A bar for the mean of each price over the completed executions, with its standard deviation as a line.
+
+    A grey line stands at the baseline's. The best trial is on top; at most the best 60 are shown. Prices that are the
+    same for all are left out, but for training time.
+
+    Args:
+        search: Its records.
+        width: Of the figure, in inches.
+    """
+    trials = [t for t in search.ranked if t.mean_score is not None][:MAX_ROWS][::-1]
+    prices = [p for p in PRICE_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
+    names = [trial_label(search, t) for t in trials]
+    narrow = width <= NARROW
+    inches = width - 0.2 if narrow else (width - _NAMES) / len(prices)
+    figure = Figure(layout="constrained")
+    shape = (len(prices), 1) if narrow else (1, len(prices))
+    panels, lines = figure.subplots(*shape, squeeze=False).flat, 1
+    for place, (axes, price) in enumerate(zip(panels, prices, strict=True)):
+        lines = max(lines, label_x(plain(axes), price_label(price), inches))
+        half = name_rows(axes, names, width=width)
+        _draw(axes, search, trials, price, half=half, inches=inches)
+        if place and not narrow:
+            axes.set_yticklabels([])
+    figure.set_size_inches(width, shape[0] * (rows_height(names, width) + 0.35 + 0.17 * lines))
+    return figure
+
+
+def _draw(
+    axes: Axes, search: SearchRecord, trials: Sequence[TrialRecord], price: str, *, half: float, inches: float
+) -> None:
+    unit, styles = PRICE_UNITS[price], styles_of(t.activation for t in search.trials)
+    texts, ends = [""], [0.0]
+    for row, trial in enumerate(trials):
+        values = costs_of(trial, price)
+        if not values:
+            continue
+        mean, sd = statistics.fmean(values) / unit.scale, _sd(values) / unit.scale
+        axes.barh(row, mean, 2 * half, color=styles[trial.activation].colour, alpha=0.55)
+        axes.plot([mean - sd, mean + sd], [row, row], color=INK, linewidth=1)
+        texts.append(unit.text(mean * unit.scale))
+        ends.append(mean + sd)
+        axes.annotate(
+            texts[-1],
+            (ends[-1], row),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color=INK,
+        )
+    room = 0.1 + CHARACTER * max(map(len, texts))
+    axes.set_xlim(0, (max(ends) or 1.0) / max(1 - room / inches, 0.3))
+    axes.xaxis.set_major_locator(MaxNLocator(max(int(inches / 0.7), 1)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    baseline = next((t for t in trials if t.activation == search.baseline), None)
+    if baseline is not None and costs_of(baseline, price):
+        axes.axvline(statistics.fmean(costs_of(baseline, price)) / unit.scale, color=GREY, linewidth=1, zorder=0)
+
+
+def costs_of(trial: TrialRecord, price: str) -> list[float]:
+    """A price of each completed execution that has it."""
+    values = [getattr(e.resources, price) for e in trial.completed if e.resources is not None]
+    return [float(v) for v in values if v is not None and math.isfinite(v)]
+
+
+def _sd(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0

@@ -1,0 +1,226 @@
+"""The health of trials as pictures: dead units, and the gradient on its way back, at each site."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from actsearch.analysis.units import trial_label
+from actsearch.records import SearchRecord, TrialRecord
+from actsearch.visualization._style import (
+    CHARACTER,
+    GREY,
+    INK,
+    MAX_ROWS,
+    NARROW,
+    SMALL,
+    WIDE,
+    figure_of,
+    label_x,
+    plain,
+    shown,
+)
+
+ROW = 0.24  # inches
+_CELL = 0.44  # inches, the least that a number needs
+
+
+class _Scale(NamedTuple):
+    colours: str
+    bounds: list[float]
+    extend: Literal["neither", "both"]
+    ticks: list[float]
+    text: Callable[[float], str]
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.0f}" if 10 <= value < 10_000 else f"{value:.2g}" if 0.001 <= value < 10 else f"{value:.0e}"
+
+
+# Shares grow darker; ratios are pale where they are near 1.
+_SHARES = _Scale(
+    "Blues", [0, 0.01, *(n / 10 for n in range(1, 10)), 0.99, 1], "neither", [0, 0.1, 0.5, 0.9, 1], "{:.0%}".format
+)
+_RATIOS = _Scale(
+    "PuOr", [1e-4, 1e-3, 1e-2, 0.1, 0.5, 2, 10, 1e2, 1e3, 1e4], "both", [1e-3, 0.1, 0.5, 2, 10, 1e3], _ratio
+)
+
+
+def heat_of_shares(axes: Axes, bar: Axes, shares: NDArray[np.float64], *, inches: float) -> None:
+    """A cell for each share from 0 to 1, a row each from above; a dash where it is nan.
+
+    Args:
+        axes: To draw on.
+        bar: Axes for what the colours mean.
+        shares: A matrix.
+        inches: The width of the axes: numbers are written where there is room.
+    """
+    _heat(axes, bar, shares, _SHARES, inches)
+
+
+def heat_of_ratios(axes: Axes, bar: Axes, ratios: NDArray[np.float64], *, inches: float) -> None:
+    """A cell for each ratio, on a logarithmic scale around 1; else as `heat_of_shares`."""
+    _heat(axes, bar, ratios, _RATIOS, inches)
+
+
+def _heat(axes: Axes, bar: Axes, values: NDArray[np.float64], scale: _Scale, inches: float) -> None:
+    norm = BoundaryNorm(scale.bounds, colormaps[scale.colours].N, extend=scale.extend)
+    mesh = axes.pcolormesh(np.ma.masked_invalid(values), cmap=scale.colours, norm=norm)
+    num_rows, num_columns = values.shape
+    axes.set(xlim=(0, num_columns), ylim=(num_rows, 0))
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    if num_columns and inches / num_columns >= _CELL:
+        for (row, column), value in np.ndenumerate(values):
+            known = np.isfinite(value)
+            colour = INK if not known else "white" if _is_dark(mesh.to_rgba(np.array([value]))[0]) else "black"
+            word = scale.text(float(value)) if known else "–"
+            axes.text(column + 0.5, row + 0.5, word, ha="center", va="center", color=colour, fontsize=SMALL - 1)
+    key = figure_of(axes).colorbar(mesh, cax=bar, orientation="horizontal", ticks=scale.ticks)
+    key.ax.tick_params(which="both", colors=INK, labelsize=SMALL - 1, length=2)
+    key.ax.xaxis.set_major_formatter(lambda value, _: scale.text(value))
+    key.outline.set(edgecolor=GREY, linewidth=0.5)
+
+
+def _is_dark(colour: NDArray[np.float64]) -> bool:
+    red, green, blue, _ = colour
+    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45)
+
+
+MEASURES = {"dead": "dead units", "saturated": "saturated units", "sparsity": "zero outputs"}
+_NARROW_NAME = 16
+_BAR = 0.1  # inches
+_NAMES = {True: 1.4, False: 2.3}  # inches beside the cells, on narrow figures and on others
+
+
+@dataclass(frozen=True)
+class Health:
+    """The last diagnoses of a search: a row a trial, the best first, and a column a site, from input to output.
+
+    Args:
+        names: What the trials are called.
+        sites: What the sites are called where all trials agree, else their numbers.
+        dead: Shares of dead units; nan where a trial has no such site.
+        gradient: The gradient's norm at each site divided by that at the trial's last site.
+    """
+
+    names: tuple[str, ...]
+    sites: tuple[str, ...]
+    dead: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+
+
+def health_of(search: SearchRecord) -> Health | None:
+    """What was diagnosed of the best 60 trials; None where nothing was."""
+    known = [(t, found[-1]["sites"]) for t in search.ranked if (found := diagnoses_of(t))][:MAX_ROWS]
+    if not known:
+        return None
+    size = max(len(sites) for _, sites in known)
+    named = {tuple(site["site"] for site in sites) for _, sites in known}
+    return Health(
+        tuple(trial_label(search, trial) for trial, _ in known),
+        next(iter(named)) if len(named) == 1 else tuple(str(n) for n in range(1, size + 1)),
+        np.array([_filled([site["dead"] for site in sites], size) for _, sites in known]),
+        np.array([_filled(_ratios([site["gradient_norm"] for site in sites]), size) for _, sites in known]),
+    )
+
+
+def plot_health_map(health: Health, *, width: float = WIDE) -> Figure:
+    """Sites and trials as cells: the share of dead units, and the gradient on its way back.
+
+    Args:
+        health: As `health_of` gives it.
+        width: Of the figure, in inches.
+    """
+    narrow = width <= NARROW
+    names = [shown(name, _NARROW_NAME) if narrow else shown(name) for name in health.names]
+    inches = (width - _NAMES[narrow]) / (1 if narrow else 2)
+    panels = _stacked(names, health.sites, (2, 1) if narrow else (1, 2), width)
+    titles = ("share of dead units", "gradient norm, as a multiple of the last site's")
+    draws: tuple[Callable[..., None], ...] = (heat_of_shares, heat_of_ratios)
+    for (axes, bar), draw, values, title in zip(panels, draws, (health.dead, health.gradient), titles, strict=True):
+        draw(axes, bar, values, inches=inches)
+        axes.set_title(shown(title, int(inches / 0.085)), fontsize=9, color=INK)
+        _name_columns(axes, health.sites, inches)
+        label_x(axes, "site, from input to output", inches)
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=SMALL)
+    if not narrow:
+        panels[1][0].set_yticklabels([])
+    return figure_of(panels[0][0])
+
+
+def diagnoses_of(trial: TrialRecord) -> list[Mapping[str, Any]]:
+    """The diagnoses of a trial's first execution that has some, by epoch."""
+    for execution in trial.executions:
+        found = [diagnosis for diagnosis in execution.health if diagnosis.get("sites")]
+        if found:
+            return found
+    return []
+
+
+def plot_health(diagnoses: Sequence[Mapping[str, Any]], *, width: float = 9.6) -> Figure:
+    """Shares of dead, saturated and zero outputs of one trial: a row a site, a column an epoch.
+
+    Args:
+        diagnoses: As `diagnoses_of` gives them; at least one.
+        width: Of the figure, in inches.
+    """
+    sites = [site["site"] for site in diagnoses[-1]["sites"]]
+    epochs = [str(diagnosis["epoch"]) for diagnosis in diagnoses]
+    names = [shown(site) for site in sites]
+    panels = _stacked(names, epochs, (1, len(MEASURES)), width)
+    inches = (width - _NAMES[False]) / len(MEASURES)
+    for (axes, bar), (measure, title) in zip(panels, MEASURES.items(), strict=True):
+        shares = [[_share(diagnosis, site, measure) for diagnosis in diagnoses] for site in sites]
+        heat_of_shares(axes, bar, np.array(shares), inches=inches)
+        axes.set_title(title, fontsize=9, color=INK)
+        _name_columns(axes, epochs, inches)
+        label_x(axes, "epoch", inches)
+        axes.set_yticks(
+            np.arange(len(names)) + 0.5, names if axes is panels[0][0] else [""] * len(names), fontsize=SMALL
+        )
+    return figure_of(panels[0][0])
+
+
+def _stacked(
+    names: Sequence[str], columns: Sequence[str], shape: tuple[int, int], width: float
+) -> list[tuple[Axes, Axes]]:
+    """Axes of panels that are high enough for these rows, each with axes below it for what its colours mean."""
+    lines = max(name.count("\n") + 1 for name in names)
+    cells = len(names) * max(ROW, 0.14 * lines + 0.06)
+    labels = 1.3 + CHARACTER * max(map(len, columns)) / 1.5
+    figure = Figure(figsize=(width, shape[0] * (cells + labels)), layout="constrained")
+    grid = figure.subplots(2 * shape[0], shape[1], squeeze=False, height_ratios=[cells, _BAR] * shape[0])
+    pairs = zip(grid[::2].flat, grid[1::2].flat, strict=True)
+    return [(plain(axes), bar) for axes, bar in pairs]
+
+
+def _name_columns(axes: Axes, names: Sequence[str], inches: float) -> None:
+    """As many names as there is room for, upright where they are long."""
+    step = math.ceil(len(names) * 0.2 / inches)
+    long = CHARACTER * max(map(len, names)) > 0.9 * step * inches / len(names)
+    places = range(0, len(names), step)
+    axes.set_xticks([n + 0.5 for n in places], [shown(names[n]) for n in places], rotation=90 if long else 0)
+
+
+def _filled(values: Sequence[float | None], size: int) -> list[float]:
+    known = [math.nan if value is None else float(value) for value in values]
+    return known + [math.nan] * (size - len(known))
+
+
+def _ratios(norms: Sequence[float | None]) -> list[float | None]:
+    last = norms[-1]
+    return [None if not last or norm is None else norm / last for norm in norms]
+
+
+def _share(diagnosis: Mapping[str, Any], site: str, measure: str) -> float:
+    found = next((s for s in diagnosis["sites"] if s["site"] == site), None)
+    value = found[measure] if found else None
+    return math.nan if value is None else float(value)

@@ -1,0 +1,71 @@
+"""Workers on a real Ray of this machine."""
+
+import os
+import signal
+import stat
+from functools import partial
+
+import pytest
+
+from actsearch.errors import UsageError
+from actsearch.executors._ray_cluster import told
+from actsearch.executors.pool import Crew, Remote
+from actsearch.executors.ray_backend import RayCrew
+from actsearch.training.data import TrainingData
+from actsearch.training.execution import Executions
+from tests.helpers.support import ACCURACY, request, run, small_network
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+
+
+@pytest.fixture
+def data(digits):
+    x, y = digits
+    return TrainingData(x[:300], y[:300], (x[300:450], y[300:450]), (x[450:], y[450:]))
+
+
+def test_workers_train_what_this_process_would_and_nothing_is_left(data, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # the user's; Ray of our own has a token all the same
+    before = signal.getsignal(signal.SIGTERM)
+    asked = [request(name, seed=seed, execution=seed) for seed in (1, 2) for name in ("relu", "prelu")]
+    crew = RayCrew(2)
+    assert isinstance(crew, Crew)
+    folder = crew._folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert crew.differences() == []
+    make = partial(Executions, small_network, data, ACCURACY)
+    with Remote(make, crew) as executor:
+        for each in asked:
+            executor.submit(each)
+        there = []
+        while len(there) < 4:
+            there += [found] if (found := executor.next()) is not None else []
+    here = run(data, *asked)
+    scores = [sorted((t.record.seed, t.record.score, str(t.record.history)) for t in some) for some in (there, here)]
+    assert scores[0] == scores[1]
+    assert not folder.exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"
+
+
+def test_a_cluster_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match=r"There is no Ray cluster at 127\.0\.0\.1:1"):
+        RayCrew(2, address="127.0.0.1:1")
+
+
+def test_a_program_that_has_ray_already_gives_no_address(monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    with pytest.raises(UsageError, match="leave the address 'there:1' out"):
+        RayCrew(2, address="there:1")
+
+
+def test_an_error_of_rays_is_told_by_what_it_says():
+    lost = (
+        "The actor died unexpectedly before finishing this task.\n\tclass_name: Worker\n\tip: 10.0.0.1\nThe node died."
+    )
+    assert told(RuntimeError(lost)) == "The actor died unexpectedly before finishing this task. The node died."
+    raised = "\x1b[36mray::Worker.begin()\x1b[39m (pid=7)\nTraceback ...\n  File x\nModuleNotFoundError: No module named 'mine'"
+    assert told(RuntimeError(raised)) == "ModuleNotFoundError: No module named 'mine'"
+    assert len(told(RuntimeError("x" * 5000))) < 320

@@ -1,0 +1,140 @@
+"""A search without training, written step by step, and what MLflow has of it."""
+
+import random
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from actsearch.environment import describe_environment
+from actsearch.ledger import Ledger
+from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
+from actsearch.tracking.client import open_store
+from actsearch.tracking.store import StoreAddress
+from actsearch.tracking.writer import Drawing
+from actsearch.tuning.state import Recording
+
+KEYS = {("search", None, None), ("trial", "0", None), ("trial", "1", None)}
+
+
+def search_record(search_id: str = "s1") -> SearchRecord:
+    """A search as its ledger first hears of it."""
+    objective = Objective("val_accuracy", Direction.MAX)
+    return SearchRecord(search_id, "synthetic", objective, "relu", 1000.0, space={"activations": ["relu", "elu"]})
+
+
+def trial(number: int) -> TrialRecord:
+    """One trial of two."""
+    name = ("relu", "elu")[number]
+    return TrialRecord(str(number), {"activation": name, "units": 8}, name)
+
+
+def execution(number: int, which: int) -> ExecutionRecord:
+    """One execution, the same at each call; at 1000 s plus 10 for each before it."""
+    draw, at = random.Random(100 * number + which), 1000.0 + 10 * (2 * which + number)
+    history = {name: tuple(draw.random() for _ in range(3)) for name in ("loss", "val_accuracy")}
+    return ExecutionRecord(
+        str(number), which, 7, 3, Status.COMPLETED, at, at + 4, score=max(history["val_accuracy"]), best_epoch=2,
+        history=history, epoch_seconds=(1.0, 1.5, 1.25), resources=Resources(0.1, 0.2, 3.75, 2.5, 4.0, 10, 4),
+        health=({"epoch": 1, "gradient_ratio": 2.0, "sites": [dict.fromkeys(("dead", "saturated", "sparsity", "gradient_norm"), 0.1) | {"site": "one"}], "findings": [{"severity": "warning", "site": "one", "reason": "dead"}]},),
+    )  # fmt: skip
+
+
+class Searching:
+    """A search without training: writes its ledger step by step."""
+
+    def __init__(self, address, directory="found", search_id="s1") -> None:
+        self.directory, self.messages = Path(directory), []
+        self.recording = Recording(self.directory, address, message=self.messages.append)
+        self._search = replace(search_record(search_id), environment=describe_environment())
+
+    def run(self, *steps) -> None:
+        with self.recording.of(self._search) as self.ledger:
+            for step in steps:
+                step()
+
+    def trials(self) -> None:
+        for number in (0, 1):
+            self.ledger.append_trial(trial(number))
+
+    def seed(self, which):
+        def write():
+            for number in (0, 1):
+                self.ledger.append_execution(execution(number, which))
+
+        return write
+
+    def told(self) -> None:
+        wait_until(lambda: self.messages)
+
+
+def drawn(client, experiment, count):
+    """Waits until that many runs are in MLflow."""
+
+    def there():
+        found = client.get_experiment_by_name(experiment)
+        return found is not None and len(client.search_runs([found.experiment_id])) >= count
+
+    return lambda: wait_until(there)
+
+
+def wait_until(condition, seconds=60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def followers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "actsearch.tracking._sync_main" in child.cmdline()]
+
+
+def undisturbed(directory, store, tmp_path) -> dict:
+    """What a store has where the ledger is drawn at once, by this process."""
+    client, experiment_id = open_store(StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "undisturbed"))
+    ledger = Ledger(directory)
+    drawing = Drawing(client, experiment_id, ledger)
+    drawing.draw(ledger.facts())
+    drawing.close()
+    return contents(store, "undisturbed")
+
+
+def contents(client, experiment: str) -> dict:
+    """All that MLflow has of an experiment, by what runs stand for; nothing that chance has named."""
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=5000)
+    keys = {run.info.run_id: key_of(run) for run in runs}
+    assert len(set(keys.values())) == len(keys), "a run is there twice"
+    found = {}
+    for run in runs:
+        tags = dict(run.data.tags)
+        tags["mlflow.parentRunId"] = keys.get(tags.get("mlflow.parentRunId"))
+        if note := tags.get("mlflow.note.content"):
+            tags["mlflow.note.content"] = re.sub(r"#/experiments/\d+/runs/(\w+)", lambda m: str(keys[m[1]]), note)
+        histories = {
+            name: sorted((p.step, p.timestamp, p.value) for p in client.get_metric_history(run.info.run_id, name))
+            for name in run.data.metrics
+        }
+        files = sorted(_files(client, run.info.run_id))
+        times = (run.info.status, run.info.start_time, run.info.end_time)
+        found[keys[run.info.run_id]] = (times, run.data.params, tags, histories, files)
+    return found
+
+
+def statuses(client, experiment: str) -> dict:
+    """The status of each run, by what it stands for."""
+    return {key: run[0][0] for key, run in contents(client, experiment).items()}
+
+
+def key_of(run) -> tuple:
+    names = ("level", "trial_id", "execution")
+    return tuple(run.data.tags.get(f"actsearch.{name}") for name in names)
+
+
+def _files(client, run_id: str, folder: str | None = None):
+    for file in client.list_artifacts(run_id, folder):
+        if file.is_dir:
+            yield from _files(client, run_id, file.path)
+        else:
+            yield file.path

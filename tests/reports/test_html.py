@@ -1,0 +1,242 @@
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from actsearch.analysis.verdict import judge
+from actsearch.reports import html_report
+from actsearch.reports.notebook import search_html
+from tests.helpers.making import ACCURACY, diagnosed, search, trial
+
+HOSTILE = "<script>alert(1)</script>\"'--><b>|`&\n{{ 7*7 }}"
+VOID = {"meta", "link", "br"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, its text, and whether it is well formed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.texts, self.inside = [], [], [], {}
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self.open:
+            self.inside.setdefault(self.open[-1], []).append(data.strip())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def report(record, **options):
+    return html_report(record, judge(record, **options))
+
+
+def known(**options):
+    scores = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.90, None, 0.91], "selu": [None] * 3}
+    environment = {
+        "command": "actsearch search relu_variants",
+        "packages": {"keras": "3.15"},
+        "python": "3.11",
+        "memory_bytes": 2**34,
+    }
+    told = {"environment": environment, "settings": {"epochs": 5, "batch_size": 32, "seed": 7, "alpha": 0.05}}
+    record = search(scores, space={"name": "mine", "activations": ["relu", {"elu": {"alpha": 2}}]}, **told | options)
+    sites = {"one": (0.2, 0.1), "two": (0.0, 1.0)}
+    return replace(record, trials=(diagnosed(record.trials[0], sites), *record.trials[1:]))
+
+
+def test_the_page_says_what_was_found_how_and_where():
+    record = known()
+    page = Page(report(record))
+    assert judge(record).recommendation in page.text
+    assert page.inside["h2"] == ["Verdict", "Trials", "Pictures", "Methods", "To repeat it"]
+    for words in (
+        "better",
+        "failed",
+        "loss is nan",
+        "selu, executions 1-3",
+        "5 epochs",
+        "batches of 32",
+        "paired t tests",
+    ):
+        assert words in page.text, words
+    for words in (
+        "actsearch search relu_variants",
+        "1970-01-01 00:00:00 UTC",
+        "keras 3.15",
+        "16.0 GiB",
+        "seed 7",
+        "alpha: 2",
+    ):
+        assert words in page.text, words
+
+
+def test_the_table_has_a_row_a_trial_and_what_it_is_sorted_by():
+    page = Page(report(known()))
+    rows = [element for element in page.elements if element[0] in ("tr", "td") or "data-order" in element[1]]
+    cells = [attributes["data-order"] for tag, attributes in rows if tag in ("th", "td")]
+    width = len(page.all("th")) - 4
+    assert width == 9
+    assert cells[::width] == ["elu", "relu", "tanh", "selu"]
+    assert [round(float(value), 3) if value else None for value in cells[2::width]] == [0.962, 0.91, 0.905, None]
+    assert [value != "" for value in cells[3::width]] == [True, False, True, False]
+
+
+def test_no_word_of_the_user_becomes_markup():
+    failing = trial("1", HOSTILE, [0.9, 0.91, None])
+    failing = replace(failing, executions=(*failing.executions[:2], replace(failing.executions[2], reason=HOSTILE)))
+    skipped = replace(trial("2", "elu", []), skipped=True, screening={"reason": HOSTILE})
+    record = search(
+        [diagnosed(trial("0", "relu", [0.9, 0.92, 0.91]), {HOSTILE: (0.5, 1.0)}), failing, skipped],
+        name=HOSTILE,
+        objective=replace(ACCURACY, name="val_" + HOSTILE),
+        space={HOSTILE: HOSTILE},
+        settings={HOSTILE: HOSTILE},
+        environment={"command": HOSTILE, "packages": {HOSTILE: HOSTILE}, HOSTILE: HOSTILE},
+        data={"summary": HOSTILE, HOSTILE: HOSTILE},
+    )
+    page = Page(report(record))
+    assert len(page.all("script")) == 1
+    assert {tag for tag, _ in page.elements} <= {
+        *("html", "head", "meta", "title", "link", "style", "body", "header", "h1", "h2", "h3", "p", "main", "section"),
+        *("ul", "li", "div", "table", "thead", "tbody", "tr", "th", "td", "span", "b", "small", "figure", "figcaption"),
+        *(
+            "svg",
+            "desc",
+            "defs",
+            "g",
+            "path",
+            "use",
+            "clippath",
+            "rect",
+            "pre",
+            "code",
+            "dl",
+            "dt",
+            "dd",
+            "footer",
+            "script",
+        ),
+    }
+    assert not {name for _, attributes in page.elements for name in attributes if name.startswith("on")}
+    assert "49" not in page.inside["h1"]
+    assert "alert(1)" not in page.inside["script"][0]
+    assert " ".join(HOSTILE.split()) in page.text
+
+
+def test_the_page_asks_the_network_for_nothing():
+    text = report(known())
+    page = Page(text)
+    addresses = {
+        value for _, attributes in page.elements for name, value in attributes.items() if name in ("href", "src")
+    }
+    assert {address[0] for address in addresses - {"data:,"}} == {"#"}
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+    (policy,) = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_the_tracking_store_stays_at_home():
+    environment = {
+        "command": "actsearch search",
+        "tracking_uri": "https://me:hunter2@host",
+        "experiment": "secret_plans",
+    }
+    text = report(known(environment=environment))
+    assert "hunter2" not in text
+    assert "secret_plans" not in text
+
+
+def test_each_picture_is_told_to_who_does_not_see_it():
+    page = Page(report(known()))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    pictures = page.all("svg")
+    assert len(pictures) == 2 * len(page.all("figure")) == 12
+    for picture in pictures:
+        assert picture["role"] == "img"
+        assert set(picture["aria-labelledby"].split()) <= set(ids)
+    assert any("elu: better, +5.2 points" in text for text in page.inside["desc"])
+    assert all(len(text) > 20 for text in page.inside["desc"])
+    used = {
+        attributes["href"].removeprefix("#")
+        for _, attributes in page.elements
+        if attributes.get("href", "").startswith("#")
+    }
+    assert used <= set(ids)
+
+
+def test_what_is_drawn_in_ink_is_drawn_in_the_colour_of_the_text():
+    text = report(known())
+    assert "#010101" not in text
+    assert "stroke: currentColor" in text
+    assert "fill: #009e73" in text.lower()
+
+
+def test_the_same_search_gives_the_same_page():
+    assert report(known()) == report(known())
+
+
+@pytest.mark.parametrize("baseline", ["relu", None, "elu"])
+def test_every_search_has_a_page(baseline):
+    for scores in ({}, {"relu": []}, {"relu": [None]}, {"relu": [0.9]}, {"relu": [0.9, 0.8], "elu": [0.7]}):
+        record = search(scores, baseline=baseline)
+        page = Page(report(record))
+        assert judge(record).recommendation in page.text
+        assert "nan" not in page.text.replace("loss is nan", "")
+
+
+def test_a_race_and_settings_are_told():
+    race = Page(report(known(settings={"allocation": "race", "max_executions": 3}), alpha=0.1))
+    assert "handed out by a race" in race.text
+    assert "at most 10 %" in race.text
+    settings = [trial(str(n), "relu", [0.9, 0.8], hyperparameters={"lr": n}) for n in (1, 2)]
+    assert "One that needs, say, another learning rate" not in Page(report(search(settings))).text
+    assert "One that needs, say, another learning rate" in race.text
+
+
+def test_notebooks_show_a_verdict_and_a_search():
+    record = known(name=HOSTILE)
+    shown = Page(judge(record)._repr_html_())
+    assert judge(record).recommendation in shown.text
+    assert len(shown.all("tr")) == 4
+    page = Page(search_html(record, judge(record)))
+    assert len(page.all("tr")) == 5
+    assert len(page.all("svg")) == 1
+    assert page.all("script") == []
+
+
+def test_a_notebook_shows_hostile_names_as_text():
+    record = search({"relu": [0.9, 0.8, 0.85], HOSTILE: [0.9, 0.8, 0.86]})
+    for text in (judge(record)._repr_html_(), search_html(record, judge(record))):
+        page = Page(text)
+        assert page.all("script") == []
+        assert "<script>alert(1)</script>" in page.text
+
+
+def test_a_page_needs_neither_keras_nor_mlflow_nor_pyplot():
+    code = "import sys, actsearch.analysis as a; a.html_report;"
+    code += "sys.exit(bool({'keras', 'tensorflow', 'mlflow', 'matplotlib.pyplot'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

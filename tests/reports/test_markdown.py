@@ -1,0 +1,144 @@
+import sys
+from dataclasses import replace
+from subprocess import run
+
+import pytest
+from markdown_it import MarkdownIt
+
+from actsearch.analysis.verdict import judge
+from actsearch.reports.markdown import FINDING_HEADERS, HEADERS, escape, leaderboard, markdown
+from tests.helpers.making import search, trial
+
+SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
+
+
+def test_the_best_first_and_the_failed_last_with_their_reason():
+    rows = leaderboard(search(SCORES))
+    assert [row[0] for row in rows] == ["elu", "relu", "gelu", "tanh"]
+    assert rows[0][1] == "0.9533 ± 0.0058 (n=3)"
+    assert rows[0][2:] == ("+4.3 points", "1.00", "2.00", "128 MiB", "1,000")
+    assert rows[1][2] == "baseline"
+    assert rows[2][1] == "0.9000 ± 0.0000 (n=2, 1 failed)"
+    assert rows[2][2] == "-0.5 points"
+    assert rows[3][:3] == ("tanh", "failed: loss is nan", "-")
+    assert {len(row) for row in rows} == {len(HEADERS)}
+
+
+def test_differences_are_over_common_seeds_and_none_without_a_baseline():
+    rows = leaderboard(search({"relu": [0.5, 0.9], "elu": [None, 0.91]}))
+    assert rows[0][2] == "+1.0 points"
+    assert {row[2] for row in leaderboard(search(SCORES, baseline=None))} == {"-"}
+
+
+def test_settings_that_differ_are_named():
+    made = [
+        trial("0", "relu", [0.9], hyperparameters={"activation": "relu", "lr": 0.0123456, "units": 8}),
+        trial("1", "relu", [0.8], hyperparameters={"activation": "relu", "lr": 0.1, "units": 8}),
+        trial("2", "elu", [], hyperparameters={"activation": "elu", "lr": 0.1, "units": 8}),
+    ]
+    rows = leaderboard(search(made))
+    assert [row[0] for row in rows] == ["relu (lr=0.0123)", "relu (lr=0.1)", "elu"]
+    assert rows[2][1] == "not run"
+
+
+def test_markdown_has_recommendation_findings_and_failures():
+    record = search(SCORES)
+    text = markdown(record, judge(record))
+    assert judge(record).recommendation.split(":")[0] in text
+    assert f"| {' | '.join(FINDING_HEADERS)} |" in text
+    assert "- tanh, executions 1-3 failed: loss is nan" in text
+    assert "- gelu, execution 2 failed: loss is nan" in text
+    assert "Uses executions 1-3" in text
+    assert "Uses executions" not in markdown(record)
+
+
+HOSTILE = [
+    "a|b\n<script>alert(1)</script> [x](http://y) `c` *d* _e_ ![i](http://z)",
+    "# heading\n\n- item\n\n---\n\n```\ncode",
+    "&lt;b&gt; <img src=x onerror=alert(1)> <!-- --> ]( \\| \\\\| ~~s~~",
+    "|---|---|\r\n| 1 | 2 |\x0b\x0c\u2028| 3 |",
+    "`|`",
+]
+
+
+def tags_and_cells(text):
+    """The tags of markdown as a page shows it, and the number of cells of each row of its tables."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    inline = [child for token in tokens for child in token.children or []]
+    rows = [0]
+    for token in tokens:
+        rows += [0] if token.type == "tr_open" else []
+        rows[-1] += token.type in ("td_open", "th_open")
+    return {token.tag or token.type for token in [*tokens, *inline]}, rows[1:]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_can_break_the_table_or_become_markup(name):
+    record = search({"relu": [0.9, 0.8, 0.85], name: [0.9, 0.8, 0.86], "elu": [0.9, None, 0.8]}, name=name)
+    failed = record.trials[2]
+    executions = tuple(replace(e, reason=name if e.reason else None) for e in failed.executions)
+    record = replace(record, trials=(*record.trials[:2], replace(failed, executions=executions)))
+    tags, rows = tags_and_cells(markdown(record, judge(record)))
+    assert tags <= {
+        "p",
+        "strong",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "ul",
+        "li",
+        "inline",
+        "text",
+        "br",
+        "text_special",
+    }
+    assert rows == [len(HEADERS)] * 4 + [len(FINDING_HEADERS)] * 3
+
+
+def test_the_text_of_a_name_is_shown_as_it_was():
+    for name in HOSTILE:
+        shown = MarkdownIt().parseInline(escape(name))[0].children
+        assert "".join(token.content for token in shown) == " ".join(name.split())
+    assert escape("leaky_relu") == "leaky_relu"
+
+
+def test_names_lead_to_their_runs():
+    record = search(SCORES)
+    text = markdown(record, judge(record), links={"1": "#/experiments/1/runs/a b)|<"})
+    assert "| [elu](#/experiments/1/runs/a%20b%29%7C%3C) |" in text
+    assert "| relu |" in text
+
+
+def test_a_report_with_little_room_has_fewer_rows_and_whole_lines():
+    record = search({f"f{n}": [n / 100, n / 100 + 0.001, None] for n in range(60)}, baseline="f0")
+    whole = markdown(record, judge(record))
+    text = markdown(record, judge(record), max_length=8000)
+    assert len(whole) > 8000 > len(text) > 3000
+    assert "… and 45 more." in text
+    _, rows = tags_and_cells(text)
+    assert rows == [len(HEADERS)] * 16 + [len(FINDING_HEADERS)] * 16
+    assert markdown(record, judge(record), max_length=len(whole)) == whole
+    assert len(markdown(record, judge(record), max_length=10)) == 10
+
+
+def test_a_search_without_trials_is_an_empty_table():
+    record = search({})
+    assert leaderboard(record) == []
+    assert "activation" in markdown(record, judge(record))
+
+
+def test_long_reasons_are_cut():
+    record = search({"relu": [None]})
+    (made,) = record.trials
+    made = replace(made, executions=(replace(made.executions[0], reason="x" * 500),))
+    assert len(leaderboard(replace(record, trials=(made,)))[0][1]) < 100
+
+
+def test_analysis_loads_neither_keras_nor_mlflow_and_the_report_no_scipy():
+    code = "import sys, actsearch.reports.markdown as r; assert 'scipy' not in sys.modules; import actsearch.analysis as a;"
+    code += "a.judge, a.plot_pareto; import actsearch.tuning.allocation;"
+    code += "sys.exit(bool({'keras', 'tensorflow', 'mlflow', 'keras_tuner', 'matplotlib.pyplot'} & set(sys.modules)))"
+    assert run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,118 @@
+"""What is decided of a swap before anything is built, and what is refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+from keras import layers as kl
+
+from actsearch.activations import get
+from actsearch.errors import ModelError, UnknownNameError, UsageError
+from actsearch.swap.plan import SwapReport, plan_swap
+from actsearch.swap.sites import SiteKind
+
+
+def net(*layers: kl.Layer, shape: tuple[int, ...] = (4,)) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def mlp() -> keras.Model:
+    return net(
+        kl.Dense(6, activation="relu", name="a"),
+        kl.Dense(5, activation="tanh", name="b"),
+        kl.Dense(3, activation="softmax", name="head"),
+    )
+
+
+def recurrent() -> keras.Model:
+    return net(kl.LSTM(3, return_sequences=True, name="lstm"), kl.SimpleRNN(3, name="rnn"), kl.Dense(1), shape=(4, 2))
+
+
+def new_by_site(report: SwapReport) -> dict[str, str | None]:
+    return {swap.site.name: swap.activation for swap in report.sites}
+
+
+@pytest.mark.parametrize(
+    ("activation", "label"),
+    [
+        ("elu", "elu"),
+        (get("elu"), "elu"),
+        (("elu", {"alpha": 0.5}), "elu(alpha=0.5)"),
+        ((get("elu"), {"alpha": 1.0}), "elu"),
+    ],
+)
+def test_one_activation_for_all_hidden_sites(activation: Any, label: str) -> None:
+    assert new_by_site(plan_swap(mlp(), activation)) == {"a": label, "b": label, "head": None}
+
+
+def test_one_activation_for_each_site() -> None:
+    assert new_by_site(plan_swap(mlp(), {"a": "elu", "b": get("prelu")})) == {"a": "elu", "b": "prelu", "head": None}
+
+
+def test_the_report_says_what_was_left_alone_and_why() -> None:
+    report = plan_swap(mlp(), {"a": ("leaky_relu", {"slope": 0.3})})
+    assert [(swap.site.name, swap.activation) for swap in report.replaced] == [("a", "leaky_relu(slope=0.3)")]
+    assert [(swap.site.name, swap.reason) for swap in report.left_alone] == [
+        ("b", "not among the sites that were named"),
+        ("head", "it is an output"),
+    ]
+
+
+def test_gates_are_left_alone_unless_asked_for() -> None:
+    gates = {"lstm/activation": None, "lstm/recurrent_activation": None}
+    assert new_by_site(plan_swap(recurrent(), "elu")) == {**gates, "rnn": "elu"}
+    assert new_by_site(plan_swap(recurrent(), "elu", include_gates=True)) == dict.fromkeys([*gates, "rnn"], "elu")
+    assert new_by_site(plan_swap(recurrent(), {"lstm/activation": "elu"})) == {
+        **gates,
+        "lstm/activation": "elu",
+        "rnn": None,
+    }
+
+
+def test_what_a_layer_applies_inside_takes_only_what_learns_nothing() -> None:
+    mixed = net(kl.SimpleRNN(3, name="rnn"), kl.Dense(2, activation="relu", name="a"), kl.Dense(1), shape=(4, 2))
+    rnn, dense = plan_swap(mixed, "prelu").sites
+    assert rnn.activation is None
+    assert rnn.reason == "SimpleRNN applies it inside, where Keras does not train the parameters of prelu"
+    assert dense.activation == "prelu"
+
+
+def test_attention_cannot_be_replaced_even_when_asked() -> None:
+    inputs = keras.Input((5, 4))
+    x = kl.MultiHeadAttention(2, 2, name="heads")(inputs, inputs)
+    report = plan_swap(keras.Model(inputs, kl.Dense(1)(kl.ReLU(name="r")(x))), "elu", include_gates=True)
+    softmax, relu = report.sites
+    assert (softmax.site.kind, softmax.activation, relu.activation) == (SiteKind.GATE, None, "elu")
+    assert softmax.reason == "the code of the layer around it applies this Softmax itself"
+
+
+@pytest.mark.parametrize(
+    ("make", "activation", "error", "message"),
+    [
+        (lambda: net(kl.Dense(1)), "elu", ModelError, "has no activation anywhere"),
+        (
+            lambda: net(kl.Dense(4), kl.Dense(2, activation="softmax", name="head")),
+            "elu",
+            ModelError,
+            r"no activation that can be replaced \(head: it is an output\)",
+        ),
+        (
+            lambda: net(kl.GRU(3, name="gru"), kl.Dense(1), shape=(4, 2)),
+            "elu",
+            ModelError,
+            "gru/activation: it is a gate",
+        ),
+        (mlp, "rleu", UnknownNameError, r"Unknown activation 'rleu'\. Did you mean 'relu'"),
+        (mlp, ("elu", {"alpa": 1.0}), UnknownNameError, r"'alpa'\. Did you mean 'alpha'"),
+        (mlp, {"heads": "elu"}, UnknownNameError, r"Unknown activation site 'heads'\. Did you mean 'head'"),
+        (mlp, {"head": "elu"}, UsageError, "'head' cannot be replaced: it is an output"),
+        (recurrent, {"rnn": "prelu"}, UsageError, "'rnn' cannot be replaced: SimpleRNN applies it inside"),
+        (keras.Model, "elu", ModelError, r"subclassed model.*actsearch\.choose"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    make: Callable[[], Any], activation: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        plan_swap(make(), activation)

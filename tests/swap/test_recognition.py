@@ -1,0 +1,83 @@
+"""Which activation something in a model is."""
+
+import keras
+import pytest
+
+from actsearch.activations import get, names, register_activation
+from actsearch.swap.recognition import Recognised, is_activation, recognise
+
+FIXED = [name for name in names() if name != "linear"]
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_the_layer_of_each_entry_is_recognised_as_it(name: str) -> None:
+    entry = get(name)
+    layer = entry.layer()
+    assert is_activation(layer)
+    assert recognise(layer) == Recognised(name, entry.values(), True, entry.learns)
+
+
+@pytest.mark.parametrize("name", [name for name in FIXED if get(name).parameters])
+def test_parameters_are_recognised(name: str) -> None:
+    given = {key: p.default + 0.01 for key, p in get(name).parameters.items()}
+    assert dict(recognise(get(name).layer(**given)).parameters) == pytest.approx(given)
+
+
+@pytest.mark.parametrize("name", [name for name in FIXED if hasattr(keras.activations, name)])
+def test_the_functions_of_keras_are_recognised(name: str) -> None:
+    assert recognise(getattr(keras.activations, name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        (keras.activations.leaky_relu, Recognised("leaky_relu", {"slope": 0.2}, True)),
+        (keras.layers.LeakyReLU(), Recognised("leaky_relu", {"slope": pytest.approx(0.3)}, True)),
+        (keras.layers.ELU(0.5), Recognised("elu", {"alpha": 0.5}, True)),
+        (keras.layers.PReLU(), Recognised("prelu", {"slope": 0.0}, True, True)),
+        (keras.layers.PReLU(keras.initializers.Constant(0.1)), Recognised("prelu", {"slope": 0.1}, True, True)),
+        (keras.layers.Softmax(axis=1), Recognised("softmax")),
+        (keras.activations.log_softmax, Recognised("log_softmax")),
+        (keras.activations.softmax, Recognised("softmax")),
+        (keras.activations.relu6, Recognised("relu6", {}, True)),
+    ],
+)
+def test_what_keras_has(held: object, found: Recognised) -> None:
+    assert recognise(held) == found
+
+
+def test_operations_of_keras() -> None:
+    inputs = keras.Input((4,))
+    x = keras.ops.gelu(keras.ops.gelu(inputs, approximate=False))
+    x = keras.ops.celu(keras.activations.relu(keras.ops.hard_silu(x), max_value=6), alpha=0.5)
+    x = keras.ops.softmax(keras.ops.tanh(keras.ops.exp(x) + 1.0))
+    found = [recognise(op).name for op in keras.Model(inputs, x).operations if is_activation(op)]
+    assert found == ["gelu", "gelu(approximate)", "hard_silu", "relu6", "celu", "tanh", "softmax"]
+
+
+def test_what_a_user_registered() -> None:
+    @register_activation("recognised_bend")
+    def bend(x, by=2.0):
+        return keras.ops.maximum(x, by * x)
+
+    class Kept(keras.layers.Layer):
+        def __init__(self, share: float = 0.5, **kwargs: object) -> None:
+            super().__init__(**kwargs)
+            self.share = share
+
+        def call(self, x):
+            return self.share * x
+
+    assert not is_activation(Kept())
+    register_activation("recognised_kept")(Kept)
+    assert is_activation(Kept())
+    assert recognise(Kept(0.25)) == Recognised("recognised_kept", {"share": 0.25}, True)
+    assert recognise(keras.layers.Activation(bend)) == Recognised("recognised_bend", {"by": 2.0}, True)
+    assert recognise(get("recognised_bend").layer(by=3.0)).parameters == {"by": 3.0}
+
+
+def test_a_function_of_the_users_own() -> None:
+    def mine(x):
+        return x
+
+    assert recognise(mine) == Recognised("mine")

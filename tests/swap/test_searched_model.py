@@ -1,0 +1,130 @@
+"""An existing model searched, unchanged."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import actsearch
+from actsearch.errors import ModelError, UnknownNameError, UsageError
+from actsearch.spaces import load_space
+from actsearch.swap.searched_model import SearchedModel
+from actsearch.tuning.api import default_objective
+from actsearch.tuning.progress import Silent
+from tests.helpers.support import runs_of
+
+
+def network(compiled=True):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv1")(inputs)
+    x = keras.layers.Conv2D(4, 3, padding="same", name="conv2")(x)
+    x = keras.layers.ReLU(name="relu2")(x)
+    x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.Conv2D(8, 3, name="conv3")(x)
+    x = keras.layers.Activation("relu", name="relu3")(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dropout(0.1, name="drop")(x)
+    model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax", name="out")(x))
+    if compiled:
+        model.compile(keras.optimizers.Adam(0.002), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def hyperparameters(**values):
+    hp = keras_tuner.HyperParameters()
+    hp.values = values
+    return hp
+
+
+def sites_of(model):
+    return {
+        site.name.removesuffix("_activation"): site.activation
+        for site in actsearch.find_sites(model)
+        if site.kind == "hidden"
+    }
+
+
+def test_shared_replaces_every_hidden_site():
+    model = network()
+    build = SearchedModel(model, load_space("relu_variants"))
+    built = build(hyperparameters(activation="selu"))
+    assert set(sites_of(built).values()) == {"selu"}
+    assert set(sites_of(model).values()) == {"relu"}
+    assert float(built.optimizer.learning_rate.numpy()) == pytest.approx(0.002)
+    assert build.matching({"activation": "selu"})["drop.dropout"] == "AlphaDropout"
+    assert "variance_scaling(1, " in build.matching({"activation": "selu"})["conv1.initializer"]
+
+
+def test_each_layer_may_have_its_own():
+    build = SearchedModel(network(), load_space({"activations": ["relu", "prelu"], "sites": "per_layer"}))
+    hp = keras_tuner.HyperParameters()
+    build(hp)
+    assert [p.name for p in hp.space] == ["activation.conv1", "activation.relu2", "activation.relu3"]
+    values = {"activation.conv1": "relu", "activation.relu2": "prelu", "activation.relu3": "relu"}
+    assert sorted(sites_of(build(hyperparameters(**values))).values()) == ["prelu", "relu", "relu"]
+    assert build.label(values) == "relu, prelu, relu"
+
+
+def test_a_block_shares_one():
+    build = SearchedModel(network(), load_space({"activations": ["relu", "elu"], "sites": "per_block"}))
+    hp = keras_tuner.HyperParameters()
+    build(hp)
+    assert len(hp.space) == 2
+    first = next(iter(hp.values))
+    built = build(hyperparameters(**{**hp.values, first: "elu"}))
+    assert list(sites_of(built).values()).count("elu") == 2
+
+
+def test_without_matching_initializers_stay():
+    space = load_space({"activations": ["relu", "selu"], "matching": False})
+    build = SearchedModel(network(), space)
+    built = build(hyperparameters(activation="selu"))
+    assert isinstance(built.get_layer("conv1").kernel_initializer, keras.initializers.GlorotUniform)
+    assert isinstance(built.get_layer("drop"), keras.layers.Dropout)
+    assert build.matching({"activation": "selu"}) == {}
+
+
+def test_the_learning_rate_may_vary():
+    space = load_space({"activations": ["relu"], "hyperparameters": {"learning_rate": [0.1, 0.2]}})
+    built = SearchedModel(network(), space)(hyperparameters(activation="relu", learning_rate=0.2))
+    assert float(built.optimizer.learning_rate.numpy()) == pytest.approx(0.2)
+
+
+def test_a_hyperparameter_that_a_model_does_not_have():
+    space = load_space({"activations": ["relu"], "hyperparameters": {"learning_rte": [0.1, 0.2]}})
+    with pytest.raises(UnknownNameError, match="Did you mean 'learning_rate'"):
+        SearchedModel(network(), space)
+
+
+def test_a_model_that_is_not_compiled():
+    with pytest.raises(ModelError, match="model.compile"):
+        SearchedModel(network(compiled=False), load_space("classic"))
+
+
+def test_the_objective_follows_from_the_metrics():
+    model = network()
+    assert default_objective(model) == "val_accuracy"
+    model.compile("adam", "mse", metrics=[keras.metrics.MeanAbsoluteError()])
+    assert default_objective(model) == "val_loss"
+
+
+def test_the_whole_search(store, digits):
+    x, y = digits
+    model = network()
+    before = [np.array(w) for w in model.get_weights()]
+    result = actsearch.search(
+        model, x.reshape(-1, 8, 8, 1), y, space="classic", epochs=1, executions=1, directory="found", reporter=Silent()
+    )
+    assert [t.activation for t in result.trials] == ["relu", "sigmoid", "tanh"]
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    tanh = next(r for r in runs_of(store, "trial") if r.data.params["activation"] == "tanh")
+    assert "variance_scaling" in tanh.data.params["matched_conv1.initializer"]
+    assert isinstance(result.best_model(), keras.Model)
+
+
+def test_a_build_function_names_its_own_space(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="leave space out"):
+        actsearch.search(lambda hp: None, x, y, space="classic")

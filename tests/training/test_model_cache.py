@@ -1,0 +1,70 @@
+"""Which traces are kept, and that a kept one trains what a fresh model would."""
+
+import weakref
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from actsearch.training.model_cache import Workshop
+from tests.helpers.support import hyperparameters, request, run, small_network
+
+
+@pytest.mark.parametrize("activation", ["relu", "prelu", "selu"])
+def test_a_kept_trace_trains_what_a_fresh_model_would(data, activation):
+    """To the last bit: weights, dropout, optimizer and order of the data come from the seed alone."""
+    first, second = request(activation, seed=1), request(activation, execution=2, seed=2)
+    reused = run(data, first, second)[1]
+    fresh = run(data, second)[0]
+    assert reused.record.resources.trace_seconds == 0
+    assert reused.record.history == fresh.record.history
+    for one, other in zip(reused.weights, fresh.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_trials_that_differ_in_the_learning_rate_share_a_trace(data):
+    def build(hp):
+        model = small_network(hp)
+        model.compile(keras.optimizers.Adam(hp.values["rate"]), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    first, second = (
+        replace(request(), trial_id=str(rate), hyperparameters={"activation": "relu", "rate": rate})
+        for rate in (0.01, 0.001)
+    )
+    shared = run(data, first, second, build=build)[1]
+    fresh = run(data, second, build=build)[0]
+    assert shared.record.resources.trace_seconds == 0
+    assert shared.record.history == fresh.record.history
+
+
+def test_traced_models_beyond_the_limit_of_memory_are_given_back(data):
+    built = []
+
+    def build(hp):
+        model = small_network(hp)
+        built.append(weakref.ref(model))
+        return model
+
+    workshop, tensors = Workshop(build, max_bytes=20_000), data.tensors()
+    for activation in ("relu", "selu", "relu"):
+        assert workshop.prepare(hyperparameters(activation), 1, tensors, 32).trace_seconds > 0
+    alive = [model() is not None for model in built]
+    assert alive.count(True) <= 1
+
+
+def test_a_trace_is_not_reused_for_another_model(data):
+    """A build function may draw what no hyperparameter tells."""
+    import random
+
+    def build(hp):
+        rate = random.random() / 2
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(rate), keras.layers.Dense(10, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    first, second = request(seed=1), request(seed=2, execution=2)
+    reused = run(data, first, second, build=build)[1]
+    fresh = run(data, second, build=build)[0]
+    assert reused.record.history == fresh.record.history

@@ -1,0 +1,385 @@
+"""A whole search through `ActivationTuner`, into a real ledger and a real MLflow store."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import actsearch
+from actsearch.errors import SearchFailedError
+from actsearch.ledger import End, Kind, Ledger, parse
+from actsearch.records import Status
+from actsearch.tuning.progress import Silent
+from tests.helpers.searching import CLASSIC, classic, run, tuner_for
+from tests.helpers.support import runs_of, small_network
+
+
+def test_every_trial_and_execution_is_in_the_store(digits, store):
+    result = run(tuner_for(), digits)
+    assert [len(t.executions) for t in result.trials] == [2] * 5
+    [search] = runs_of(store, "search")
+    trials, executions = runs_of(store, "trial"), runs_of(store, "execution")
+    assert (len(trials), len(executions)) == (5, 10)
+    assert {r.info.status for r in runs_of(store)} == {"FINISHED"}
+    assert {r.data.tags["mlflow.parentRunId"] for r in trials} == {search.info.run_id}
+    assert {r.data.tags["mlflow.parentRunId"] for r in executions} == {r.info.run_id for r in trials}
+    assert result.mlflow_run_id == search.info.run_id
+    for trial in result.trials:
+        drawn = store.get_run(result.mlflow["trial_run_ids"][trial.trial_id]).data
+        assert drawn.params["activation"] == trial.activation
+        assert drawn.metrics["best_val_accuracy"] == pytest.approx(trial.mean_score)
+        assert drawn.metrics["best_val_accuracy_sd"] == pytest.approx(trial.sd_score)
+        assert drawn.metrics["num_executions"] == 2
+        assert {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"} <= set(
+            drawn.metrics
+        )
+    one = result.trials[0].executions[0]
+    drawn = next(
+        r
+        for r in executions
+        if r.data.tags["actsearch.trial_id"] == one.trial_id and r.data.tags["actsearch.execution"] == "1"
+    )
+    curve = store.get_metric_history(drawn.info.run_id, "val_loss")
+    assert [(p.step, p.value) for p in curve] == list(enumerate(one.history["val_loss"], start=1))
+    assert "relu" in search.data.tags["mlflow.note.content"]
+    assert search.data.tags["actsearch.version.tensorflow"]
+    assert search.data.params["data_fingerprint"]
+
+
+def test_executions_go_seed_by_seed(digits, store):
+    run(tuner_for(classic, executions=3), digits)
+    executions = [f for f in Ledger("found").facts() if f.kind is Kind.EXECUTION]
+    assert [f.key.split("/")[1] for f in executions] == ["1", "1", "2", "2", "3", "3"]
+    seeds = {e.execution: e.seed for t in Ledger("found").read().trials for e in t.executions}
+    assert len(set(seeds.values())) == 3
+    for trial in Ledger("found").read().trials:
+        assert {e.execution: e.seed for e in trial.executions} == seeds
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_numbers(digits, store):
+    def scores(**options):
+        result = run(tuner_for(**options), digits)
+        return [[(e.score, e.test_score, e.history) for e in t.executions] for t in result.trials]
+
+    one = scores(directory="one")
+    assert scores(directory="two") == one
+    assert scores(directory="three", seed=1) != one
+
+
+def test_the_best_model_is_the_one_that_was_scored(digits, store):
+    x, y = digits
+    result = run(tuner_for(classic), digits)
+    best = max(result.best.executions, key=lambda e: e.score)
+    measured = result.best_model().evaluate(x[300:450], y[300:450], verbose=0, return_dict=True)
+    assert measured["accuracy"] == pytest.approx(best.score, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_keras_tuners_own_questions_are_answered(digits, store):
+    tuner = tuner_for(classic)
+    result = run(tuner, digits)
+    assert tuner.get_best_hyperparameters()[0].values["activation"] == result.best.activation
+    trial = tuner.oracle.get_best_trials()[0]
+    assert trial.score == pytest.approx(result.best.mean_score)
+    assert isinstance(tuner.get_best_models()[0], keras.Model)
+
+
+@pytest.mark.slow
+def test_the_frame_has_a_row_for_each_execution(digits, store):
+    frame = run(tuner_for(classic), digits).to_frame()
+    assert len(frame) == 4
+    assert {"trial_id", "activation", "execution", "seed", "status", "score", "train_seconds", "reason"} <= set(frame)
+
+
+def sometimes_bad(hp):
+    model = small_network(hp, CLASSIC)
+    if hp.values["activation"] == "tanh":
+        model.compile(keras.optimizers.SGD(float("nan")), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_a_failing_activation_does_not_end_the_search(digits, store):
+    result = run(tuner_for(sometimes_bad), digits)
+    status = {t.activation: t.status for t in result.trials}
+    assert status == {"relu": Status.COMPLETED, "tanh": Status.FAILED}
+    assert result.best.activation == "relu"
+    failed = [r for r in runs_of(store) if r.info.status == "FAILED"]
+    assert sorted(r.data.tags["actsearch.level"] for r in failed) == ["execution", "execution", "trial"]
+    assert all("nan" in r.data.tags["actsearch.reason"] for r in failed)
+
+
+@pytest.mark.slow
+def test_more_failures_than_keras_tuner_bears(digits, store):
+    space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
+
+    def build(hp):
+        if hp.values.get("activation", "relu") != "relu":
+            raise ValueError("only relu here")
+        return small_network(hp, space)
+
+    result = run(tuner_for(lambda hp: small_network(hp, space) if not hp.values else build(hp), executions=1), digits)
+    assert [t.status for t in result.trials].count(Status.FAILED) == 4
+    assert result.best.activation == "relu"
+
+
+def test_a_search_where_nothing_completed_is_an_error(digits, store):
+    def build(hp):
+        model = small_network(hp, CLASSIC)
+        model.compile(keras.optimizers.SGD(float("nan")), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    with pytest.raises(SearchFailedError, match="Not one of 4 executions completed.*\n.*nan"):
+        run(tuner_for(build), digits)
+    assert {r.info.status for r in runs_of(store, "execution")} == {"FAILED"}
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_search_leaves_nothing_running(digits, store):
+    tuner = tuner_for(classic)
+    with pytest.raises(KeyboardInterrupt):
+        run(tuner, digits, callbacks=[Interrupt()])
+    end = parse(next(f for f in Ledger("found").facts() if f.kind is Kind.END), End)
+    assert end.how == "interrupted"
+    assert {r.info.status for r in runs_of(store)} == {"KILLED"}
+    assert Ledger("found").read().best is None
+
+
+def test_overwriting_deletes_the_search_that_is_there(digits, store):
+    run(tuner_for(classic, executions=1), digits)
+    result = run(tuner_for(classic, executions=2, overwrite=True), digits)
+    assert (
+        [len(t.executions) for t in Ledger("found").read().trials]
+        == [2, 2]
+        == [len(t.executions) for t in result.trials]
+    )
+
+
+def test_overwriting_leaves_other_files_alone(digits, store, tmp_path):
+    run(tuner_for(classic, executions=1), digits)
+    (tmp_path / "found" / "notes.txt").write_text("mine")
+    tuner_for(classic, overwrite=True)
+    assert (tmp_path / "found" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
+def test_keras_tuners_oracles_by_name(digits, store, oracle):
+    def build(hp):
+        hp.Float("unused", 0.0, 1.0)
+        return small_network(hp, CLASSIC)
+
+    result = run(tuner_for(build, oracle=oracle, max_trials=3, executions=1, epochs=3), digits)
+    assert len(result.trials) >= 3
+    if oracle == "hyperband":
+        assert {e.epochs for t in result.trials for e in t.executions} == {1, 3}
+
+
+@pytest.mark.slow
+def test_a_keras_tuner_oracle_of_the_users_own(digits, store):
+    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_accuracy", "max"), max_trials=2, seed=3)
+    assert len(run(tuner_for(classic, oracle=oracle, executions=1), digits).trials) == 2
+
+
+class OwnHyperModel(keras_tuner.HyperModel):
+    fitted = 0
+
+    def build(self, hp):
+        return small_network(hp, CLASSIC)
+
+    def fit(self, hp, model, *args, **options):
+        type(self).fitted += 1
+        return model.fit(*args, **options)
+
+
+def test_a_hypermodel_with_its_own_fit(digits, store):
+    OwnHyperModel.fitted = 0
+    result = run(tuner_for(OwnHyperModel(), executions=1), digits)
+    assert OwnHyperModel.fitted == 2
+    assert {e.trainer for t in result.trials for e in t.executions} == {"fit"}
+
+
+def test_a_build_function_that_knows_nothing_of_us(digits, store):
+    def build(hp):
+        name = hp.Choice("activation", ["relu", "selu"])
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(8, name), keras.layers.Dense(10, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, executions=1), digits)
+    assert [t.activation for t in result.trials] == ["relu", "selu"]
+    assert result.record.baseline == "relu"
+
+
+@pytest.mark.slow
+def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    (tmp_path / "other.db").write_bytes(empty_store)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
+    result = run(tuner_for(classic, executions=1), digits)
+    client = MlflowClient(f"sqlite:///{tmp_path / 'other.db'}")
+    assert (
+        client.get_run(result.mlflow_run_id).info.experiment_id
+        == client.get_experiment_by_name("of my own").experiment_id
+    )
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_search_divides_the_data_itself(digits, store):
+    x, y = digits
+    result = actsearch.search(classic, x, y, epochs=1, executions=1, reporter=Silent(), directory="found")
+    assert len(result.trials) == 2
+    assert result.best.executions[0].test_score is not None
+
+
+def test_activations_for_each_layer(digits, store):
+    def build(hp):
+        model = keras.Sequential([keras.Input((64,))])
+        for site in ("one", "two"):
+            activation = actsearch.choose(hp, "per_layer", site=site)
+            model.add(keras.layers.Dense(8, kernel_initializer=activation.initializer()))
+            model.add(activation.layer())
+        model.add(keras.layers.Dense(10, "softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, executions=1, epochs=1, max_trials=4), digits)
+    assert len(result.trials) == 4
+    assert result.trials[0].activation == result.record.baseline == "relu"
+    assert any("," in t.activation for t in result.trials)
+
+
+@pytest.mark.slow
+def test_numbers_of_numpy_are_written_too(digits, store):
+    x, y = digits
+    result = actsearch.search(
+        classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, reporter=Silent(), directory="found"
+    )
+    assert result.best is not None
+
+
+def deep(hp):
+    """Twelve layers, in which a sigmoid with Keras's default initializer has no chance."""
+    activation = actsearch.choose(hp, {"activations": ["relu", "sigmoid"], "matching": False})
+    model = keras.Sequential([keras.Input((64,))])
+    for _ in range(20):
+        model.add(keras.layers.Dense(32))
+        model.add(activation.layer())
+    model.add(keras.layers.Dense(10, activation="softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_what_is_hopeless_is_skipped_where_that_is_asked_for(digits, store):
+    result = run(tuner_for(deep, screen="skip", executions=1, epochs=1), digits)
+    relu, sigmoid = result.trials
+    assert sigmoid.skipped
+    assert not sigmoid.executions
+    assert "gradient" in sigmoid.screening["reason"]
+    assert not relu.skipped
+    assert "skipped" in result.report()
+    drawn = store.get_run(result.mlflow["trial_run_ids"][sigmoid.trial_id]).data
+    assert drawn.tags["actsearch.skipped"] == "true"
+    assert drawn.metrics["screening_gradient_ratio"] < 1e-9
+
+
+@pytest.mark.slow
+def test_what_is_hopeless_is_trained_where_it_is_only_reported(digits, store):
+    result = run(tuner_for(deep, screen="report", executions=1, epochs=1), digits)
+    assert [len(t.executions) for t in result.trials] == [1, 1]
+    assert result.trials[1].screening["hopeless"]
+    health = next(r for r in runs_of(store, "trial") if r.data.params["activation"] == "sigmoid").data
+    assert {"gradient_ratio", "dead/activation", "saturated/activation"} <= set(health.metrics)
+    assert "gradient" in health.tags["actsearch.health"]
+
+
+def test_a_race_ends_when_all_is_decided(digits, store):
+    def build(hp):
+        model = small_network(hp, CLASSIC)
+        rate = 1e-6 if hp.values["activation"] == "tanh" else 1e-2
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, allocation="race", max_executions=12, epochs=3), digits)
+    assert len(result.trials[1].executions) < 12
+    assert str(result.verdict.of(result.trials[1].trial_id).outcome) == "worse"
+    decisions = [f for f in Ledger("found").facts() if f.kind is Kind.DECISION]
+    assert decisions
+    dropped = store.get_run(result.mlflow["trial_run_ids"][result.trials[1].trial_id]).data
+    assert "actsearch.decision" in dropped.tags
+    assert dropped.tags["actsearch.verdict"] == "worse"
+
+
+@pytest.mark.slow
+def test_halving_gives_fewer_epochs_first(digits, store):
+    space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
+    result = run(tuner_for(lambda hp: small_network(hp, space), allocation="halving", executions=1, epochs=9), digits)
+    epochs = {e.execution: e.epochs for t in result.trials for e in t.executions}
+    assert epochs == {1: 1, 2: 3, 3: 9}
+    assert [len(t.executions) for t in result.trials].count(1) in (2, 3)  # the best two go on, and the baseline
+
+
+def test_a_time_budget_stops_after_a_complete_seed(digits, store):
+    result = run(tuner_for(classic, executions=50, time_budget=0.01), digits)
+    assert [len(t.executions) for t in result.trials] in ([1], [1, 1])
+
+
+def test_advice_is_given_first(digits, store):
+    class Heard(Silent):
+        def __init__(self):
+            self.said = []
+
+        def message(self, text):
+            self.said.append(text)
+
+    def build(hp):
+        actsearch.choose(hp, CLASSIC)
+        hidden = keras.layers.Dense(8, activation="selu", kernel_initializer="he_uniform")
+        model = keras.Sequential([keras.Input((64,)), hidden, keras.layers.Dense(10, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    heard = Heard()
+    run(tuner_for(build, executions=1, epochs=1, reporter=heard), digits)
+    assert any(text.startswith("advice:") and "lecun" in text.lower() for text in heard.said), heard.said
+
+
+def test_hyperparameters_that_only_some_trials_have_are_searched(digits, store):
+    def build(hp):
+        activation = actsearch.choose(hp, {"activations": ["relu"]})
+        model = keras.Sequential([keras.Input((64,))])
+        for number in range(hp.Choice("layers", [1, 2])):
+            model.add(keras.layers.Dense(hp.Choice(f"units_{number}", [4, 8])))
+            model.add(activation.layer())
+        model.add(keras.layers.Dense(10, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, executions=1, epochs=1), digits)
+    tried = [t.hyperparameters for t in result.trials]
+    assert {v["units_1"] for v in tried if v["layers"] == 2} == {4, 8}
+    assert {v["units_0"] for v in tried if v["layers"] == 2} == {4, 8}
+
+
+def test_long_labels_are_drawn(digits, store):
+    def build(hp):
+        model = keras.Sequential([keras.Input((64,))])
+        for number in range(25):
+            activation = actsearch.choose(
+                hp, {"activations": ["leaky_relu", "parametric_selu"], "sites": "per_layer"}, site=f"s{number}"
+            )
+            if number == 0:
+                model.add(activation.layer())
+        model.add(keras.layers.Dense(10, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = run(tuner_for(build, oracle="random", max_trials=2, executions=1, epochs=1), digits)
+    assert "problem" not in result.mlflow
+    assert max(len(t.activation) for t in result.trials) > 250

@@ -1,0 +1,78 @@
+"""What `ActivationTuner` refuses, before anything is trained or at once."""
+
+import keras_tuner
+import numpy as np
+import pytest
+
+import actsearch
+from actsearch.errors import UnknownNameError, UsageError
+from actsearch.ledger import Ledger
+from tests.helpers.searching import classic, run, tuner_for
+from tests.helpers.support import runs_of
+
+
+def test_an_unknown_objective_ends_the_search_at_once(digits, store):
+    with pytest.raises(UnknownNameError, match="Did you mean 'val_accuracy'"):
+        run(tuner_for(objective="val_acuracy:max"), digits)
+    assert not any(t.executions for t in Ledger("found").read().trials)
+    assert "RUNNING" not in {r.info.status for r in runs_of(store)}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"executions": 0}, {"epochs": 1.5}, {"max_trials": 0}, {"seed": -1}, {"batch_size": True}]
+)
+def test_numbers_that_cannot_be(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        tuner_for(**wrong)
+
+
+def test_an_objective_of_validation_needs_validation_data(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="validation_data"):
+        tuner_for(classic).search(x, y)
+
+
+def test_arrays_that_do_not_fit_each_other(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="299"):
+        run(tuner_for(classic), (x, y), validation_data=(x[:300], y[:299]))
+
+
+def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default")
+    with pytest.raises(UsageError, match="migrate-filestore"):
+        tuner_for(classic)
+
+
+def test_a_store_that_cannot_be_opened_is_refused(digits, tmp_path):
+    with pytest.raises(UsageError, match="no_such_folder"):
+        run(tuner_for(classic, tracking_uri=f"sqlite:///{tmp_path}/no_such_folder/mlflow.db"), digits)
+    assert not (tmp_path / "found" / "ledger.sqlite").exists()
+
+
+def test_an_oracle_for_another_objective_is_refused():
+    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_loss", "min"), max_trials=2)
+    with pytest.raises(UsageError, match="val_loss"):
+        tuner_for(classic, oracle=oracle)
+
+
+def test_a_second_search_needs_a_tuner_of_its_own(digits, store):
+    tuner = tuner_for(classic, executions=1, epochs=1)
+    run(tuner, digits)
+    with pytest.raises(UsageError, match="searched already"):
+        run(tuner, digits)
+
+
+@pytest.mark.parametrize(
+    "options", [{"epochs": 3}, {"batch_size": 9}, {"validation_freq": 2}, {"sample_weight": np.ones(7)}]
+)
+def test_options_that_would_be_half_honoured_are_refused(digits, options):
+    with pytest.raises(UsageError, match=next(iter(options))):
+        run(tuner_for(classic), digits, **options)
+
+
+def test_weights_of_samples_are_never_divided_apart_from_them(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="validation_data"):
+        actsearch.search(classic, x, y, sample_weight=np.ones(len(y)), directory="found")
