@@ -232,7 +232,7 @@ for number in range(1, 100000):
 @pytest.mark.parametrize("killed_after", [1, 7, 40, 41, 42, 80])
 def test_what_was_appended_outlives_a_kill(tmp_path, killed_after):
     """SIGKILL at once after a number was printed: that fact and all before it are there, and the next one fits."""
-    command = [sys.executable, "-c", WRITER, str(tmp_path), str(Path(__file__).parents[1])]
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(Path(__file__).parents[2])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         for line in writer.stdout:
             if int(line) == killed_after:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 READY = """
 import json, os, resource, sys
 from pathlib import Path
 import numpy as np
-sys.path.insert(0, TESTS)
+sys.path.insert(0, ROOT)
 from tests.helpers.ledgers import execution, ledger_with
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import Ledger
@@ -102,7 +102,7 @@ print(json.dumps(told))
 def told_by(script: str, folder: Path, *, before: tuple[str, ...] = (), **names: str) -> dict:
     """What a process of its own says that runs the script."""
     given = "".join(
-        f"{name} = {value!r}\n" for name, value in {"TESTS": str(TESTS), "FOLDER": str(folder), **names}.items()
+        f"{name} = {value!r}\n" for name, value in {"ROOT": str(ROOT), "FOLDER": str(folder), **names}.items()
     )
     command = [*before, sys.executable, "-c", given + READY + script]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actsearch.errors import LedgerError
-from actsearch.ledger import FILE_NAME, SCHEMA_VERSION, End, Kind, Ledger, facts, file, salvage, schema
+from actsearch.ledger import FILE_NAME, SCHEMA_VERSION, End, Kind, Ledger, facts, salvage
+from actsearch.ledger import ledger as ledger_file
 from actsearch.records import Resources, Status, TrialRecord
 from tests.helpers.ledgers import SEARCH, as_version_1, change, execution, ledger_with, whole_search
 
@@ -156,7 +157,7 @@ def test_a_ledger_without_a_search_says_so(tmp_path):
 def test_every_commit_waits_for_the_disk(tmp_path):
     """`EXTRA`: the file, its journal, and the journal's deletion are on the disk when `append` returns."""
     path = ledger_with(tmp_path).path
-    with file._connected(path, "rw") as connection:
+    with ledger_file._connected(path, "rw") as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 

@@ -37,7 +37,7 @@ def test_a_matched_layer_keeps_the_variance(shape: tuple[int, ...], layer: kl.La
     """What came through the activation leaves the next layer with variance 1, before its own activation."""
     keras.utils.set_random_seed(3)
     inputs = keras.Input(shape)
-    model = keras.Model(inputs, kl.Dense(1)(kl.Flatten()(layer(inputs))))
+    model = keras.Model(inputs, kl.Dense(1, name="last")(kl.Flatten(name="flat")(layer(inputs))))
     new = swap_activations(model, name)
     function = getattr(keras.ops, name)
     signal = function(np.random.default_rng(0).standard_normal((32, *shape)).astype("float32"))

@@ -10,7 +10,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from actsearch import models
+from actsearch import swap
 from actsearch.errors import ModelError, UnknownNameError
 from actsearch.spaces import SearchSpace, choices_on
 from actsearch.swap.networks import BaselineOptions, baseline, output_for
@@ -187,11 +187,11 @@ def test_hyperparameters_that_cannot_be_are_found_before_training(
 
 
 def test_importing_the_package_loads_no_keras() -> None:
-    code = "import sys; from actsearch.models import output_for, baseline; assert 'keras' not in sys.modules"
+    code = "import sys; from actsearch.swap import output_for, baseline; assert 'keras' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_name_of_the_package_is_there() -> None:
-    assert all(callable(getattr(models, name)) for name in models.__all__)
+    assert all(callable(getattr(swap, name)) for name in swap.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        _ = models.nothing
+        _ = swap.nothing

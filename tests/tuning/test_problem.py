@@ -37,7 +37,7 @@ def test_a_build_function_that_fails_shows_its_own_traceback():
 
     with pytest.raises(ModelError, match="ZeroDivisionError: here") as error:
         tuner_for(build)
-    assert "test_discovery.py" in str(error.value)
+    assert "test_problem.py" in str(error.value)
 
 
 @pytest.mark.parametrize(
