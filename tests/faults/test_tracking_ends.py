@@ -125,6 +125,38 @@ def test_a_follower_without_an_order_ends_with_its_program():
     wait_until(lambda: not psutil.pid_exists(int(said)))
 
 
+FORKED = """
+import os, signal, time
+import psutil
+from pathlib import Path
+from tests.helpers.untrained import execution, search_record, trial
+from actsearch.tuning.state import Recording
+from actsearch.tracking.store import StoreAddress
+with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
+    ledger.append_trial(trial(0))
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
+    if os.fork() == 0:  # holds the pipe to the follower open
+        os.close(1)
+        time.sleep(600)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_follower_ends_with_a_search_whose_children_live_on(store, local):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    code = FORKED.format(uri=local.tracking_uri)
+    before = set(psutil.pids())
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as program:
+        follower = int(program.stdout.readline())
+    try:
+        wait_until(lambda: not psutil.pid_exists(follower))
+        assert {statuses(store, "local")[key] for key in KEYS - {("trial", "1", None)}} == {"KILLED"}
+    finally:
+        for pid in set(psutil.pids()) - before:
+            if program.args[2] in psutil.Process(pid).cmdline():
+                psutil.Process(pid).kill()
+
+
 def test_a_follower_that_is_killed_is_told(local, store):
     search = Searching(local)
     search.run(search.trials, lambda: followers()[0].kill(), search.told)
