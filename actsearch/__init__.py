@@ -40,6 +40,7 @@ _LIGHT = {
 }
 _WITH_TENSORFLOW = {
     "ActivationTuner": "actsearch.tuning.tuner:ActivationTuner",
+    "MLflow": "actsearch.tracking.store:MLflow",
     "MLflowTracking": "actsearch.tuning.mlflow_tracking:MLflowTracking",
     "ActivationHealth": "actsearch.diagnostics.health:ActivationHealth",
     "SearchResult": "actsearch.tuning.result:SearchResult",

@@ -23,7 +23,6 @@ load_tensorflow()
 from actsearch.data import load_data  # noqa: E402
 from actsearch.models import baseline, output_for  # noqa: E402
 from actsearch.spaces import load_space  # noqa: E402
-from actsearch.tuning.progress import Silent  # noqa: E402
 from actsearch.tuning.tuner import ActivationTuner  # noqa: E402
 
 
@@ -42,7 +41,7 @@ def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:
             seed=seed,
             directory=f"{folder}/search",
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
-            reporter=Silent(),
+            verbose=0,
         )
         begin = time.perf_counter()
         result = tuner.search(

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from actsearch.tuning.config import Settings
 from workers import mlp
 
 import actsearch
@@ -31,12 +32,11 @@ from actsearch.executors.pool import Remote
 from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
 from actsearch.training.execution import Trained
-from actsearch.tuning.config import Settings
 from actsearch.tuning.loop import Run
 from actsearch.tuning.oracles import make_oracle
 from actsearch.tuning.problem import describe_search, discover
 from actsearch.tuning.progress import Silent
-from actsearch.tuning.signals import Interruption
+from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import Book
 from actsearch.tuning.trial_source import Proposals
 
@@ -100,7 +100,7 @@ def durations_of(folder: Path) -> Durations:
     x, y = (x / 16).astype("float32"), y.astype("int32")
     tuner = actsearch.ActivationTuner(
         mlp, executions=4, epochs=10, directory=folder, tracking_uri=f"sqlite:///{folder.parent / 'mlflow.db'}",
-        reporter=Silent(),
+        verbose=0,
     )  # fmt: skip
     found = tuner.search(x[:1397], y[:1397], validation_data=(x[1397:], y[1397:]))
     return [durations_in(trial) for trial in found.trials]
@@ -136,7 +136,7 @@ def simulated(num_workers: int, durations: Durations, folder: Path) -> dict[str,
     begin = time.perf_counter()
     with Remote(None, crew) as executor:  # type: ignore[arg-type]  nothing is made
         book = Book(ledger, folder, ACCURACY)
-        interruption = Interruption(print)
+        interruption = StopSignal(print)
         allocation = settings.make_allocation(ACCURACY)
         Run(settings, allocation, proposals, executor, book, Silent(), interruption).to_the_end()
     seconds = time.perf_counter() - begin

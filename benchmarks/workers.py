@@ -51,14 +51,13 @@ def throughput(work: str, workers: int) -> dict[str, float]:
     from sklearn.datasets import load_digits
 
     import actsearch
-    from actsearch.tuning.progress import Silent
 
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype("float32"), y.astype("int32")
     options: dict[str, Any] = {"executions": 4, "epochs": 10}
     if work == "cnn":
         x, options = x.reshape(-1, 8, 8, 1), {"executions": 4, "epochs": 5}
-    tuner = actsearch.ActivationTuner(mlp if work == "mlp" else cnn, workers=workers, reporter=Silent(), **options)
+    tuner = actsearch.ActivationTuner(mlp if work == "mlp" else cnn, workers=workers, verbose=0, **options)
     found = tuner.search(x[:1397], y[:1397], validation_data=(x[1397:], y[1397:]))
     executions = [e for trial in found.trials for e in trial.executions]
     seconds = max(e.ended_at for e in executions) - min(e.started_at for e in executions)

@@ -17,6 +17,7 @@ ROOMS = [
     "_user_code",
     "_locks",
     "_model_files",
+    "config",
     "records",
     "environment",
     "layers",

@@ -25,7 +25,7 @@ def test_import_loads_neither_tensorflow_nor_mlflow():
 
 
 def test_listing_activations_loads_no_tensorflow():
-    code = "from actsearch.cli.activations import run; run(None, None); import sys; print('tensorflow' in sys.modules)"
+    code = "from actsearch.cli.activations import activations; activations(None, None); import sys; print('tensorflow' in sys.modules)"
     assert run_python(code).stdout.strip().endswith("False")
 
 

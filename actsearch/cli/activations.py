@@ -1,19 +1,37 @@
 """`actsearch activations`: the catalogue, and one entry with its curve."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
-from actsearch.activations import registry
-from actsearch.activations.activation import Activation
-from actsearch.activations.moments import second_moment, slope_second_moment
 from actsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from actsearch.activations.activation import Activation
 
 _LOW, _HIGH = -4.0, 4.0
 
 
-def run(name: str | None, plot: Path | None) -> None:
-    """Lists the activations, or shows one; with `plot` draws it."""
+def complete_name(incomplete: str) -> list[str]:
+    """The activations that an unfinished word can become."""
+    from actsearch.activations import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
+def activations(
+    name: Annotated[
+        str | None, typer.Argument(help="Show this activation in full.", autocompletion=complete_name)
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Plot it and its derivative to this file (.png, .svg, .pdf).", show_default=False),
+    ] = None,
+) -> None:
+    """List the activations, or show one."""
+    from actsearch.activations import registry
+
     if name is None:
         if plot is not None:
             raise UsageError(
@@ -30,6 +48,7 @@ def run(name: str | None, plot: Path | None) -> None:
 
 
 def _list() -> None:
+    from actsearch.activations import registry
     from actsearch.cli.terminal import print_table
 
     entries = [registry.get(name) for name in registry.names()]
@@ -37,7 +56,9 @@ def _list() -> None:
     print_table(["activation", "family", "formula", "learns", "paper"], rows)
 
 
-def _show(entry: Activation) -> None:
+def _show(entry: "Activation") -> None:
+    from actsearch.activations.moments import second_moment, slope_second_moment
+
     moment = second_moment(entry)
     print(f"{entry.name} ({entry.family})")
     print(f"  f(x) = {entry.formula}")
@@ -53,14 +74,17 @@ def _show(entry: Activation) -> None:
     print(curve(entry))
 
 
-def curve(entry: Activation, *, width: int = 65, height: int = 19) -> str:
+def curve(entry: "Activation", *, width: int = 65, height: int = 19) -> str:
     """The function (`*`) and its derivative (`.`) over -4 to 4, in characters.
 
     Example:
 
+    >>> from actsearch.activations import registry
     >>> curve(registry.get("relu")).splitlines()[0].rstrip().endswith("*")
     True
     """
+    import numpy as np
+
     x = np.linspace(_LOW, _HIGH, width)
     values, slopes = entry(x), np.gradient(entry(x), x)
     low, high = min(values.min(), slopes.min(), 0.0), max(values.max(), slopes.max(), 0.0)
@@ -81,7 +105,7 @@ def curve(entry: Activation, *, width: int = 65, height: int = 19) -> str:
     return "\n".join([*lines, scale, f"{'':7}* f(x)   . its derivative"])
 
 
-def _draw(entry: Activation, path: Path) -> None:
+def _draw(entry: "Activation", path: Path) -> None:
     from actsearch.visualization.functions_plot import plot_activation
 
     try:

@@ -1,19 +1,28 @@
 """`actsearch advise`: what is wrong with a model, without training it."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def run(path: Path, source: str | None, target: str | None) -> None:
-    """Prints the findings on the model of a `.keras` file, the worst first."""
+def advise(
+    path: Annotated[Path, typer.Argument(help="A model in a .keras file.")],
+    data: Annotated[
+        str | None, typer.Option(help="Data as for `search`, whose targets are checked too.", show_default=False)
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Column to learn, for .csv and .parquet.")] = None,
+) -> None:
+    """List what is wrong with the activations, output and loss of a model."""
     from actsearch._startup import load_tensorflow
 
     load_tensorflow()
     from actsearch.data import load_data
-    from actsearch.diagnostics.advice import advise
+    from actsearch.diagnostics import advice
     from actsearch.swap.user_model import load_user_model
 
     model = load_user_model(path)
-    findings = advise(model, None if source is None else load_data(source, target=target).y_train)
+    findings = advice.advise(model, None if data is None else load_data(data, target=target).y_train)
     for finding in findings:
         print(finding)
     if not findings:

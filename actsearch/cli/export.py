@@ -2,26 +2,33 @@
 
 import shutil
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 
 
-def run(directory: Path, file: Path, trial_id: str | None) -> None:
-    """Copies the model of the best trial, or of another."""
+def export(
+    directory: Annotated[Path, typer.Argument(help="Directory of a search.")],
+    file: Annotated[Path, typer.Argument(help="The .keras file to write.")],
+    trial: Annotated[str | None, typer.Option(help="Id of a trial.", show_default="the best")] = None,
+) -> None:
+    """Write the best trained model to a .keras file."""
     from actsearch._model_files import model_file
     from actsearch.ledger import Ledger
 
     search = Ledger(directory).read()
     if search.best is None:
         raise SearchFailedError(f"{directory}: no execution has completed, so there is no model yet.")
-    trials = {trial.trial_id: trial for trial in search.trials}
-    if trial_id is not None and trial_id not in trials:
-        raise UnknownNameError("trial", trial_id, list(trials), str(directory))
-    trial = search.best if trial_id is None else trials[trial_id]
-    saved = model_file(directory, trial.trial_id)
+    trials = {each.trial_id: each for each in search.trials}
+    if trial is not None and trial not in trials:
+        raise UnknownNameError("trial", trial, list(trials), str(directory))
+    chosen = search.best if trial is None else trials[trial]
+    saved = model_file(directory, chosen.trial_id)
     if not saved.is_file():
         raise UsageError(
-            f"{directory}: the model of trial {trial.trial_id} ({trial.activation}) was not saved. Models are saved "
+            f"{directory}: the model of trial {chosen.trial_id} ({chosen.activation}) was not saved. Models are saved "
             "when a search with log_models best (the default) or all is completed."
         )
     if file.suffix != ".keras":
@@ -30,5 +37,5 @@ def run(directory: Path, file: Path, trial_id: str | None) -> None:
         shutil.copyfile(saved, file)
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror or error}.") from error
-    print(f"{file}: {trial.activation}, trial {trial.trial_id}. To load it: import actsearch.layers, then "
+    print(f"{file}: {chosen.activation}, trial {chosen.trial_id}. To load it: import actsearch.layers, then "
           "keras.saving.load_model.")  # fmt: skip

@@ -2,22 +2,22 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from actsearch.errors import UsageError
 
 FOLDER = "report"
 
 
-def run(directory: Path, html: Path | None = None) -> None:
-    """Prints verdict and leaderboard of the search in a directory, and draws its pictures there, or a page.
-
-    Args:
-        directory: Of the search.
-        html: The file of the page to be written, where one is asked for; pictures are in it.
-
-    Raises:
-        UsageError: The page cannot be written there.
-    """
+def report(
+    directory: Annotated[Path, typer.Argument(help="Directory of a search.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write a self-contained HTML report to this file.", show_default=False)
+    ] = None,
+) -> None:
+    """Show what a search found: verdict, leaderboard and pictures."""
     from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.terminal import print_findings, print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage

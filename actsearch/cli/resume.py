@@ -3,13 +3,25 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import typer
 
 from actsearch.errors import UsageError
 
 
-def run(program: Any, directory: Path, tracking_uri: str | None, workers: int | None, address: str | None) -> int:
-    """Goes on with the search in a directory, on other workers where they are given; the exit status."""
+def resume(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(help="Directory of an interrupted search.")],
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store, where it needs a password.", show_default="the search's own")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of parallel worker processes.", show_default="as before")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster.", show_default="as before")] = None,
+) -> None:
+    """Resume an interrupted search."""
     from actsearch.ledger import Ledger
     from actsearch.tracking.store import recorded_address
 
@@ -29,7 +41,8 @@ def run(program: Any, directory: Path, tracking_uri: str | None, workers: int | 
             f"--directory {directory} where its files are: {begun['command']}"
         )
     os.chdir(folder)
-    return int(program.main(arguments, "actsearch", standalone_mode=False) or 0)
+    program = context.find_root().command
+    raise typer.Exit(int(program.main(arguments, "actsearch", standalone_mode=False) or 0))
 
 
 def _arguments(command: str, directory: Path) -> list[str]:

@@ -1,214 +1,340 @@
 """`actsearch search`: data, model and space from the command line to a search."""
 
-import json
 import re
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from actsearch.cli.terminal import show_interrupted, show_result
+from actsearch.config import SearchConfig, help_of
 from actsearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
     from actsearch.swap.networks import OutputSpec
+    from actsearch.tuning.progress import Reporter
     from actsearch.tuning.result import SearchResult
-    from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
-_TUNER_OPTIONS = (
-    "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
-    "screen", "address", "gpus_per_worker", "max_retries", "seed", "directory", "overwrite", "log_models", "register",
-    "tracking_uri", "experiment",
-)  # fmt: skip
+INTERRUPTED = 130  # exit status
+EXAMPLES = """
+Examples:
+
+  actsearch search relu_variants --data digits
+
+  actsearch search relu,gelu,selu --data my.csv --target y --executions 5
+
+  actsearch search --model my_model.keras --data my.npz --allocation race
+"""
 
 
-def run(options: dict[str, Any]) -> int:
-    """Runs the search that the options describe; the exit status."""
+def seconds(duration: str) -> float:
+    """Seconds from `90s`, `10m` or `2h`.
+
+    Raises:
+        UsageError: It is not a duration.
+
+    Example:
+
+    >>> seconds("10m")
+    600.0
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
+    if found is None:
+        raise UsageError(f"{duration!r} is not a duration. Write seconds, minutes or hours: 90s, 10m, 2h.")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _complete_space(incomplete: str) -> list[str]:
+    from actsearch.activations import names
+    from actsearch.spaces import space_names
+
+    done, comma, last = incomplete.rpartition(",")
+    known = names() if comma else [*space_names(), *names()]
+    return [f"{done}{comma}{name}" for name in known if name.startswith(last)]
+
+
+def _option(panel: str, text: str, *flags: str, default: str | None = None, **more: Any) -> Any:
+    """An option in a panel of the help; `default` is shown where the value is decided later."""
+    return typer.Option(*flags, help=text, rich_help_panel=panel, show_default=default or True, **more)
+
+
+DATA, MODEL, SEARCH, BUDGET, PARALLEL, OUTPUT = "Data", "Model", "Search", "Budget", "Processes", "Output"
+
+
+def search(
+    space: Annotated[
+        str | None,
+        typer.Argument(
+            help="Search space: a name (see `actsearch spaces`), activations such as relu,gelu,selu, or a YAML file.",
+            autocompletion=_complete_space,
+            show_default=DEFAULT_SPACE,
+        ),
+    ] = None,
+    data: Annotated[
+        str,
+        _option(DATA, "digits, breast_cancer, wine, diabetes; a .npz, .csv or .parquet file; package.module:function."),
+    ] = "digits",
+    target: Annotated[str | None, _option(DATA, "Column to learn, for .csv and .parquet.")] = None,
+    task: Annotated[
+        str | None, _option(DATA, "binary, multiclass or regression.", default="inferred from the target")
+    ] = None,
+    model: Annotated[
+        str,
+        _option(MODEL, "mlp, cnn; a compiled model in a .keras file; package.module:function, a KerasTuner build(hp)."),
+    ] = "mlp",
+    layers: Annotated[int | None, _option(MODEL, "Hidden layers of mlp and cnn.", default="3")] = None,
+    units: Annotated[int | None, _option(MODEL, "Units of each layer; filters in cnn.", default="64")] = None,
+    dropout: Annotated[
+        float | None, _option(MODEL, "Dropout rate after each activation; AlphaDropout where it fits.", default="0.0")
+    ] = None,
+    batch_norm: Annotated[bool, _option(MODEL, "Batch normalization before each activation.", "--batch-norm")] = False,
+    learning_rate: Annotated[
+        float | None, _option(MODEL, "Learning rate of the optimizer, Adam.", default="0.001")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        _option(
+            SEARCH,
+            "Metric of the logs; NAME:max or NAME:min where the name does not imply a direction.",
+            default="by the task",
+        ),
+    ] = None,
+    oracle: Annotated[
+        str | None,
+        _option(
+            SEARCH, "What proposes trials: grid, random, bayesian or hyperband.", default="grid if the space is finite"
+        ),
+    ] = None,
+    allocation: Annotated[str, _option(SEARCH, help_of("allocation"))] = SearchConfig.allocation,
+    alpha: Annotated[float, _option(SEARCH, help_of("alpha"))] = SearchConfig.alpha,
+    margin: Annotated[
+        float | None, _option(SEARCH, help_of("margin"), default="0.5 points of accuracy, 1 % of a loss")
+    ] = None,
+    screen: Annotated[str, _option(SEARCH, help_of("screen"))] = SearchConfig.screen,
+    seed: Annotated[int, _option(SEARCH, help_of("seed"))] = SearchConfig.seed,
+    epochs: Annotated[int, _option(BUDGET, help_of("epochs"))] = SearchConfig.epochs,
+    batch_size: Annotated[int, _option(BUDGET, help_of("batch_size"))] = SearchConfig.batch_size,
+    executions: Annotated[
+        int | None, _option(BUDGET, help_of("executions"), default=str(SearchConfig.executions))
+    ] = None,
+    max_executions: Annotated[
+        int | None, _option(BUDGET, help_of("max_executions"), default=str(SearchConfig.max_executions))
+    ] = None,
+    max_trials: Annotated[int | None, _option(BUDGET, help_of("max_trials"))] = None,
+    time_budget: Annotated[
+        float | None, _option(BUDGET, f"{help_of('time_budget')} (90s, 10m, 2h)", parser=seconds, metavar="DURATION")
+    ] = None,
+    isolate: Annotated[
+        bool, _option(PARALLEL, "Train in a child process: a crash fails one execution, not the search.", "--isolate")
+    ] = False,
+    execution_timeout: Annotated[
+        float | None,
+        _option(
+            PARALLEL,
+            "Fail executions that take longer (90s, 10m, 2h). Implies --isolate.",
+            parser=seconds,
+            metavar="DURATION",
+        ),
+    ] = None,
+    workers: Annotated[int, _option(PARALLEL, "Number of parallel worker processes; 0 trains in this process.")] = 0,
+    address: Annotated[
+        str | None, _option(PARALLEL, "Ray cluster for the workers: auto or HOST:PORT.", default="this machine")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, _option(PARALLEL, "GPUs of each Ray worker, or a share of one.", default="equal shares")
+    ] = None,
+    max_retries: Annotated[int | None, _option(PARALLEL, "Retries for an execution whose worker died.")] = None,
+    directory: Annotated[
+        Path | None,
+        _option(
+            OUTPUT,
+            "Where ledger and weights go; a search that is there is resumed.",
+            default="actsearch-runs/TIME-NAME",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, _option(OUTPUT, "Delete the search in the directory first.", "--overwrite")] = False,
+    log_models: Annotated[str, _option(OUTPUT, "Trained models to save and log: best, all or none.")] = "best",
+    register: Annotated[str | None, _option(OUTPUT, help_of("register"))] = None,
+    tracking_uri: Annotated[
+        str | None, _option(OUTPUT, "MLflow store.", default="MLFLOW_TRACKING_URI, else mlflow.db here")
+    ] = None,
+    experiment: Annotated[
+        str | None, _option(OUTPUT, "MLflow experiment.", default="MLFLOW_EXPERIMENT_NAME, else actsearch")
+    ] = None,
+    no_tracking: Annotated[bool, _option(OUTPUT, "Write nothing to MLflow.", "--no-tracking")] = False,
+    json: Annotated[bool, _option(OUTPUT, "Print the result as one JSON object.", "--json")] = False,
+    quiet: Annotated[bool, _option(OUTPUT, "Print the result only.", "--quiet")] = False,
+    verbose: Annotated[bool, _option(OUTPUT, "Print a line for each execution.", "--verbose")] = False,
+) -> None:
+    """Search the activation function of a model on data; every trial is logged to MLflow."""
     from actsearch.tracking.sync_process import started_early
+    from actsearch.tuning.live_view import reporter_for
 
-    with started_early():
-        return _run(options)
+    given = {"layers": layers, "units": units, "dropout": dropout, "learning_rate": learning_rate}
+    network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    network |= {"batch_norm": True} if batch_norm else {}
+    _check_used(model, space, network)
+    reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
+    executor = _executor(isolate, execution_timeout, workers, address, gpus_per_worker, max_retries)
+    with started_early() if not no_tracking else nullcontext():
+        dataset, build, own_objective = _problem(data, target, task, seed, model, space, network, reporter)
+        tuner = _tuner(
+            build,
+            objective or own_objective,
+            oracle=oracle,
+            max_trials=max_trials,
+            executions=executions,
+            allocation=_allocation(allocation, max_executions),
+            alpha=alpha,
+            margin=margin,
+            time_budget=time_budget,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            executor=executor,
+            tracking=_tracking(tracking_uri, experiment, log_models, register, no_tracking),
+            screen=screen,
+            directory=directory,
+            overwrite=overwrite,
+            verbose=reporter,
+        )
+        try:
+            result = _searched(tuner, dataset)
+        except KeyboardInterrupt:
+            show_interrupted(tuner.search_directory)
+            raise typer.Exit(INTERRUPTED) from None
+        show_result(result, as_json=json)
 
 
-def _run(options: dict[str, Any]) -> int:
+def _check_used(model: str, space: str | None, network: Mapping[str, Any]) -> None:
+    """Refuses options that the model would ignore.
+
+    Raises:
+        UsageError: There are some.
+    """
+    is_ours = not model.endswith(".keras") and ":" not in model
+    if network and not is_ours:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
+        raise UsageError(f"{flags} would be ignored: they shape mlp and cnn, and {model} is built already. Omit them.")
+    if space is not None and ":" in model:
+        raise UsageError(f"{model} names its search space itself, where it calls choose(hp, space). Omit {space!r}.")
+
+
+def _problem(
+    data: str,
+    target: str | None,
+    task: str | None,
+    seed: int,
+    model: str,
+    space: str | None,
+    network: Mapping[str, Any],
+    reporter: "Reporter",
+) -> "tuple[Dataset, Any, Any]":
+    """Data, hypermodel, and the objective that suits them."""
     from actsearch._startup import exempt_imports, load_tensorflow, resting
-    from actsearch.cli.live_view import reporter_for
 
-    reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
-    timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
-    processes = _processes(options, timeout)  # they import TensorFlow while this one does
     load_tensorflow()
     with resting():
         from actsearch.data import load_data
         from actsearch.swap.networks import output_for
-        from actsearch.tuning.tuner import ActivationTuner
+        from actsearch.tuning import tuner  # noqa: F401  what every search needs, while collection rests
 
     exempt_imports()
-    dataset = load_data(options["data"], target=options["target"], task=options["task"], seed=options["seed"])
+    dataset = load_data(data, target=target, task=task, seed=seed)
     reporter.message(dataset.summary)
     output = output_for(dataset.task, dataset.num_classes)
-    build = _build_function(options, dataset, output)
-    tuner = ActivationTuner(
-        build,
-        objective=options["objective"] or output.objective,
-        reporter=reporter,
-        time_budget=seconds_of(options["time_budget"], "--time-budget"),
-        execution_timeout=timeout,
-        **processes,
-        **{name: options[name] for name in _TUNER_OPTIONS},
-    )
-    try:
-        with redirect_stdout(sys.stderr):  # what a build function prints is not the result
-            result = tuner.search(
-                dataset.x_train,
-                dataset.y_train,
-                validation_data=(dataset.x_val, dataset.y_val),
-                test_data=(dataset.x_test, dataset.y_test),
-                data=dataset.describe(),
-            )
-    except KeyboardInterrupt:
-        return _interrupted(tuner)
-    _show(result, as_json=options["json"])
-    return 0
+    if model.endswith(".keras"):
+        build, objective = _existing_model(model, space, dataset)
+        return dataset, build, objective
+    if ":" in model:
+        return dataset, _users_function(model), output.objective
+    return dataset, _network(model, space, network, dataset, output), output.objective
 
 
-def _processes(options: dict[str, Any], timeout: float | None) -> dict[str, Any]:
-    """The child process or the workers that are to train, started."""
-    num = options["workers"]
-    if num > 0:
-        from actsearch.executors.ray_backend import RayCrew
-
-        return {"workers": RayCrew(num, address=options["address"], gpus_each=options["gpus_per_worker"])}
-    if options["isolate"] or timeout is not None:
-        from actsearch.executors.isolated import Child
-
-        return {"isolate": Child(), "workers": num}
-    return {"workers": num}  # none; or less, which is refused
-
-
-def seconds_of(duration: str | None, option: str) -> float | None:
-    """Seconds from `90s`, `10m` or `2h`; None where nothing is given.
-
-    Example:
-
-    >>> seconds_of("10m", "--time-budget")
-    600.0
-    """
-    if duration is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
-    if found is None:
-        raise UsageError(f"{option} {duration!r} is no duration: write seconds, minutes or hours as 90s, 10m or 2h.")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-def _build_function(options: dict[str, Any], dataset: "Dataset", output: "OutputSpec") -> Any:
-    """The build function that `--model` names: one of ours, an existing model, or the user's own."""
+def _network(
+    model: str, space: str | None, network: Mapping[str, Any], dataset: "Dataset", output: "OutputSpec"
+) -> Any:
     from actsearch.spaces import load_space
     from actsearch.swap.networks import BaselineOptions, baseline
 
-    if options["model"].endswith(".keras"):
-        return _existing_model(options, dataset)
-    if ":" in options["model"]:
-        return _users_function(options)
-    names = ("layers", "units", "dropout", "batch_norm", "learning_rate")
-    fixed = BaselineOptions(**{name: options[name] for name in names})
-    space = load_space(options["space"] or DEFAULT_SPACE)
-    return baseline(options["model"], space, dataset.input_shape, output, fixed)
+    loaded = load_space(space or DEFAULT_SPACE)
+    return baseline(model, loaded, dataset.input_shape, output, BaselineOptions(**network))
 
 
-def _existing_model(options: dict[str, Any], dataset: "Dataset") -> Any:
+def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[Any, str]:
     from actsearch.spaces import load_space
     from actsearch.swap.searched_model import SearchedModel
     from actsearch.swap.user_model import load_user_model
     from actsearch.tuning.api import default_objective
 
-    model = load_user_model(options["model"])
+    model = load_user_model(file)
     if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:
         raise ModelError(
-            f"{options['model']} takes samples of shape {tuple(model.input_shape[1:])}, and those of {dataset.name} "
+            f"{file} takes samples of shape {tuple(model.input_shape[1:])}, and those of {dataset.name} "
             f"have the shape {dataset.input_shape}. Give data of that shape; package.module:function can make it."
         )
-    build = SearchedModel(model, load_space(options["space"] or DEFAULT_SPACE))
-    options["objective"] = options["objective"] or default_objective(model)
-    return build
+    return SearchedModel(model, load_space(space or DEFAULT_SPACE)), default_objective(model)
 
 
-def _users_function(options: dict[str, Any]) -> Any:
+def _users_function(name: str) -> Any:
     from actsearch._user_code import import_object
 
-    if options["space"] is not None:
-        raise UsageError(
-            f"{options['model']} names its search space itself, where it calls choose(hp, space): leave "
-            f"{options['space']!r} out."
-        )
     sys.path.insert(0, str(Path.cwd()))  # what it imports when it is called is found too
-    return import_object(options["model"], "build function")
+    return import_object(name, "build function")
 
 
-def _interrupted(tuner: "ActivationTuner") -> int:
-    from actsearch.cli.terminal import print_leaderboard
-    from actsearch.ledger import FILE_NAME, Ledger
+def _allocation(name: str, max_executions: int | None) -> Any:
+    from actsearch.tuning.allocation import Race
 
-    directory = tuner.search_directory
-    print(f"Interrupted. What was trained is kept. To go on: actsearch resume {directory}", file=sys.stderr)
-    if (directory / FILE_NAME).exists():
-        print_leaderboard(Ledger(directory).read(), sys.stderr)
-    return 130
-
-
-def _show(result: "SearchResult", *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(as_plain(result)))
-        return
-    from actsearch.cli.terminal import print_leaderboard
-
-    print_leaderboard(result.record, sys.stdout)
-    print(f"{result.verdict.recommendation}.")
-    print(f"\nLedger and weights: {result.directory}")
-    if result.mlflow_run_id:
-        print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")
-    print(f"Look at it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")
+    if name == "race" and max_executions is not None:
+        return Race(max_executions)
+    if max_executions is not None:
+        raise UsageError(
+            f"--max-executions would be ignored: it bounds a race, and --allocation is {name}. Give --executions, or "
+            "--allocation race."
+        )
+    return name
 
 
-def as_plain(result: "SearchResult") -> dict[str, Any]:
-    """The result as plain data for `--json`; what is not known, or no finite number, is null."""
-    search = result.record
-    runs = result.mlflow.get("trial_run_ids", {})
-    trials = [
-        {
-            "trial_id": trial.trial_id,
-            "mlflow_run_id": runs.get(trial.trial_id),
-            "status": trial.status.value,
-            "hyperparameters": dict(trial.hyperparameters),
-            "activation": trial.activation,
-            "executions": [_plain_execution(execution) for execution in trial.executions],
-            "mean_score": trial.mean_score,
-            "sd_score": trial.sd_score,
-        }
-        for trial in search.trials
-    ]
-    return {
-        "search_id": search.search_id,
-        "directory": str(result.directory),
-        "mlflow": {name: result.mlflow.get(name) for name in ("tracking_uri", "experiment_id", "run_id")},
-        "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
-        "baseline": search.baseline,
-        "best": result.best.trial_id,
-        "trials": trials,
-    }
+def _executor(
+    isolate: bool,
+    timeout: float | None,
+    workers: int,
+    address: str | None,
+    gpus: float | None,
+    max_retries: int | None,
+) -> Any:
+    """What runs executions; its processes import TensorFlow while this one does."""
+    return None
 
 
-def _plain_execution(execution: Any) -> dict[str, Any]:
-    resources = execution.resources
-    costs = ("train_seconds", "cpu_seconds", "peak_rss_bytes")
-    return {
-        "execution": execution.execution,
-        "seed": execution.seed,
-        "status": execution.status.value,
-        "score": execution.score,
-        "test_score": execution.test_score,
-        **{name: getattr(resources, name) if resources else None for name in costs},
-        "num_epochs": execution.num_epochs,
-    }
+def _tracking(uri: str | None, experiment: str | None, log_models: str, register: str | None, no_tracking: bool) -> Any:
+    from actsearch.tracking.store import MLflow
+
+    tracking = MLflow(uri, experiment, log_models, register)
+    given = [flag for flag, value in (("--tracking-uri", uri), ("--experiment", experiment)) if value is not None]
+    if no_tracking and given:
+        raise UsageError(f"{given[0]} would be ignored with --no-tracking. Omit one of them.")
+    return False if no_tracking else tracking
+
+
+def _tuner(*arguments: Any, **options: Any) -> Any:
+    from actsearch.tuning.tuner import ActivationTuner
+
+    return ActivationTuner(*arguments, **options)
+
+
+def _searched(tuner: Any, dataset: "Dataset") -> "SearchResult":
+    with redirect_stdout(sys.stderr):  # what a build function prints is not the result
+        return tuner.search(
+            dataset.x_train,
+            dataset.y_train,
+            validation_data=(dataset.x_val, dataset.y_val),
+            test_data=(dataset.x_test, dataset.y_test),
+            data_description=dataset.describe(),
+        )

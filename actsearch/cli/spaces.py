@@ -1,10 +1,25 @@
 """`actsearch spaces`: the search spaces that there are."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def run(name: str | None) -> None:
-    """Lists the search spaces, or prints one as its YAML file."""
+def complete_name(incomplete: str) -> list[str]:
+    """The spaces that an unfinished word can become."""
+    from actsearch.spaces import space_names
+
+    return [name for name in space_names() if name.startswith(incomplete)]
+
+
+def spaces(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print this space as YAML, to start your own from.", autocompletion=complete_name),
+    ] = None,
+) -> None:
+    """List the search spaces, or print one."""
     from actsearch.spaces import load_space, space_names
     from actsearch.spaces.yaml_loader import shipped_folder
 

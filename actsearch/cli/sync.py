@@ -1,18 +1,25 @@
-"""`actsearch sync`: what MLflow lacks of a search, drawn from its ledger."""
+"""`actsearch sync`: what MLflow is missing of a search, written from its ledger."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def run(directory: Path, tracking_uri: str | None, experiment: str | None) -> None:
-    """Draws the search in a directory into its store, or into another."""
+def sync(
+    directory: Annotated[Path, typer.Argument(help="Directory of a search.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.", show_default="the search's own")] = None,
+    experiment: Annotated[str | None, typer.Option(help="MLflow experiment.", show_default="the search's own")] = None,
+) -> None:
+    """Upload whatever MLflow is missing of a search."""
     from actsearch._locks import is_locked
     from actsearch.ledger import Ledger
+    from actsearch.tracking import sync_process
     from actsearch.tracking.store import recorded_address
-    from actsearch.tracking.sync_process import sync
 
     search = Ledger(directory).read()
     address = recorded_address(search.environment, tracking_uri, experiment)
-    drawn = sync(directory, address, running=is_locked(directory))
+    written = sync_process.sync(directory, address, running=is_locked(directory))
     executions = sum(len(trial.executions) for trial in search.trials)
     print(f"{search.name}: {len(search.trials)} trials and {executions} executions are in MLflow")
-    print(f"MLflow: run {drawn['run_id']} in {drawn['tracking_uri']}, experiment {drawn['experiment']}")
+    print(f"MLflow: run {written['run_id']} in {written['tracking_uri']}, experiment {written['experiment']}")

@@ -1,7 +1,10 @@
-"""Tables on the terminal."""
+"""What the command line prints: tables, the result of a search, and how to resume it."""
 
+import json
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -12,6 +15,7 @@ from actsearch.records import SearchRecord
 
 if TYPE_CHECKING:
     from actsearch.analysis.results import Verdict
+    from actsearch.tuning.result import SearchResult
 
 _FILE_WIDTH = 500
 
@@ -49,3 +53,67 @@ def print_findings(verdict: "Verdict", stream: TextIO) -> None:
     rows = [finding_row(finding, verdict.units) for finding in verdict.findings]
     if rows:
         print_table(FINDING_HEADERS, rows, stream, numbers=True)
+
+
+def show_interrupted(directory: Path) -> None:
+    """Prints what an interrupted search found so far, and how to resume it."""
+    from actsearch.ledger import FILE_NAME, Ledger
+
+    print(f"Interrupted. Completed executions are kept. To resume: actsearch resume {directory}", file=sys.stderr)
+    if (directory / FILE_NAME).exists():
+        print_leaderboard(Ledger(directory).read(), sys.stderr)
+
+
+def show_result(result: "SearchResult", *, as_json: bool) -> None:
+    """Prints what a search found."""
+    if as_json:
+        print(json.dumps(as_plain(result)))
+        return
+    print_leaderboard(result.record, sys.stdout)
+    print(f"{result.verdict.recommendation}.")
+    print(f"\nLedger and weights: {result.directory}")
+    if result.mlflow_run_id:
+        print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")
+    print(f"Look at it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")
+
+
+def as_plain(result: "SearchResult") -> dict[str, Any]:
+    """The result as plain data for `--json`; what is not known, or no finite number, is null."""
+    search = result.record
+    runs = result.mlflow.get("trial_run_ids", {})
+    trials = [
+        {
+            "trial_id": trial.trial_id,
+            "mlflow_run_id": runs.get(trial.trial_id),
+            "status": trial.status.value,
+            "hyperparameters": dict(trial.hyperparameters),
+            "activation": trial.activation,
+            "executions": [_plain_execution(execution) for execution in trial.executions],
+            "mean_score": trial.mean_score,
+            "sd_score": trial.sd_score,
+        }
+        for trial in search.trials
+    ]
+    return {
+        "search_id": search.search_id,
+        "directory": str(result.directory),
+        "mlflow": {name: result.mlflow.get(name) for name in ("tracking_uri", "experiment_id", "run_id")},
+        "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
+        "baseline": search.baseline,
+        "best": result.best.trial_id,
+        "trials": trials,
+    }
+
+
+def _plain_execution(execution: Any) -> dict[str, Any]:
+    resources = execution.resources
+    costs = ("train_seconds", "cpu_seconds", "peak_rss_bytes")
+    return {
+        "execution": execution.execution,
+        "seed": execution.seed,
+        "status": execution.status.value,
+        "score": execution.score,
+        "test_score": execution.test_score,
+        **{name: getattr(resources, name) if resources else None for name in costs},
+        "num_epochs": execution.num_epochs,
+    }

@@ -12,16 +12,32 @@ import urllib.parse
 import urllib.request
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from actsearch.errors import TrackingError
-from actsearch.tracking.store import StoreAddress, recorded_address, store_address
+
+if TYPE_CHECKING:
+    from actsearch.tracking.store import StoreAddress
 
 HOST = "127.0.0.1"
 GET_EXPERIMENT = "/api/2.0/mlflow/experiments/get-by-name"
 START_SECONDS = 90
 
 
-def run(directory: Path | None, tracking_uri: str | None, port: int | None) -> int:
+def ui(
+    directory: Annotated[
+        Path | None, typer.Argument(help="Directory of a search.", show_default="the store of this folder")
+    ] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.", show_default="the search's own")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the server.", show_default="a free one")] = None,
+) -> None:
+    """Open the MLflow UI on what was logged."""
+    raise typer.Exit(_serve(directory, tracking_uri, port))
+
+
+def _serve(directory: Path | None, tracking_uri: str | None, port: int | None) -> int:
     """Serves the UI until Ctrl-C; the exit status."""
     address = _address(directory, tracking_uri)
     if address.tracking_uri.startswith("http"):
@@ -45,7 +61,9 @@ def run(directory: Path | None, tracking_uri: str | None, port: int | None) -> i
         _stop(server)
 
 
-def _address(directory: Path | None, tracking_uri: str | None) -> StoreAddress:
+def _address(directory: Path | None, tracking_uri: str | None) -> "StoreAddress":
+    from actsearch.tracking.store import recorded_address, store_address
+
     if directory is None or tracking_uri is not None:
         return store_address(tracking_uri)
     from actsearch.ledger import Ledger
@@ -53,7 +71,7 @@ def _address(directory: Path | None, tracking_uri: str | None) -> StoreAddress:
     return recorded_address(Ledger(directory).read().environment)
 
 
-def _view(directory: Path, address: StoreAddress, port: int) -> str:
+def _view(directory: Path, address: "StoreAddress", port: int) -> str:
     """The way to the page that is arranged for a search; empty where the store has no such experiment."""
     from actsearch.ledger import Ledger
     from actsearch.tracking.ui_view import key_of, view_path
@@ -77,7 +95,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(address: StoreAddress, port: int) -> subprocess.Popen[bytes]:
+def _start(address: "StoreAddress", port: int) -> subprocess.Popen[bytes]:
     if address.database is not None and not address.database.exists():
         raise TrackingError(
             f"{address.database}: no MLflow store here yet. Run a search first, or name a search's directory."

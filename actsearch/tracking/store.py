@@ -16,6 +16,8 @@ DEFAULT_EXPERIMENT = "actsearch"
 SERVERS = ("databricks", "http", "https")
 DATABASES = ("mssql", "mysql", "postgresql", "sqlite")
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?)://(?:/([^?]*))?(\?.*)?")
+WHICH_MODELS = ("best", "all", "none")
+_MODEL_NAME = re.compile(r"[^/:'\"\\]*[^/:'\"\\.\s][^/:'\"\\]*")
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -44,6 +46,48 @@ class StoreAddress:
         """The file of a local SQLite store; None for any other."""
         found = _SQLITE.fullmatch(self.tracking_uri)
         return Path(found[2]) if found and found[2] else None
+
+
+@dataclass(frozen=True)
+class MLflow:
+    """Where and how a search is tracked: the `tracking` argument of `ActivationTuner`.
+
+    Args:
+        uri: Tracking URI; MLflow's environment variable if omitted, else `mlflow.db` in the working directory.
+        experiment: Name of the experiment; MLflow's environment variable if omitted, else `actsearch`.
+        log_models: Which trained models are saved and logged: that of the `best` trial, `all`, or `none`.
+        register: Name under which the best model is registered.
+
+    Raises:
+        UsageError: There can be no such store, or `register` is not a name for a model.
+
+    Example:
+
+    >>> MLflow(experiment="digits", log_models="none").experiment
+    'digits'
+    """
+
+    uri: str | None = field(default=None, repr=False)
+    experiment: str | None = None
+    log_models: str = "best"
+    register: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.log_models not in WHICH_MODELS:
+            raise UnknownNameError("value of log_models", self.log_models, WHICH_MODELS)
+        if self.register is not None and not _MODEL_NAME.fullmatch(self.register):
+            raise UsageError(
+                f"{self.register!r} cannot be the name of a registered model. Omit slashes, colons and quotes."
+            )
+        if self.register is not None and self.log_models == "none":
+            raise UsageError(
+                f"register={self.register!r} would be ignored: log_models='none' logs no model. Omit one of them."
+            )
+
+    @property
+    def address(self) -> StoreAddress:
+        """The store and the experiment that this means here and now."""
+        return store_address(self.uri, self.experiment)
 
 
 def store_address(tracking_uri: str | None = None, experiment: str | None = None) -> StoreAddress:

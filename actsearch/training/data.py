@@ -1,6 +1,7 @@
 """The data of a search as executions use it: placed once, with what `model.fit` would be called with."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from actsearch.data import check_arrays, fingerprint
-from actsearch.errors import UsageError
-from actsearch.records import Objective
+from actsearch.errors import UsageError, did_you_mean
 from actsearch.training.epochs import Batch, Tensors, to_tensors
 
 MAX_BYTES_IN_MEMORY = 2_000_000_000
@@ -68,31 +68,27 @@ def _with_class_weight(y: Any, sample_weight: Any, class_weight: Mapping[int, fl
 
 
 def training_data(
-    x: Any, y: Any, validation_data: Any, test_data: Any, options: Mapping[str, Any], objective: Objective
+    x: Any,
+    y: Any,
+    *,
+    validation_data: Any = None,
+    test_data: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    fit_options: Mapping[str, Any] | None = None,
 ) -> TrainingData:
-    """The data of a search.
+    """The data of a search, checked.
 
     Args:
-        x, y: Arrays, or nested structures of them; a data set as `x` with `y` None.
+        x, y: Arrays of n samples, or nested structures of them; a data set as `x` with `y` None.
         validation_data, test_data: `(x, y)` or `(x, y, sample_weight)`, or a data set.
-        options: `sample_weight`, `class_weight`, and what else goes to `model.fit`.
-        objective: One of validation needs validation data.
+        sample_weight: n numbers.
+        class_weight: Weight of each class by its number.
+        fit_options: What else goes to `model.fit`.
 
     Raises:
-        UsageError: The arrays do not fit each other, or the objective cannot be measured.
+        UsageError: The arrays do not fit each other.
     """
-    options = dict(options)
-    for name in ("epochs", "batch_size", "validation_freq", "verbose"):
-        if name in options:
-            raise UsageError(
-                f"search() got {name}: executions are trained alike; give it to ActivationTuner or leave it out."
-            )
-    if objective.name.startswith("val_") and validation_data is None and not options.get("validation_split"):
-        raise UsageError(
-            f"The objective {objective.name} is measured on validation data, and there is none. "
-            "Pass validation_data=(x, y), or call actsearch.search(), which divides the data."
-        )
-    sample_weight, class_weight = options.pop("sample_weight", None), options.pop("class_weight", None)
     if y is not None:
         x, y = check_arrays(x, y)
         validation_data = _checked(validation_data, "validation_data")
@@ -102,7 +98,31 @@ def training_data(
         raise UsageError(
             f"sample_weight has {len(weight)} entries, and there are {len(next(iter(_leaves(y))))} samples."
         )
-    return TrainingData(x, y, validation_data, test_data, weight, class_weight, options)
+    return TrainingData(x, y, validation_data, test_data, weight, class_weight, fit_options or {})
+
+
+def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known: Iterable[str] = ()) -> None:
+    """Refuses keyword arguments of a search that nothing would take, before anything is trained.
+
+    Args:
+        options: The keyword arguments that are meant for `fit`.
+        fit: The `fit` method that would receive them.
+        known: Further names that can be meant.
+
+    Raises:
+        UsageError: `fit` does not take one of them, or it would take epochs their score.
+    """
+    parameters = inspect.signature(fit).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for name in options:
+        if name == "validation_freq":
+            raise UsageError("validation_freq would leave epochs without a score: every epoch is validated. Omit it.")
+        if name not in parameters and not takes_any:
+            names = sorted({*parameters, *known} - {"self"})
+            raise UsageError(
+                f"search() got an unexpected argument {name!r}.{did_you_mean(name, names)} Nothing was trained. "
+                f"Known: {', '.join(names)}."
+            )
 
 
 def describe_data(data: TrainingData) -> dict[str, Any]:

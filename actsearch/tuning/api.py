@@ -1,70 +1,174 @@
 """`actsearch.search`: a whole search in one call."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import keras_tuner
+from keras_tuner.engine.hypermodel import HyperModel
 
+from actsearch.config import SearchConfig
 from actsearch.data import check_arrays, split_arrays
 from actsearch.errors import UsageError
+from actsearch.executors import Local, Ray
 from actsearch.spaces import SearchSpace, load_space
 from actsearch.swap.searched_model import SearchedModel
+from actsearch.tracking.store import MLflow
+from actsearch.training.callbacks import Callbacks
+from actsearch.training.data import check_fit_options
+from actsearch.training.model_cache import BuildFunction
+from actsearch.tuning.allocation import Allocation
+from actsearch.tuning.progress import Reporter
 from actsearch.tuning.result import SearchResult
 from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
+Space = str | Path | Sequence[Any] | Mapping[str, Any] | SearchSpace
 
 
 def search(
-    model_or_build: Any,
+    model: keras.Model | BuildFunction | HyperModel,
     x: Any,
     y: Any = None,
     *,
-    space: str | Path | Mapping[str, Any] | SearchSpace | None = None,
+    space: Space | None = None,
     validation_data: Any = None,
     test_data: Any = None,
-    seed: int = 0,
-    **options: Any,
+    epochs: int | None = None,
+    executions: int | None = None,
+    batch_size: int | None = None,
+    callbacks: Callbacks = (),
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    objective: Any = None,
+    oracle: str | keras_tuner.Oracle | None = None,
+    max_trials: int | None = None,
+    allocation: str | Allocation = SearchConfig.allocation,
+    alpha: float = SearchConfig.alpha,
+    margin: float | None = None,
+    time_budget: float | None = None,
+    seed: int = SearchConfig.seed,
+    executor: str | Local | Ray | None = None,
+    tracking: MLflow | bool | None = None,
+    screen: str = SearchConfig.screen,
+    directory: str | Path | None = None,
+    overwrite: bool = False,
+    verbose: int | Reporter = 1,
+    **fit_options: Any,
 ) -> SearchResult:
     """Searches the activation function of a Keras model.
 
     Args:
-        model_or_build: A compiled Sequential or Functional model, which is not changed; or a build function
-            `build(hp)` that calls `actsearch.choose`.
-        x, y: The data: arrays, or nested structures of them. Without `validation_data` a fifth of the samples is
-            kept for validation and a fifth for the test, classes in the same shares.
-        space: The search space of a model, `relu_variants` if left out; a build function names its own.
+        model: Compiled Sequential or Functional model, which is not changed; or a build function `build(hp)` that
+            calls `actsearch.choose`, or a `keras_tuner.HyperModel`.
+        x, y: The data: arrays of n samples, or nested structures of them; or a `tf.data.Dataset` as `x`. Without
+            `validation_data` a fifth of the samples is kept for validation and a fifth for the test, with the same
+            shares of the classes.
+        space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
+            `SearchSpace`; `relu_variants` if omitted. A build function names its own.
         validation_data, test_data: `(x, y)`, where the data is divided already.
-        seed: Divides the data, and reaches weights, dropout and the order of the data.
-        **options: What `ActivationTuner` and its `search` take: `objective`, `executions`, `epochs`, `batch_size`,
-            `oracle`, `max_trials`, `directory`, `overwrite`, `tracking_uri`, `experiment`, `callbacks` ... The
-            objective of a model is `val_accuracy` where it is compiled with an accuracy, else `val_loss`.
+        epochs: Epochs of each execution. 30 if omitted.
+        executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
+        batch_size: Batch size. 32 if omitted.
+        callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
+        sample_weight: A weight for each training sample, where the data is divided already.
+        class_weight: A weight for each class, by its number.
+        objective: Metric of the logs, with a direction where the name does not imply one (`"val_f1:max"`). For a model
+            that is compiled with an accuracy it is `val_accuracy` if omitted, for other models `val_loss`, for build
+            functions `val_accuracy`.
+        oracle: What proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; a grid if
+            omitted and the space is finite.
+        max_trials: Maximum number of trials.
+        allocation: Which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
+            `actsearch.allocation`, such as `Race(max_executions=50)`.
+        alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
+        margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
+        time_budget: Seconds after which no further seed is started; the current one is completed.
+        seed: Determines division of the data, weights, dropout and the order of the data.
+        executor: Where executions run: None for this process, `isolated` for a child process, or `Local(4)` and
+            `Ray(16)` of `actsearch.executors` for several at once.
+        tracking: `actsearch.MLflow(...)`; MLflow's own environment variables, else `mlflow.db` in the working
+            directory, if omitted; False for no MLflow.
+        screen: Whether each trial is screened before it is trained: `off`, `report` or `skip`.
+        directory: Where ledger, weights and models go; a new one below `actsearch-runs` if omitted. The same search in
+            the directory of an earlier one resumes it.
+        overwrite: Whether a search that is in the directory is deleted first.
+        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for a line an execution; or an
+            object with the methods of `Reporter`.
+        **fit_options: Anything else that `model.fit` takes, which then does the training.
 
     Returns:
-        Trials, the best of them, and where everything is written.
+        The result: verdict, trials, the best of them, and where everything is written.
 
     Raises:
-        UsageError: The search is meaningless as asked; nothing was trained.
-        SearchFailedError: Not one execution completed.
+        UsageError: The search is meaningless as asked, or nothing takes an argument; nothing was trained.
+        SearchFailedError: None of the executions completed.
+
+    Example:
+
+    >>> import keras, numpy as np, actsearch
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> x = np.random.default_rng(0).normal(size=(40, 2)); y = x.sum(axis=1, keepdims=True)
+    >>> short = {"epochs": 1, "executions": 1, "tracking": False, "verbose": 0, "directory": getfixture("tmp_path")}
+    >>> result = actsearch.search(model, x, y, space=["relu", "gelu"], **short)
+    >>> sorted(trial.activation for trial in result.trials)
+    ['gelu', 'relu']
     """
-    build = model_or_build
-    if isinstance(model_or_build, keras.Model):
-        build = SearchedModel(model_or_build, load_space(space or DEFAULT_SPACE))
-        options.setdefault("objective", default_objective(model_or_build))
+    _check_options(fit_options, model)
+    build: Any = model
+    if isinstance(model, keras.Model):
+        build = SearchedModel(model, load_space(space or DEFAULT_SPACE))
+        objective = objective or default_objective(model)
     elif space is not None:
-        raise UsageError("A build function names its search space itself, in choose(hp, space): leave space out.")
-    names = inspect.signature(ActivationTuner).parameters
-    tuner_options = {name: options.pop(name) for name in list(options) if name in names}
-    tuner = ActivationTuner(build, seed=seed, **tuner_options)
-    if validation_data is None and y is not None and not options.get("validation_split"):
-        if options.get("sample_weight") is not None:
-            raise UsageError("sample_weight goes with data that is divided already: pass validation_data=(x, y) too.")
+        raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
+    divides = validation_data is None and y is not None and not fit_options.get("validation_split")
+    if divides and sample_weight is not None:
+        raise UsageError("sample_weight needs data that is divided already. Pass validation_data=(x, y) too.")
+    tuner = ActivationTuner(
+        build,
+        objective or "val_accuracy",
+        oracle=oracle,
+        max_trials=max_trials,
+        executions=executions,
+        allocation=allocation,
+        alpha=alpha,
+        margin=margin,
+        time_budget=time_budget,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        executor=executor,
+        tracking=tracking,
+        screen=screen,
+        directory=directory,
+        overwrite=overwrite,
+        verbose=verbose,
+    )
+    if divides:
         x, y = check_arrays(x, y)
         (x, y), validation_data, held_out = split_arrays(x, y, seed=seed)
         test_data = held_out if test_data is None else test_data
-    return tuner.search(x, y, validation_data=validation_data, test_data=test_data, **options)
+    return tuner.search(
+        x,
+        y,
+        validation_data=validation_data,
+        test_data=test_data,
+        callbacks=callbacks,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        **fit_options,
+    )
+
+
+def _check_options(options: Mapping[str, Any], model: Any) -> None:
+    """Refuses what neither this function nor `fit` takes, before a directory is made."""
+    if isinstance(model, HyperModel) and type(model).fit is not HyperModel.fit:
+        return  # which may take any
+    fit = type(model).fit if isinstance(model, keras.Model) else keras.Model.fit
+    check_fit_options(options, fit, inspect.signature(search).parameters)
 
 
 def default_objective(model: keras.Model) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import keras_tuner
 
+from actsearch.config import SearchConfig
 from actsearch.errors import ExecutionFailedError, UsageError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.ledger import Ledger
@@ -22,12 +23,12 @@ from actsearch.records import (
     execution_seed,
     parse_objective,
 )
-from actsearch.tracking.store import store_address
+from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Recorder
 from actsearch.training.execution import reason_of
 from actsearch.training.resources import Meter, Stopwatch
-from actsearch.tuning.problem import Discovery, describe_search, discover
-from actsearch.tuning.state import Recording
+from actsearch.tuning.problem import Hypermodel, describe_search, inspect_hypermodel
+from actsearch.tuning.state import SearchState
 
 if TYPE_CHECKING:
     from keras_tuner import Tuner as _AnyTuner
@@ -42,7 +43,7 @@ class MLflowTracking(_AnyTuner):
     and written down on its own.
 
     Args:
-        tracking_uri, experiment: The MLflow store; else MLflow's environment variables, else `mlflow.db` here.
+        tracking: `actsearch.MLflow(...)`; MLflow's environment variables if omitted, else `mlflow.db` here.
 
     Example:
 
@@ -51,28 +52,33 @@ class MLflowTracking(_AnyTuner):
     ...     pass
     """
 
-    def __init__(
-        self, *args: Any, tracking_uri: str | None = None, experiment: str | None = None, **options: Any
-    ) -> None:
-        self._address = store_address(tracking_uri, experiment)
+    def __init__(self, *args: Any, tracking: MLflow | None = None, **options: Any) -> None:
+        self._address = (tracking or MLflow()).address
         self._trials: dict[str, TrialRecord] = {}
         self._build_seconds = 0.0
         self.mlflow: dict[str, Any] = {}
         super().__init__(*args, **options)
 
     def search(self, *args: Any, **options: Any) -> None:
-        """As KerasTuner's, and drawn into MLflow; `mlflow` has the ids of the runs afterwards."""
-        self._discovery: Discovery = discover(self.hypermodel.build)
+        """As KerasTuner's, and written to MLflow; `mlflow` has the ids of the runs afterwards."""
+        self._hypermodel: Hypermodel = inspect_hypermodel(self.hypermodel)
         self._goal: Objective = _one_objective(self.oracle.objective)
-        settings = {"seed": self.oracle.seed, "executions": self.executions_per_trial}
-        settings |= {"epochs": options.get("epochs", 1), "tuner": type(self).__name__}
-        search = describe_search(self._discovery, self._goal, settings, {})
-        recording = Recording(Path(self.project_dir), self._address)
-        with recording.of(search) as ledger:
+        config = SearchConfig(
+            seed=self.oracle.seed,
+            executions=self.executions_per_trial,
+            epochs=options.get("epochs", 1),
+            oracle=type(self.oracle).__name__,
+            max_executions=None,
+            factor=None,
+            rungs=None,
+        )
+        search = describe_search(self._hypermodel, self._goal, config, {}, {"tuner": type(self).__name__})
+        state = SearchState(Path(self.project_dir), search, store=self._address)
+        with state.open() as ledger:
             self._ledger: Ledger = ledger
             self._trials = {trial.trial_id: trial for trial in ledger.read().trials}
             super().search(*args, **options)
-        self.mlflow = recording.mlflow
+        self.mlflow = state.mlflow
         if "problem" in self.mlflow:
             warnings.warn(f"MLflow was not written to the end: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
 
@@ -85,7 +91,7 @@ class MLflowTracking(_AnyTuner):
                 self.hypermodel.build(hp)
             except Exception:  # noqa: BLE001  KerasTuner's own build fails in the same way, and is recorded
                 hp.values = dict(trial.hyperparameters.values)
-            label, matching = self._discovery.label_on(hp), self._discovery.matching_on(hp)
+            label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
             self._trials[trial.trial_id] = TrialRecord(trial.trial_id, dict(hp.values), label, matching)
             self._ledger.append_trial(self._trials[trial.trial_id])
 

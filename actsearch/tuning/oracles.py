@@ -100,6 +100,21 @@ def _values(parameter: HyperParameter) -> list[Any]:
     return [parameter.default, *(v for v in values if v != parameter.default)]
 
 
+def check_max_trials(oracle: str | keras_tuner.Oracle | None, max_trials: int | None) -> None:
+    """Raises a UsageError where the oracle would ignore `max_trials`."""
+    if max_trials is None:
+        return
+    if isinstance(oracle, keras_tuner.Oracle):
+        raise UsageError(
+            f"max_trials={max_trials} would be ignored: the oracle has its own. Give it to {type(oracle).__name__}."
+        )
+    if oracle == "hyperband":
+        raise UsageError(
+            f"max_trials={max_trials} would be ignored: hyperband follows from the number of epochs how many trials it "
+            "needs. Omit it, or use another oracle."
+        )
+
+
 def make_oracle(
     oracle: str | keras_tuner.Oracle | None,
     objective: Objective,

@@ -1,4 +1,4 @@
-"""What a build function searches over, found by calling it, without KerasTuner's build for each scope."""
+"""What is searched: a hypermodel, what it varies, its data and its objective."""
 
 import hashlib
 import json
@@ -6,27 +6,39 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 import keras_tuner
+from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._user_code import user_code
+from actsearch.config import SearchConfig
 from actsearch.diagnostics.advice import advise
 from actsearch.diagnostics.issues import Finding
 from actsearch.environment import describe_environment
 from actsearch.errors import DataError, ModelError
 from actsearch.records import Objective, SearchRecord
 from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
-from actsearch.training.model_cache import BuildFunction, build_model
+from actsearch.training.callbacks import Callbacks
+from actsearch.training.data import TrainingData, describe_data
+from actsearch.training.execution import Executions, FitFunction
+from actsearch.training.model_cache import BuildFunction, build_model, some_rows, trains_by_fit
 
 
 @dataclass(frozen=True)
-class Discovery:
-    """The hyperparameters of a build function, and how it chooses activations.
+class Hypermodel:
+    """A build function, the hyperparameters that it asks for, and how it chooses activations.
 
-    `space` is None where it never calls `choose`. `build` may say itself, by a method `matching(values)`, which
-    initializers and dropout a trial has. `model` is the one with every default, `default_label` its activations.
+    Args:
+        build: From hyperparameters to a compiled model. It may have a method `matching(values)`, which says which
+            initializers and dropout a trial has.
+        hyperparameters: All that it asks for.
+        model: The model that it builds from every default.
+        space: The search space that it chooses activations from; None where it never calls `choose`.
+        default_label: The activations of `model`.
+        fit: The `HyperModel.fit` of the user's own, where there is one.
     """
 
     build: BuildFunction
@@ -34,6 +46,12 @@ class Discovery:
     model: keras.Model
     space: SearchSpace | None = None
     default_label: str = "-"
+    fit: FitFunction | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of a search over it."""
+        return self.space.name if self.space else "search"
 
     def label_on(self, hp: Any) -> str:
         """The activation label of a trial, after a model was built on its hyperparameters."""
@@ -46,13 +64,6 @@ class Discovery:
             return dict(self.build.matching(hp.values)) if choices_on(hp) else {}
         return matching_of(choices_on(hp).values())
 
-    def advice(self, y: Any) -> list[Finding]:
-        """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
-        try:
-            return advise(self.model, y)
-        except (ModelError, DataError):
-            return []
-
     @property
     def baseline(self) -> str | None:
         """The label that all others are compared with."""
@@ -62,7 +73,7 @@ class Discovery:
         return "relu" if choices and "relu" in choices[0].values else None
 
 
-def discover(build: BuildFunction) -> Discovery:
+def inspect_hypermodel(hypermodel: BuildFunction | HyperModel) -> Hypermodel:
     """Calls the build function with every default, and once more for each conditional scope of the user's own.
 
     Scopes that `choose` opens need no build: it registers all of them at once.
@@ -70,6 +81,7 @@ def discover(build: BuildFunction) -> Discovery:
     Raises:
         ModelError: The build function fails, or returns no compiled model; its own traceback is shown.
     """
+    build: BuildFunction = hypermodel.build if isinstance(hypermodel, HyperModel) else hypermodel
     hp = keras_tuner.HyperParameters()
     model = _build(build, hp)
     chosen = choices_on(hp)
@@ -91,7 +103,13 @@ def discover(build: BuildFunction) -> Discovery:
         waiting += _foreign(attempt.inactive_scopes, ours)
     spaces = [c.space for c in chosen.values()]
     label = label_of(chosen.values()) if chosen else "-"
-    return Discovery(build, known, model, spaces[0] if spaces else None, label)
+    return Hypermodel(build, known, model, spaces[0] if spaces else None, label, _own_fit(hypermodel))
+
+
+def _own_fit(hypermodel: BuildFunction | HyperModel) -> FitFunction | None:
+    if isinstance(hypermodel, HyperModel) and type(hypermodel).fit is not HyperModel.fit:
+        return hypermodel.fit
+    return None
 
 
 def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -113,26 +131,81 @@ def _defaults(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
     return dict(fresh.values)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is searched: everything that is fixed before the first trial, but the numbers in `SearchConfig`.
+
+    Args:
+        hypermodel: Builds the models.
+        objective: What is searched for.
+        data: What models are trained and validated on.
+        data_description: What the ledger and MLflow say of the data; found from the arrays if empty.
+    """
+
+    hypermodel: Hypermodel
+    objective: Objective
+    data: TrainingData
+    data_description: Mapping[str, Any]
+
+    @property
+    def sample(self) -> Any:
+        """A row of x."""
+        return some_rows(self.data.x)
+
+    @property
+    def advice(self) -> list[Finding]:
+        """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
+        try:
+            return advise(self.hypermodel.model, self.data.y)
+        except (ModelError, DataError):
+            return []
+
+    def build(self, hp: keras_tuner.HyperParameters, seed: int) -> keras.Model:
+        """A model with these hyperparameters, its weights drawn from the seed."""
+        return build_model(self.hypermodel.build, hp, seed, self.sample)
+
+    def executions(self, config: SearchConfig, callbacks: Callbacks) -> "partial[Executions]":
+        """The call that makes what runs executions, in this process or another."""
+        return partial(
+            Executions,
+            self.hypermodel.build,
+            self.data,
+            self.objective,
+            callbacks=callbacks,
+            batch_size=config.batch_size,
+            fit=self.hypermodel.fit,
+            compiled=not trains_by_fit(self.hypermodel.model),
+            seed=config.seed,
+        )
+
+    def record(self, config: SearchConfig, *, num_workers: int = 0) -> SearchRecord:
+        """A new search: what varies, what was asked for, on what data, and where it runs."""
+        workers = {"workers": num_workers} if num_workers else {}
+        return describe_search(
+            self.hypermodel, self.objective, config, self.data_description or describe_data(self.data), workers
+        )
+
+
 def describe_search(
-    discovery: Discovery,
+    hypermodel: Hypermodel,
     objective: Objective,
-    settings: Mapping[str, Any],
+    config: SearchConfig,
     data: Mapping[str, Any],
-    *,
-    workers: int = 0,
+    environment: Mapping[str, Any],
 ) -> SearchRecord:
-    """A new search: what varies, what was asked for, on what data, and where it runs."""
-    space = discovery.space
+    """The record with which the ledger of a search begins."""
+    space = hypermodel.space
+    matching = "off" if space is not None and not space.matching else "on"
     return SearchRecord(
         search_id=uuid.uuid4().hex,
-        name=space.name if space else "search",
+        name=hypermodel.name,
         objective=objective,
-        baseline=discovery.baseline,
+        baseline=hypermodel.baseline,
         created_at=time.time(),
-        space=space.to_dict() if space else discovery.hyperparameters.get_config(),
-        settings=dict(settings) | {"model": model_fingerprint(discovery.model)},
+        space=space.to_dict() if space else hypermodel.hyperparameters.get_config(),
+        settings=config.plain() | {"matching": matching, "model": model_fingerprint(hypermodel.model)},
         data=dict(data),
-        environment=describe_environment() | ({"workers": workers} if workers else {}),
+        environment=describe_environment() | dict(environment),
     )
 
 

@@ -1,4 +1,4 @@
-"""Going on with a search that was begun before.
+"""Resuming a search by replaying it.
 
 Nothing but the ledger is trusted. The search is run again from its start with the same seed, and what was trained is
 read instead of trained: oracle and allocation are told the same scores in the same order, so they come to the state

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the executions under way are finished, unless asked again."""
+"""Ctrl-C and SIGTERM: executions that are running are completed, unless the signal comes again."""
 
 import signal
 import threading
@@ -9,10 +9,10 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
-    """Whether somebody asked for the end of the search.
+class StopSignal:
+    """Whether the user asked for the end of the search.
 
-    The first signal lets the executions under way end, so that they are not lost; a second one ends them at once.
+    The first signal lets running executions complete, so that they are not lost; a second one ends them immediately.
 
     Args:
         say: Called with what to tell the user.
@@ -36,10 +36,10 @@ class Interruption:
                 signal.signal(number, handler)
 
     def check(self) -> None:
-        """Ends the search if somebody asked for it.
+        """Ends the search if the user asked for it.
 
         Raises:
-            KeyboardInterrupt: Somebody did.
+            KeyboardInterrupt: The user did.
         """
         if self.requested:
             raise KeyboardInterrupt
@@ -48,4 +48,4 @@ class Interruption:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        self._say("Interrupted: what is being trained is finished first. Once more ends it at once; it is lost then.")
+        self._say("Stopping after the current execution. Press Ctrl-C again to stop now and discard it.")

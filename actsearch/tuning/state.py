@@ -1,4 +1,4 @@
-"""The trials of a running search and their executions, each written down as it becomes known."""
+"""The state of a running search: its trials so far, each fact written down as it becomes known."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actsearch.analysis.results import Decision
-from actsearch.ledger import FILE_NAME, End, Kind, Ledger
+from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import Follower
@@ -16,33 +16,76 @@ from actsearch.training.execution import Trained
 from actsearch.tuning.storage import save_weights
 
 
-class Recording:
-    """Where the facts of one search go.
+class SearchState:
+    """What a search knows of its trials; what is new goes to the ledger, which MLflow is written from.
 
-    Training never waits for MLflow, and no search fails for it: what MLflow lacks is drawn later, by `sync`.
+    The facts of an earlier run of the same search are read once, when it is made. Training never waits for MLflow, and
+    no search fails because of it: what MLflow lacks is uploaded later, by `actsearch sync`.
 
     Args:
         directory: The search's directory.
-        address: The MLflow store and experiment.
-        message: Hears, from a thread, if the store is away, and at the end if MLflow has not everything.
+        search: The search, as the ledger of a new one begins.
+        store: The MLflow store and experiment; None for no tracking.
+        message: Receives what the user should know of MLflow, from a thread too.
+
+    Attributes:
+        earlier: The search as an earlier run in this directory left it; None for a new one.
+        trials: Trials of this run so far, by id.
+        mlflow: Tracking URI, experiment and runs, once the search has ended; empty without tracking.
+
+    Raises:
+        LedgerError: The ledger of an earlier run cannot be read.
     """
 
-    def __init__(self, directory: Path, address: StoreAddress, *, message: Callable[[str], None] | None = None) -> None:
-        self._directory, self._address, self._message = directory, address, message
-        self.mlflow: dict[str, Any] = {"tracking_uri": address.shown}
+    def __init__(
+        self,
+        directory: Path,
+        search: SearchRecord,
+        *,
+        store: StoreAddress | None = None,
+        message: Callable[[str], None] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._search = search
+        self._store = store
+        self._message = message
+        facts = Ledger(directory).facts() if (directory / FILE_NAME).exists() else []
+        self._written = {(fact.kind, fact.key) for fact in facts}
+        self.earlier = assemble(facts) if facts else None
+        self._recorded = {(e.trial_id, e.execution): e for t in self.earlier_trials.values() for e in t.executions}
+        self._known = set(self.earlier_trials)
+        self._best: dict[str, dict[int, float]] = {}
+        self._num_decisions = 0
+        self.trials: dict[str, TrialRecord] = {}
+        self.mlflow: dict[str, Any] = {} if store is None else {"tracking_uri": store.shown}
+
+    @property
+    def earlier_trials(self) -> dict[str, TrialRecord]:
+        """The trials that an earlier run wrote, by id."""
+        return {trial.trial_id: trial for trial in self.earlier.trials} if self.earlier else {}
+
+    @property
+    def num_recorded(self) -> int:
+        """Number of executions of earlier runs."""
+        return len(self._recorded)
+
+    @property
+    def num_started(self) -> int:
+        """Number of trials whose first execution was trained in an earlier run."""
+        return sum(execution == 1 for _, execution in self._recorded)
 
     @contextmanager
-    def of(self, search: SearchRecord) -> Iterator[Ledger]:
-        """The ledger while the search runs; however the search ends, its end is written and drawn.
+    def open(self) -> Iterator[Ledger]:
+        """The ledger takes facts and MLflow follows it; however the search ends, its end is written.
 
         Raises:
-            LedgerError: It cannot be written.
+            LedgerError: The ledger cannot be written.
         """
-        ledger = self._open(search)
-        follower = Follower(self._directory, self._address, message=self._message)
+        self._ledger = self._opened_ledger()
+        follower = None if self._store is None else Follower(self._directory, self._store, message=self._message)
         how, reason = "failed", None
         try:
-            yield ledger
+            yield self._ledger
             how = "completed"
         except KeyboardInterrupt:
             how, reason = "interrupted", "interrupted from the keyboard"
@@ -52,60 +95,23 @@ class Recording:
             raise
         finally:
             try:
-                ledger.append_end(End(time.time(), how, reason))
+                self._ledger.append_end(End(time.time(), how, reason))
             finally:
-                self._finish(follower)
+                if follower is not None:
+                    self._finish(follower)
 
-    def _open(self, search: SearchRecord) -> Ledger:
-        if (self._directory / FILE_NAME).exists():  # a KerasTuner search that goes on
-            return Ledger(self._directory)
-        ledger = Ledger(self._directory, create=True)
-        ledger.append_search(replace(search, environment={**search.environment, **self._address.recorded}))
-        return ledger
-
-    def _finish(self, follower: Follower) -> None:
-        self.mlflow |= follower.finish()
-        if "problem" in self.mlflow and self._message:
-            problem = self.mlflow["problem"]
-            self._message(f"MLflow has not everything: {problem}. `actsearch sync {self._directory}` draws the rest.")
-
-
-class Book:
-    """Keeps what a search knows of its trials, and writes into the ledger what is not there yet.
-
-    Args:
-        ledger: Where facts go; what an earlier part of the search wrote is read from it.
-        directory: Where the weights of each trial's best execution go.
-        objective: Says which execution is the best.
-    """
-
-    def __init__(self, ledger: Ledger, directory: Path, objective: Objective) -> None:
-        self._ledger, self._directory, self._objective = ledger, directory, objective
-        self._best: dict[str, dict[int, float]] = {}
-        self._num_decisions = 0
-        self._written = {(fact.kind, fact.key) for fact in ledger.facts()}
-        self.before = {trial.trial_id: trial for trial in ledger.read().trials}
-        self._recorded = {(e.trial_id, e.execution): e for t in self.before.values() for e in t.executions}
-        self.trials: dict[str, TrialRecord] = {}
-
-    @property
-    def num_recorded(self) -> int:
-        """The executions of earlier parts of the search."""
-        return len(self._recorded)
-
-    @property
-    def num_begun(self) -> int:
-        """The trials whose first execution was trained in earlier parts of the search."""
-        return sum(execution == 1 for _, execution in self._recorded)
+    def read(self) -> SearchRecord:
+        """The whole search as the ledger has it."""
+        return self._ledger.read()
 
     def recorded(self, trial_id: str, execution: int) -> ExecutionRecord | None:
-        """The execution as an earlier part of the search wrote it; None where it is still to be trained."""
+        """The execution as an earlier run wrote it; None where it is still to be trained."""
         return self._recorded.get((trial_id, execution))
 
     def add_trial(self, trial: TrialRecord) -> None:
         """A trial was proposed."""
         self.trials[trial.trial_id] = replace(trial, executions=())
-        if trial.trial_id not in self.before:
+        if trial.trial_id not in self._known:
             self._ledger.append_trial(trial)
 
     def add_execution(self, trained: Trained) -> TrialRecord:
@@ -131,6 +137,24 @@ class Book:
             self._num_decisions += 1
             if (Kind.DECISION, str(self._num_decisions)) not in self._written:
                 self._ledger.append(Kind.DECISION, str(self._num_decisions), decision)
+
+    def _opened_ledger(self) -> Ledger:
+        if self.earlier is not None:
+            return Ledger(self._directory)
+        ledger = Ledger(self._directory, create=True)
+        where = self._store.recorded if self._store else {}
+        ledger.append_search(replace(self._search, environment={**self._search.environment, **where}))
+        return ledger
+
+    def _finish(self, follower: Follower) -> None:
+        self.mlflow |= follower.finish()
+        if "problem" in self.mlflow and self._message:
+            problem = self.mlflow["problem"]
+            self._message(f"MLflow is incomplete: {problem}. To upload the rest: actsearch sync {self._directory}")
+
+    @property
+    def _objective(self) -> Objective:
+        return self._search.objective
 
     def _is_best(self, record: ExecutionRecord, score: float) -> bool:
         """Whether it is better than those before, or as good and of a lower number: the order must not matter."""

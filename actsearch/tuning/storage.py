@@ -29,17 +29,24 @@ ORACLE_FOLDER = "oracle"
 _MAX_NAME = 40
 
 
-def prepare_directory(directory: str | Path | None, name: str, *, overwrite: bool = False) -> Path:
-    """The directory of a search: a new one, or that of one that goes on.
+def prepare_directory(
+    directory: str | Path | None, name: str, *, project_name: str | None = None, overwrite: bool = False
+) -> Path:
+    """The directory of a search: a new one, or that of one that is resumed.
 
     Args:
         directory: Where it is to be; None for `actsearch-runs/TIME-NAME`.
+        project_name: A folder in `directory`; in `actsearch-runs` where there is no directory.
         name: The search's name; what a file's name should not have becomes a dash.
         overwrite: Whether a search that is there is deleted; other files are left alone.
 
     Raises:
         UsageError: Another process is searching there, or still draws what is to be deleted, or it cannot be written.
     """
+    if overwrite and directory is None and project_name is None:
+        raise UsageError("overwrite would be ignored: each search gets a new directory. Give one.")
+    if project_name is not None:
+        directory = Path(ROOT if directory is None else directory) / project_name
     path = _unused(name) if directory is None else Path(directory)
     try:
         if overwrite and (path / FILE_NAME).exists():
@@ -132,22 +139,6 @@ def _path(directory: Path, trial_id: str) -> Path:
 def storable(array: np.ndarray) -> np.ndarray:
     """bfloat16 is no type that NumPy's format knows; float32 holds each of its values exactly."""
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
-
-
-WHICH = ("best", "all", "none")
-
-
-def check_which(log_models: str, register: str | None) -> str:
-    """Raises a UsageError for anything but `best`, `all` and `none`, and for a name for no model."""
-    if log_models not in WHICH:
-        raise UsageError(f"log_models must be one of {', '.join(WHICH)}, not {log_models!r}.")
-    if register is not None and not re.fullmatch(r"[^/:'\"\\]*[^/:'\"\\.\s][^/:'\"\\]*", register):
-        raise UsageError(
-            f"{register!r} cannot name a registered model in MLflow: leave out slashes, colons and quotes."
-        )
-    if register is not None and log_models == "none":
-        raise UsageError(f"No model is logged that could be registered as {register!r}: leave log_models=none out.")
-    return log_models
 
 
 def save_models(

@@ -11,7 +11,7 @@ from actsearch.errors import DataError, ModelError
 from actsearch.records import ExecutionRecord, Status, TrialRecord
 from actsearch.training.data import TrainingData
 from actsearch.tuning.oracles import GridOracle, grid_size
-from actsearch.tuning.problem import Discovery
+from actsearch.tuning.problem import Hypermodel
 from actsearch.tuning.replay import check_same_trial
 
 Screener = Callable[[Any], dict[str, Any]]
@@ -19,12 +19,12 @@ Builder = Callable[[Any], Any]
 _INDIFFERENT = (GridOracle, keras_tuner.oracles.RandomSearchOracle)
 
 
-class Proposals:
-    """What an oracle proposes, one trial after the other: an iterator.
+class TrialSource:
+    """The trials that an oracle proposes, one after the other: an iterator.
 
     Args:
         oracle: KerasTuner's.
-        discovery: Says what hyperparameter values mean.
+        hypermodel: Says what hyperparameter values mean.
         tuner_id: Who asks.
         build: Builds a trial's model once on its hyperparameters, so that those that only this trial has are found.
         screener: From that model to what is found before training; None where nothing is screened.
@@ -35,7 +35,7 @@ class Proposals:
     def __init__(
         self,
         oracle: keras_tuner.Oracle,
-        discovery: Discovery,
+        hypermodel: Hypermodel,
         tuner_id: str,
         *,
         build: Builder,
@@ -43,8 +43,12 @@ class Proposals:
         skip: bool = False,
         before: Mapping[str, TrialRecord] | None = None,
     ) -> None:
-        self._oracle, self._discovery, self._tuner_id = oracle, discovery, tuner_id
-        self._build, self._screener, self._skip = build, screener, skip
+        self._oracle = oracle
+        self._hypermodel = hypermodel
+        self._tuner_id = tuner_id
+        self._build = build
+        self._screener = screener
+        self._skip = skip
         self._before = before or {}
         self._num_asked = 0
 
@@ -69,7 +73,7 @@ class Proposals:
     @property
     def baseline(self) -> str | None:
         """The label that all others are compared with."""
-        return self._discovery.baseline
+        return self._hypermodel.baseline
 
     @property
     def planned(self) -> int | None:
@@ -102,7 +106,7 @@ class Proposals:
         if trial.trial_id in self._before:
             check_same_trial(self._before[trial.trial_id], values)
             return replace(self._before[trial.trial_id], executions=())
-        label, matching = self._discovery.label_on(hp), self._discovery.matching_on(hp)
+        label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
         screening = self._screener(model) if self._screener and model is not None else {}
         skipped = self._skip and bool(screening.get("hopeless")) and label != self.baseline
         return TrialRecord(trial.trial_id, values, label, matching, screening, skipped)

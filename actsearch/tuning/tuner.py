@@ -1,6 +1,7 @@
 """The search itself: trials from an oracle, executions in the order of an allocation, facts into the ledger."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,73 +10,76 @@ import keras
 import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
+from actsearch import executors
 from actsearch._locks import locked
+from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
-from actsearch.executors.config import Place
-from actsearch.executors.isolated import Child
-from actsearch.executors.pool import Crew
-from actsearch.ledger import FILE_NAME, Ledger
-from actsearch.records import SearchRecord, TrialRecord, execution_seed, parse_objective
-from actsearch.tracking.store import store_address
+from actsearch.executors import Local, Ray
+from actsearch.records import SearchRecord, execution_seed, parse_objective
+from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.data import TrainingData, describe_data, training_data
-from actsearch.training.execution import Executions
-from actsearch.training.model_cache import BuildFunction, build_model, some_rows, trains_by_fit
-from actsearch.tuning.config import Settings
-from actsearch.tuning.loop import Run
-from actsearch.tuning.oracles import make_oracle
-from actsearch.tuning.problem import describe_search, discover
-from actsearch.tuning.progress import Lines, Reporter
+from actsearch.training.data import check_fit_options, training_data
+from actsearch.training.model_cache import BuildFunction, build_model
+from actsearch.tuning import allocation as allocations
+from actsearch.tuning.allocation import Allocation
+from actsearch.tuning.live_view import reporter_for
+from actsearch.tuning.loop import SearchLoop
+from actsearch.tuning.oracles import check_max_trials, make_oracle
+from actsearch.tuning.problem import Problem, inspect_hypermodel
+from actsearch.tuning.progress import Reporter
 from actsearch.tuning.replay import changed_versions, check_same_search
 from actsearch.tuning.result import SearchResult, failure
-from actsearch.tuning.signals import Interruption
-from actsearch.tuning.state import Book, Recording
-from actsearch.tuning.storage import ORACLE_FOLDER, check_which, load_weights, prepare_directory, save_models
-from actsearch.tuning.trial_source import Proposals, screened
+from actsearch.tuning.signals import StopSignal
+from actsearch.tuning.state import SearchState
+from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
+from actsearch.tuning.trial_source import TrialSource, screened
+
+_NEVER_CALLED = (
+    *("run_trial", "save_model", "on_search_begin", "on_search_end", "on_trial_begin", "on_trial_end"),
+    *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
+)
 
 
 class ActivationTuner(keras_tuner.Tuner):
     """Searches the activation function of a Keras model as KerasTuner searches other hyperparameters.
 
     Executions go seed by seed: every trial on the first seed, then every trial on the second, and so on, so that
-    trials are compared in pairs. Every fact goes to a ledger first; MLflow is drawn from it by a process of its own.
+    trials are compared in pairs. Every fact goes to a ledger first; MLflow is written from it by a separate process.
 
     Args:
-        build: `build(hp)` that returns a compiled Keras model and calls `actsearch.choose`, or a
+        hypermodel: `build(hp)` that returns a compiled Keras model and calls `actsearch.choose`, or a
             `keras_tuner.HyperModel`.
-        objective: A metric of the logs (`"val_accuracy"`), with a direction where the name does not tell
-            (`"val_f1:max"`).
-        executions: Trainings of each trial, each from another seed; at each rung, in `halving`.
-        allocation: Which trial gets the next execution: `fixed`, `halving` or `race`; see
-            `actsearch.tuning.allocation`.
-        max_executions: The most trainings of a trial, in `race`.
-        alpha, margin: The chance of wrong claims, and the difference that does not matter; for `race` and the verdict.
-        time_budget: Seconds after which no further seed is begun; the one under way is completed.
-        epochs: Epochs of an execution.
-        batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
-        oracle: `grid`, `random`, `bayesian`, `hyperband`, a KerasTuner oracle, or None: a grid where the space is
-            finite.
-        max_trials: The most trials.
-        screen: Whether each trial is looked at before it is trained: `off`, `report` what makes its training
-            hopeless, or `skip` such trials (never the baseline).
-        health: Whether the first execution of each trial is diagnosed at its first and last epoch.
-        isolate: Whether executions run in a child process: what ends it fails one execution and not the search.
-        execution_timeout: Seconds that an execution may take, in a child process.
-        workers: How many processes train at a time, on Ray; 0 for none but this one.
-        address: A Ray cluster that the workers are on, `auto` or HOST:PORT; this machine if left out.
-        gpus_per_worker: GPUs of each worker, also a share of one; equal shares of all if left out.
-        max_retries: How often an execution is trained again whose worker was lost.
-        seed: Weights, dropout and the order of the data follow from it: the same seed gives the same numbers on CPU.
-        directory: Where ledger and weights go; a new one under `actsearch-runs` if left out. The same search in the
-            directory of an earlier one goes on where that ended.
-        overwrite: Whether a search that is in `directory` is deleted.
-        log_models: Which trained models are saved and logged to MLflow: the `best` trial's, `all`, or `none`.
-        register: A name under which the best model is registered in MLflow.
-        tracking_uri, experiment: The MLflow store; else MLflow's environment variables, else `mlflow.db` here.
-        reporter: Hears of the progress; plain lines on standard error if left out.
+        objective: Metric of the logs (`"val_accuracy"`), with a direction where the name does not imply one
+            (`"val_f1:max"`), or a `keras_tuner.Objective`.
+        oracle: What proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; a grid if
+            omitted and the space is finite.
+        max_trials: Maximum number of trials.
+        executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
+        allocation: Which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
+            `actsearch.allocation`, such as `Race(max_executions=50)`.
+        alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
+        margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
+        time_budget: Seconds after which no further seed is started; the current one is completed.
+        epochs: Epochs of each execution. 30 if given neither here nor to `search`.
+        batch_size: Batch size, where the hyperparameters have no `batch_size`. 32 if given neither here
+            nor to `search`.
+        seed: Determines weights, dropout and the order of the data: the same seed gives the same numbers on a CPU.
+        executor: Where executions run: None for this process, `isolated` for a child process, whose crash fails one
+            execution and not the search, or `Local(4)` and `Ray(16)` of `actsearch.executors` for several at once.
+        tracking: `actsearch.MLflow(...)` with store, experiment and which models to log; MLflow's own environment
+            variables, else `mlflow.db` in the working directory, if omitted; False for no MLflow.
+        screen: Whether each trial is screened before it is trained: `off`, `report` what makes its training hopeless,
+            or `skip` such trials (never the baseline).
+        directory: Where ledger, weights and models go; a new one below `actsearch-runs` if omitted. The same search in
+            the directory of an earlier one resumes it.
+        project_name: Folder of this search in `directory`, as in KerasTuner.
+        overwrite: Whether a search that is in the directory is deleted first.
+        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for a line an execution; or an
+            object with the methods of `Reporter`.
+        executions_per_trial: KerasTuner's name for `executions`.
 
     Raises:
-        UsageError: Something cannot be searched as asked; nothing was trained.
+        UsageError: Something cannot be searched as asked, or an argument would be ignored; nothing was trained.
 
     Example:
 
@@ -93,78 +97,81 @@ class ActivationTuner(keras_tuner.Tuner):
 
     def __init__(
         self,
-        build: BuildFunction | HyperModel,
-        *,
+        hypermodel: BuildFunction | HyperModel,
         objective: Any = "val_accuracy",
-        executions: int = 3,
-        allocation: str = "fixed",
-        max_executions: int = 30,
-        alpha: float = 0.05,
-        margin: float | None = None,
-        time_budget: float | None = None,
-        epochs: int = 30,
-        batch_size: int = 32,
+        *,
         oracle: str | keras_tuner.Oracle | None = None,
         max_trials: int | None = None,
-        screen: str = "off",
-        health: bool = True,
-        isolate: bool | Child = False,
-        execution_timeout: float | None = None,
-        workers: int | Crew = 0,
-        address: str | None = None,
-        gpus_per_worker: float | None = None,
-        max_retries: int = 1,
-        seed: int = 0,
+        executions: int | None = None,
+        allocation: str | Allocation = SearchConfig.allocation,
+        alpha: float = SearchConfig.alpha,
+        margin: float | None = None,
+        time_budget: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        seed: int = SearchConfig.seed,
+        executor: str | Local | Ray | None = None,
+        tracking: MLflow | bool | None = None,
+        screen: str = SearchConfig.screen,
         directory: str | Path | None = None,
+        project_name: str | None = None,
         overwrite: bool = False,
-        log_models: str = "best",
-        register: str | None = None,
-        tracking_uri: str | None = None,
-        experiment: str | None = None,
-        reporter: Reporter | None = None,
+        verbose: int | Reporter = 1,
+        executions_per_trial: int | None = None,
     ) -> None:
-        self._settings = Settings(
-            seed,
-            executions,
-            allocation,
-            max_executions,
-            alpha,
-            margin,
-            time_budget,
-            epochs,
-            batch_size,
-            max_trials,
-            screen,
-            health,
-        )
-        self._place = Place(isolate, execution_timeout, workers, address, gpus_per_worker, max_retries)
-        self._log_models, self._register = check_which(log_models, register), register
-        self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
-        self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
+        self._check_hooks()
+        check_max_trials(oracle, max_trials)
+        self._executor = executors.get(executor)
+        self._tracking = _tracking(tracking)
+        self._store = self._tracking.address if tracking is not False else None
+        executions = _one_of(executions, executions_per_trial)
         self._objective = parse_objective(objective)
-        self._allocation = self._settings.make_allocation(self._objective)
-        self._address = store_address(tracking_uri, experiment)
-        self._discovery = discover(self._build)
-        space = self._discovery.hyperparameters
-        made = make_oracle(oracle, self._objective, space=space, max_trials=max_trials, epochs=epochs, seed=seed)
+        self._allocation = allocations.get(allocation, executions=executions)
+        self._asked_for = {"epochs": epochs, "batch_size": batch_size}
+        numbers = {**dict.fromkeys(("executions", "max_executions", "factor", "rungs")), **self._allocation.numbers}
+        self._config = SearchConfig(
+            seed=seed,
+            allocation=type(self._allocation).__name__.lower(),
+            alpha=alpha,
+            margin=margin,
+            time_budget=time_budget,
+            epochs=SearchConfig.epochs if epochs is None else epochs,
+            batch_size=SearchConfig.batch_size if batch_size is None else batch_size,
+            max_trials=max_trials,
+            screen=screen,
+            register=self._tracking.register,
+            **numbers,
+        )
+        self._reporter: Reporter = reporter_for(verbose)
+        self._hypermodel = inspect_hypermodel(hypermodel)
+        made = make_oracle(
+            oracle,
+            self._objective,
+            space=self._hypermodel.hyperparameters,
+            max_trials=max_trials,
+            epochs=self._config.epochs,
+            seed=seed,
+        )
         made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
         made.verbose = 0
-        self._reporter: Reporter = reporter or Lines()
-        name = self._discovery.space.name if self._discovery.space else "search"
-        self.search_directory = prepare_directory(directory, name, overwrite=overwrite)
+        self._config = replace(self._config, oracle=type(made).__name__)
+        self.search_directory = prepare_directory(
+            directory, self._hypermodel.name, project_name=project_name, overwrite=overwrite
+        )
         super().__init__(
             oracle=made,
-            hypermodel=build,
+            hypermodel=hypermodel,
             directory=str(self.search_directory),
             project_name=ORACLE_FOLDER,
             overwrite=True,
         )
+        self.executions_per_trial = self._config.executions or 1
         self._sample: Any = None
         self._has_searched = False
 
     def _populate_initial_space(self) -> None:
         """The space is known already, from one build instead of one for each conditional scope."""
-        self.oracle.update_space(self._discovery.hyperparameters)
+        self.oracle.update_space(self._hypermodel.hyperparameters)
         self.oracle.verbose = 0
 
     def search(
@@ -172,122 +179,185 @@ class ActivationTuner(keras_tuner.Tuner):
         x: Any,
         y: Any = None,
         *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
         validation_data: Any = None,
         test_data: Any = None,
         callbacks: Callbacks = (),
-        data: Mapping[str, Any] | None = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        verbose: int | Reporter | None = None,
+        data_description: Mapping[str, Any] | None = None,
         **fit_options: Any,
     ) -> SearchResult:
-        """Runs the search.
+        """Runs the search; called as KerasTuner's `search` is.
 
         Args:
             x, y: Training data: arrays, or nested structures of them for several inputs or outputs; or a
                 `tf.data.Dataset` as `x`.
+            epochs, batch_size: Where they were not given to the tuner.
             validation_data: `(x, y)`: chooses epochs and is what the objective is measured on.
             test_data: `(x, y)` that nothing is chosen by: gives the test metrics.
             callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-            data: What the ledger and MLflow say of the data; found from the arrays if left out.
-            **fit_options: `sample_weight` and `class_weight`; anything else that `model.fit` takes, which then does
-                the training.
+            sample_weight: A weight for each training sample.
+            class_weight: A weight for each class, by its number.
+            verbose: As in the tuner.
+            data_description: What the ledger and MLflow say of the data; found from the arrays if omitted.
+            **fit_options: Anything else that `model.fit` takes, which then does the training.
 
         Returns:
             The result, also of a search in which some executions failed.
 
         Raises:
-            UsageError: The search is meaningless as asked.
-            SearchFailedError: Not one execution completed.
+            UsageError: The search is meaningless as asked, or nothing takes an argument; nothing was trained.
+            SearchFailedError: None of the executions completed.
         """
         if self._has_searched:
-            raise UsageError("This tuner has searched already. Make another one: in the same directory it goes on.")
-        self._has_searched = True
-        training = training_data(x, y, validation_data, test_data, fit_options, self._objective)
-        self._sample = some_rows(training.x)
-        search = self._described(data or describe_data(training))
-        make = partial(
-            Executions,
-            self._build,
-            training,
-            self._objective,
-            callbacks=callbacks,
-            batch_size=self._settings.batch_size,
-            fit=self._own_fit,
-            health=self._settings.health,
-            compiled=not trains_by_fit(self._discovery.model),
-            seed=self._settings.seed,
+            raise UsageError("This tuner has searched already. Create another one; in the same directory it resumes.")
+        fit = self._hypermodel.fit or type(self._hypermodel.model).fit
+        check_fit_options(fit_options, fit, ("epochs", "batch_size", "callbacks", "validation_data", "test_data"))
+        self._configure(epochs, batch_size, takes_batches=y is not None)
+        if verbose is not None:
+            self._reporter = reporter_for(verbose)
+        data = training_data(
+            x,
+            y,
+            validation_data=validation_data,
+            test_data=test_data,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            fit_options=fit_options,
         )
+        self._check_validated(validation_data is not None or bool(fit_options.get("validation_split")))
+        self._has_searched = True
+        problem = Problem(self._hypermodel, self._objective, data, data_description or {})
+        self._sample = problem.sample
         with locked(self.search_directory):
-            return self._search(search, training, make)
+            return self._search(problem, callbacks)
 
-    def _search(self, search: SearchRecord, training: TrainingData, make: "partial[Executions]") -> SearchResult:
-        directory, reporter = self.search_directory, self._reporter
-        changed = self._changed_since_its_begin(search)
-        recording = Recording(directory, self._address, message=reporter.message)
-        interruption = Interruption(reporter.message)
-        place = self._place.executor(make, reporter.message)
-        with place as executor, recording.of(search) as ledger, interruption.watching():
-            book = Book(ledger, directory, self._objective)
-            reporter.begin(search, str(directory))
-            if book.num_recorded:
-                reporter.message(f"going on after {book.num_recorded} executions that are in the ledger")
-            for text in [*changed, *(f"advice: {finding}" for finding in self._discovery.advice(training.y))]:
-                reporter.message(text)
-            proposals = self._proposals(training, book.before)
+    def _search(self, problem: Problem, callbacks: Callbacks) -> SearchResult:
+        message = self._reporter.message
+        record = problem.record(self._config, num_workers=self._num_workers)
+        state = SearchState(self.search_directory, record, store=self._store, message=message)
+        messages = self._of_earlier_run(state, record) + [f"advice: {finding}" for finding in problem.advice]
+        stop = StopSignal(message)
+        executor = executors.make(self._executor, problem.executions(self._config, callbacks), message)
+        with executor, state.open(), stop.watching():
+            self._reporter.begin(record, str(self.search_directory))
+            for text in messages:
+                message(text)
+            allocation = self._allocation.start(self._objective, alpha=self._config.alpha, margin=self._config.margin)
+            trials = self._trial_source(problem, state)
+            loop = SearchLoop(self._config, allocation, trials, executor, state, self._reporter, stop)
             try:
-                Run(self._settings, self._allocation, proposals, executor, book, reporter, interruption).to_the_end()
+                loop.run()
             finally:
-                reporter.end()
+                self._reporter.end()
+            found = state.read()
             save_models(
-                ledger.read(),
-                directory,
-                self._log_models,
+                found,
+                self.search_directory,
+                self._tracking.log_models,
                 load=self._trained,
                 sample=self._sample,
-                message=reporter.message,
+                message=message,
             )
-        return self._result(ledger.read(), recording.mlflow)
+        return self._result(state.read(), state.mlflow)
 
-    def _changed_since_its_begin(self, search: SearchRecord) -> list[str]:
-        """What a search that goes on is to be told of; nothing for a new one."""
-        if not (self.search_directory / FILE_NAME).exists():
+    def _of_earlier_run(self, state: SearchState, record: SearchRecord) -> list[str]:
+        """What the user should know of the run that is resumed; nothing for a new search."""
+        if state.earlier is None:
             return []
-        before = Ledger(self.search_directory).read()
-        check_same_search(before, search, str(self.search_directory))
-        versions = changed_versions(before, search)
-        return [f"other versions than at its begin, numbers may differ: {', '.join(versions)}"] if versions else []
+        check_same_search(state.earlier, record, str(self.search_directory))
+        messages = []
+        if state.num_recorded:
+            messages.append(f"resuming after {state.num_recorded} executions that are in the ledger")
+        if versions := changed_versions(state.earlier, record):
+            messages.append(f"versions have changed since the search began, numbers may differ: {', '.join(versions)}")
+        return messages
+
+    def _configure(self, epochs: int | None, batch_size: int | None, *, takes_batches: bool) -> None:
+        """Takes the numbers that KerasTuner has in `search` and we have in the tuner."""
+        for name, given in {"epochs": epochs, "batch_size": batch_size}.items():
+            known = self._asked_for[name]
+            if given is None:
+                continue
+            if known is not None and known != given:
+                raise UsageError(f"search({name}={given}) contradicts ActivationTuner({name}={known}). Give it once.")
+            self._asked_for[name] = given
+        self._config = replace(
+            self._config,
+            epochs=self._asked_for["epochs"] or self._config.epochs,
+            batch_size=self._asked_for["batch_size"] or self._config.batch_size,
+        )
+        if not takes_batches and self._asked_for["batch_size"] is not None:
+            raise UsageError("batch_size would be ignored: a data set has batches of its own. Omit it.")
+        planned = getattr(self.oracle, "max_epochs", self._config.epochs)
+        if planned != self._config.epochs:
+            raise UsageError(
+                f"search(epochs={self._config.epochs}) is too late for hyperband, which planned its brackets for "
+                f"{planned} epochs. Give epochs to ActivationTuner."
+            )
+
+    def _check_validated(self, is_validated: bool) -> None:
+        if self._objective.name.startswith("val_") and not is_validated:
+            raise UsageError(
+                f"The objective {self._objective.name} is measured on validation data, and there are none. "
+                "Pass validation_data=(x, y), or call actsearch.search(), which divides the data."
+            )
+
+    @property
+    def _num_workers(self) -> int:
+        return self._executor.num_workers if self._executor is not None else 0
 
     def load_model(self, trial: Any) -> Any:
         """The model of a trial, with the weights of its best execution."""
         return self._trained(trial.trial_id, trial.hyperparameters)
 
-    def _trained(self, trial_id: str, hp: Any) -> keras.Model:
-        model = build_model(self._build, hp, self._settings.seed, self._sample)
+    def _trained(self, trial_id: str, hp: keras_tuner.HyperParameters) -> keras.Model:
+        model = build_model(self._hypermodel.build, hp, self._config.seed, self._sample)
         model.set_weights(load_weights(self.search_directory, trial_id))
         return model
 
-    def _described(self, data: Mapping[str, Any]) -> SearchRecord:
-        space = self._discovery.space
-        matching = "off" if space is not None and not space.matching else "on"
-        settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
-        if self._register:
-            settings["register"] = self._register
-        return describe_search(self._discovery, self._objective, settings, data, workers=self._place.num_workers)
-
-    def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
-        def build(hp: Any) -> Any:
-            return build_model(self._build, hp, execution_seed(self._settings.seed, 1), self._sample)
-
-        how = self._settings.screen
-        return Proposals(
+    def _trial_source(self, problem: Problem, state: SearchState) -> TrialSource:
+        how = self._config.screen
+        return TrialSource(
             self.oracle,
-            self._discovery,
+            self._hypermodel,
             self.tuner_id,
-            build=build,
-            screener=None if how == "off" else partial(screened, data=training),
+            build=partial(problem.build, seed=execution_seed(self._config.seed, 1)),
+            screener=None if how == "off" else partial(screened, data=problem.data),
             skip=how == "skip",
-            before=before,
+            before=state.earlier_trials,
         )
 
     def _result(self, record: SearchRecord, mlflow: dict[str, Any]) -> SearchResult:
         if record.best is None:
             raise SearchFailedError(failure(record))
-        return SearchResult(record, self.search_directory, mlflow, self._build, self._sample)
+        return SearchResult(record, self.search_directory, mlflow, self._hypermodel.build, self._sample)
+
+    def _check_hooks(self) -> None:
+        """Refuses subclasses that override what KerasTuner's tuners call and this one does not."""
+        for name in _NEVER_CALLED:
+            if getattr(type(self), name, None) is not getattr(keras_tuner.Tuner, name, None):
+                raise UsageError(
+                    f"{type(self).__name__}.{name} would never be called: ActivationTuner trains seed by seed. Use "
+                    f"callbacks=[...] or a HyperModel with its own fit; or a tuner of KerasTuner with the mixin "
+                    "actsearch.MLflowTracking, which calls it."
+                )
+
+
+def _tracking(tracking: MLflow | bool | None) -> MLflow:
+    if tracking is None or tracking is False:
+        return MLflow()
+    if not isinstance(tracking, MLflow):
+        raise UsageError(f"tracking must be None, False or actsearch.MLflow(uri=...), not {tracking!r}.")
+    return tracking
+
+
+def _one_of(executions: int | None, executions_per_trial: int | None) -> int | None:
+    if None not in (executions, executions_per_trial) and executions != executions_per_trial:
+        raise UsageError(
+            f"executions={executions} and executions_per_trial={executions_per_trial} mean the same. Give one of them."
+        )
+    return executions if executions is not None else executions_per_trial

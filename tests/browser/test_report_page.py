@@ -1,6 +1,6 @@
 import pytest
 
-from actsearch.cli.report import run
+from actsearch.cli.report import report as run
 from tests.helpers.browsing import browser, searched  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@ from contextlib import closing
 
 import pytest
 
-from actsearch.cli.report import run
+from actsearch.cli.report import report as run
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord

@@ -9,7 +9,6 @@ import pytest
 from actsearch.data import load_data
 from actsearch.ledger import Ledger
 from actsearch.training.epochs import order_of
-from actsearch.tuning.progress import Silent
 from tests.helpers.support import runs_of, small_network
 
 QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
@@ -176,7 +175,7 @@ def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, store
     import actsearch
 
     x, y = digits
-    tuner = actsearch.ActivationTuner(small_network, executions=1, epochs=1, directory="found", reporter=Silent())
+    tuner = actsearch.ActivationTuner(small_network, executions=1, epochs=1, directory="found", verbose=0)
     monkey = sys.argv
     sys.argv = ["train.py", "--fast"]
     try:

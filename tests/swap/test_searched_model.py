@@ -10,7 +10,6 @@ from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tuning.api import default_objective
-from actsearch.tuning.progress import Silent
 from tests.helpers.support import runs_of
 
 
@@ -114,7 +113,7 @@ def test_the_whole_search(store, digits):
     model = network()
     before = [np.array(w) for w in model.get_weights()]
     result = actsearch.search(
-        model, x.reshape(-1, 8, 8, 1), y, space="classic", epochs=1, executions=1, directory="found", reporter=Silent()
+        model, x.reshape(-1, 8, 8, 1), y, space="classic", epochs=1, executions=1, directory="found", verbose=0
     )
     assert [t.activation for t in result.trials] == ["relu", "sigmoid", "tanh"]
     for one, other in zip(before, model.get_weights(), strict=True):

@@ -9,7 +9,6 @@ import pytest
 from mlflow import MlflowClient
 
 import actsearch
-from actsearch.tuning.progress import Silent
 from tests.helpers.servers import Server
 from tests.helpers.support import small_network
 
@@ -45,7 +44,7 @@ def test_the_best_model_is_registered_and_comes_back(store_uri, digits, tmp_path
     x, y = digits
     tuner = actsearch.ActivationTuner(
         small_network, epochs=2, executions=2, directory="found", tracking_uri=store_uri, register="the best",
-        log_models="all", reporter=Silent(),
+        log_models="all", verbose=0,
     )  # fmt: skip
     result = tuner.search(x[:300], y[:300], validation_data=(x[300:450], y[300:450]))
     assert "problem" not in result.mlflow

@@ -3,7 +3,7 @@
 import pytest
 
 from actsearch._locks import locked
-from actsearch.cli.sync import run
+from actsearch.cli.sync import sync as run
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import End, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord

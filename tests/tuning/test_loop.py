@@ -5,17 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from actsearch.tuning.config import Settings
 
 from actsearch.executors.base import Executor
 from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status
 from actsearch.training.execution import Trained
-from actsearch.tuning.config import Settings
 from actsearch.tuning.loop import Run
 from actsearch.tuning.oracles import make_oracle
 from actsearch.tuning.problem import describe_search, discover
 from actsearch.tuning.progress import Silent
-from actsearch.tuning.signals import Interruption
+from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import Book
 from actsearch.tuning.trial_source import Proposals
 from tests.helpers.support import small_network
@@ -88,7 +88,7 @@ def search(executor, folder, *, oracle="grid", build=small_network, interruption
         ledger.append_search(describe_search(discovery, ACCURACY, settings.plain(), {}))
     book = Book(ledger, folder, ACCURACY)
     proposals = Proposals(made, discovery, "tuner", build=build)
-    interruption = interruption or Interruption(print)
+    interruption = interruption or StopSignal(print)
     Run(settings, settings.make_allocation(ACCURACY), proposals, executor, book, Silent(), interruption).to_the_end()
     return ledger.read(), made
 
@@ -141,7 +141,7 @@ def test_it_goes_on_with_another_number_under_way(case, tmp_path):
     whole.mkdir()
     other.mkdir()
     record, _ = search(Shuffled(), whole, **CASES[case])
-    interruption = Interruption(print)
+    interruption = StopSignal(print)
 
     def ask(executor):
         interruption.requested = len(executor.requests) > 12
@@ -156,7 +156,7 @@ def test_it_goes_on_with_another_number_under_way(case, tmp_path):
 
 
 def test_an_interruption_amid_the_last_execution_loses_nothing(tmp_path):
-    interruption = Interruption(print)
+    interruption = StopSignal(print)
 
     def ask(executor):
         interruption.requested = len(executor.requests) == 8 * 3
@@ -183,7 +183,7 @@ def test_all_take_part_while_an_oracle_waits_for_a_score(tmp_path):
 
 
 def test_an_interruption_keeps_what_is_under_way_and_begins_nothing_more(tmp_path):
-    interruption = Interruption(print)
+    interruption = StopSignal(print)
 
     def ask(executor):
         if len(executor.requests) - len(executor.waiting) >= 6:

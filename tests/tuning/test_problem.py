@@ -5,12 +5,11 @@ import pytest
 
 import actsearch
 from actsearch.errors import ModelError
-from actsearch.tuning.progress import Silent
 from tests.helpers.support import small_network
 
 
 def tuner_for(build) -> actsearch.ActivationTuner:
-    return actsearch.ActivationTuner(build, epochs=2, directory="found", reporter=Silent())
+    return actsearch.ActivationTuner(build, epochs=2, directory="found", verbose=0)
 
 
 def test_conditional_scopes_of_the_users_own_are_found_in_few_builds():

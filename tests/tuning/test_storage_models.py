@@ -40,7 +40,7 @@ def build(hp):
 
 def searched(digits, **options):
     x, y = digits
-    tuner = actsearch.ActivationTuner(build, executions=1, epochs=2, directory="found", reporter=Silent(), **options)
+    tuner = actsearch.ActivationTuner(build, executions=1, epochs=2, directory="found", verbose=0, **options)
     return tuner.search(x[:300], y[:300], validation_data=(x[300:400], y[300:400]))
 
 

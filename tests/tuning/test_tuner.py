@@ -233,7 +233,7 @@ def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monke
 
 def test_search_divides_the_data_itself(digits, store):
     x, y = digits
-    result = actsearch.search(classic, x, y, epochs=1, executions=1, reporter=Silent(), directory="found")
+    result = actsearch.search(classic, x, y, epochs=1, executions=1, verbose=0, directory="found")
     assert len(result.trials) == 2
     assert result.best.executions[0].test_score is not None
 
@@ -259,7 +259,7 @@ def test_activations_for_each_layer(digits, store):
 def test_numbers_of_numpy_are_written_too(digits, store):
     x, y = digits
     result = actsearch.search(
-        classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, reporter=Silent(), directory="found"
+        classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, verbose=0, directory="found"
     )
     assert result.best is not None
 

@@ -1,10 +1,48 @@
-"""Which trial gets the next execution: all the same number, the survivors of a race, or the better half at each rung.
+"""Which trial gets the next execution: all the same number, the better part at each rung, or the survivors of a race.
 
-An allocation knows no Keras: it is asked for a trial and the number of an execution, and told the score.
+An allocation knows no Keras: it is asked for a trial and the number of an execution, and receives the score.
 """
 
 from actsearch.analysis.results import Action, Decision
+from actsearch.errors import UnknownNameError, UsageError
 from actsearch.tuning.allocation.base import Allocation
-from actsearch.tuning.allocation.strategies import Fixed, Halving, Race, make_allocation
+from actsearch.tuning.allocation.strategies import Fixed, Halving, Race
 
-__all__ = ["Action", "Allocation", "Decision", "Fixed", "Halving", "Race", "make_allocation"]
+__all__ = ["Action", "Allocation", "Decision", "Fixed", "Halving", "Race", "get"]
+
+_BY_NAME: dict[str, type[Fixed] | type[Halving] | type[Race]] = {"fixed": Fixed, "halving": Halving, "race": Race}
+
+
+def get(allocation: str | Allocation, *, executions: int | None = None) -> Allocation:
+    """An allocation from its name, as `keras.optimizers.get` finds an optimizer.
+
+    Args:
+        allocation: `fixed`, `halving`, `race`, or an `Allocation`, which is returned as it is.
+        executions: Trainings of each trial, for `fixed` and `halving` by name; None for their default.
+
+    Raises:
+        UnknownNameError: No allocation has that name.
+        UsageError: `executions` would be ignored, or is not a whole number from 1.
+
+    Example:
+
+    >>> get("fixed", executions=5).numbers
+    {'executions': 5}
+    """
+    if isinstance(allocation, Allocation):
+        if executions is not None:
+            name = type(allocation).__name__
+            raise UsageError(
+                f"executions={executions} would be ignored: the {name} object has its own number. Omit it."
+            )
+        return allocation
+    if allocation not in _BY_NAME:
+        raise UnknownNameError("allocation", allocation, _BY_NAME)
+    if executions is None:
+        return _BY_NAME[allocation]()
+    if allocation == "race":
+        raise UsageError(
+            f"executions={executions} would be ignored: a race itself decides how often each trial is trained. "
+            f"Omit it, or bound the race: Race(max_executions={executions}), on the command line --max-executions."
+        )
+    return _BY_NAME[allocation](executions)

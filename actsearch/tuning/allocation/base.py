@@ -1,10 +1,15 @@
 """What every allocation does: hand out executions seed by seed, and keep what it is told."""
 
+import copy
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
 
 from actsearch.analysis.results import Decision
+from actsearch.config import SearchConfig, check_alpha, check_margin
 from actsearch.errors import UsageError
+from actsearch.records import Objective
 
 
 class Allocation(ABC):
@@ -20,10 +25,43 @@ class Allocation(ABC):
     trials_may_join = False
 
     def __init__(self) -> None:
+        self._started_for: Objective | None = None
+        self._alpha: float = SearchConfig.alpha
+        self._margin: float | None = None
         self._results: dict[str, dict[int, float | None]] = {}
         self._asked: dict[str, set[int]] = {}
         self._baselines: list[str] = []
         self._stopped_at: int | None = None
+
+    def start(self, objective: Objective, *, alpha: float, margin: float | None = None) -> Self:
+        """A copy for one search; this object stays as it is, so that it can be passed to several.
+
+        Args:
+            objective: Name and direction of the scores.
+            alpha: Probability of ever dropping a trial that is among the best, and of a wrong claim.
+            margin: Difference that does not matter; None for the objective's default, 0 for no equivalence.
+
+        Raises:
+            UsageError: alpha or margin make no sense.
+        """
+        check_alpha(alpha)
+        check_margin(margin)
+        started = copy.deepcopy(self)
+        started._started_for = objective
+        started._alpha = alpha
+        started._margin = margin
+        return started
+
+    @property
+    @abstractmethod
+    def numbers(self) -> Mapping[str, Any]:
+        """The numbers it was made with, by their names in `SearchConfig`."""
+
+    @property
+    def _objective(self) -> Objective:
+        if self._started_for is None:
+            raise UsageError(f"{type(self).__name__} has no objective yet: call start(objective, alpha=...) first.")
+        return self._started_for
 
     @property
     def trials(self) -> tuple[str, ...]:

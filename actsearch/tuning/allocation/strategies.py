@@ -1,11 +1,13 @@
-"""The same number of executions for every trial."""
+"""The allocations: the same number of executions for every trial, the better part at each rung, or a race."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from actsearch.analysis.race import Elimination
 from actsearch.analysis.results import Action, Decision
-from actsearch.errors import UnknownNameError, UsageError
-from actsearch.records import Direction, Objective
+from actsearch.config import EXECUTIONS, FACTOR, MAX_EXECUTIONS, RUNGS, check_count
+from actsearch.records import Direction
 from actsearch.tuning.allocation.base import Allocation, Waves
 
 
@@ -25,11 +27,14 @@ class Fixed(Allocation):
 
     trials_may_join = True
 
-    def __init__(self, executions: int) -> None:
-        if executions < 1:
-            raise UsageError(f"executions must be at least 1, not {executions}.")
+    def __init__(self, executions: int = EXECUTIONS) -> None:
         super().__init__()
+        check_count("executions", executions)
         self._executions = executions
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        return {"executions": self._executions}
 
     def _limit(self, trial_id: str) -> int:  # noqa: ARG002
         return self._executions
@@ -43,14 +48,14 @@ class Halving(Waves):
     nothing was chosen by: they can be compared with the baseline's. The drops themselves control no error.
 
     Args:
-        objective: Name and direction of the scores that it is told.
         executions: Executions of each trial at each rung.
         factor: What the epochs are multiplied by, and the number of trials is divided by, from rung to rung.
         rungs: Number of rungs; the first has 1 / factor^(rungs - 1) of the epochs.
 
     Example:
 
-    >>> halving = Halving(Objective("val_accuracy", Direction.MAX), executions=1)
+    >>> from actsearch.records import Direction, Objective
+    >>> halving = Halving(executions=1).start(Objective("val_accuracy", Direction.MAX), alpha=0.05)
     >>> for name in ("relu", "elu", "selu", "gelu", "mish"):
     ...     halving.add(name, baseline=name == "relu")
     >>> rungs = []
@@ -62,16 +67,26 @@ class Halving(Waves):
     [('relu', 0.33), ('selu', 0.33), ('relu', 1.0), ('selu', 1.0)]
     """
 
-    def __init__(self, objective: Objective, *, executions: int = 3, factor: int = 3, rungs: int = 3) -> None:
-        if executions < 1 or factor < 2 or rungs < 1:
-            raise UsageError(
-                f"executions and rungs must be at least 1 and factor at least 2, not {executions}, {rungs}, {factor}."
-            )
+    def __init__(
+        self,
+        executions: int = EXECUTIONS,
+        *,
+        factor: int = FACTOR,
+        rungs: int = RUNGS,
+    ) -> None:
         super().__init__()
-        self._sign = 1 if objective.direction is Direction.MAX else -1
-        self._executions, self._factor, self._rungs = executions, factor, rungs
+        check_count("executions", executions)
+        check_count("factor", factor, least=2)
+        check_count("rungs", rungs)
+        self._executions = executions
+        self._factor = factor
+        self._rungs = rungs
         self._dropped: set[str] = set()
         self._decisions: list[Decision] = []
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        return {"executions": self._executions, "factor": self._factor, "rungs": self._rungs}
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -107,6 +122,10 @@ class Halving(Waves):
         self._dropped.add(trial)
         self._decisions.append(Decision(trial, Action.FAILED if failed else Action.DROPPED, self._wave, reason))
 
+    @property
+    def _sign(self) -> int:
+        return 1 if self._objective.direction is Direction.MAX else -1
+
     def _mean(self, trial: str) -> float:
         """The mean over this rung, oriented; below all others where an execution failed."""
         first = self._wave - self._executions + 1
@@ -124,15 +143,12 @@ class Race(Waves):
     failed leaves, since it can no longer be shown better.
 
     Args:
-        objective: Name and direction of the scores that it is told.
-        alpha: Chance of ever dropping a trial that is among the best; and chance of a wrong claim.
-        margin: The difference that does not matter; None for the objective's default, 0 for no equivalence.
-        max_executions: Executions of a trial at most.
+        max_executions: Maximum number of executions of a trial.
 
     Example:
 
-    >>> from actsearch.records import Direction
-    >>> race = Race(Objective("val_accuracy", Direction.MAX), max_executions=10)
+    >>> from actsearch.records import Direction, Objective
+    >>> race = Race(max_executions=10).start(Objective("val_accuracy", Direction.MAX), alpha=0.05)
     >>> race.add("relu", baseline=True); race.add("sigmoid")
     >>> while (asked := race.ask()) is not None:
     ...     trial, execution = asked
@@ -141,18 +157,15 @@ class Race(Waves):
     [('sigmoid', 'dropped', 4), ('sigmoid', 'claimed', 4)]
     """
 
-    def __init__(
-        self, objective: Objective, *, alpha: float = 0.05, margin: float | None = None, max_executions: int = 30
-    ) -> None:
-        if not 0 < alpha < 1:
-            raise UsageError(f"alpha must lie between 0 and 1, not {alpha}.")
-        if margin is not None and margin < 0:
-            raise UsageError(f"margin must be 0 or more, not {margin}.")
-        if max_executions < 1:
-            raise UsageError(f"max_executions must be at least 1, not {max_executions}.")
+    def __init__(self, max_executions: int = MAX_EXECUTIONS) -> None:
         super().__init__()
-        self._objective, self._alpha, self._margin, self._max = objective, alpha, margin, max_executions
+        check_count("max_executions", max_executions)
+        self._max_executions = max_executions
         self._evidence: Elimination | None = None
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        return {"max_executions": self._max_executions}
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -172,52 +185,6 @@ class Race(Waves):
                 self._objective,
                 alpha=self._alpha,
                 margin=self._margin,
-                max_executions=self._max,
+                max_executions=self._max_executions,
             )
         self._evidence.observe(scores)
-
-
-NAMES = ("fixed", "halving", "race")
-
-
-def make_allocation(
-    name: str,
-    objective: Objective,
-    *,
-    executions: int = 3,
-    max_executions: int = 30,
-    alpha: float = 0.05,
-    margin: float | None = None,
-) -> Allocation:
-    """The allocation of a search.
-
-    Args:
-        name: `fixed` (the same number for every trial), `halving` (more and more epochs for fewer and fewer trials), or
-            `race` (until every trial is decided).
-        objective: Name and direction of the scores.
-        executions: Of each trial, in `fixed`; at each rung, in `halving`.
-        max_executions: Of each trial, in `race`.
-        alpha: The chance of wrong decisions, in `race`.
-        margin: The difference that does not matter, in `race`.
-
-    Raises:
-        UnknownNameError: No allocation has that name.
-        UsageError: A number that cannot be.
-
-    Example:
-
-    >>> from actsearch.records import Direction
-    >>> type(make_allocation("race", Objective("val_accuracy", Direction.MAX))).__name__
-    'Race'
-    """
-    if not 0 < alpha < 1:
-        raise UsageError(f"alpha must lie between 0 and 1, not {alpha}.")
-    if margin is not None and margin < 0:
-        raise UsageError(f"margin must be 0 or more, not {margin}.")
-    if name == "fixed":
-        return Fixed(executions)
-    if name == "halving":
-        return Halving(objective, executions=executions)
-    if name == "race":
-        return Race(objective, alpha=alpha, margin=margin, max_executions=max_executions)
-    raise UnknownNameError("allocation", name, NAMES)

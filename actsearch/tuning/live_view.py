@@ -1,20 +1,41 @@
 """The live view of a running search on a terminal."""
 
+import sys
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from actsearch.analysis.statistics import mean_interval
+from actsearch.errors import UsageError
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
 from actsearch.tuning.progress import Lines, Pace, Reporter, Silent, format_seconds
 
 
-def reporter_for(stream: TextIO, *, quiet: bool = False, verbose: bool = False) -> Reporter:
-    """A live view on a terminal, plain lines elsewhere or if `verbose`, nothing if `quiet`."""
-    if quiet:
+def reporter_for(verbose: int | Reporter, stream: TextIO | None = None) -> Reporter:
+    """What shows the progress of a search.
+
+    Args:
+        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for a line an execution; or a
+            reporter, which is returned as it is.
+        stream: Where it is shown; standard error if omitted.
+
+    Raises:
+        UsageError: `verbose` is not 0, 1 or 2.
+
+    Example:
+
+    >>> type(reporter_for(0)).__name__
+    'Silent'
+    """
+    if not isinstance(verbose, int):
+        return verbose
+    if verbose not in (0, 1, 2):
+        raise UsageError(f"verbose must be 0 (nothing), 1 (a live view) or 2 (a line an execution), not {verbose!r}.")
+    stream = stream or sys.stderr
+    if verbose == 0:
         return Silent()
-    return Live(stream) if stream.isatty() and not verbose else Lines(stream)
+    return Live(stream) if stream.isatty() and verbose == 1 else Lines(stream)
 
 
 class Live:

@@ -1,0 +1,116 @@
+"""The numbers of a search: each with its default, its check and its help text, in one place."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from actsearch.errors import UnknownNameError, UsageError
+
+EXECUTIONS = 3
+MAX_EXECUTIONS = 30
+FACTOR = 3
+RUNGS = 3
+SCREENS = ("off", "report", "skip")
+MAX_SEED = 2**31 - 1
+
+
+def _number(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """What a search was asked for beside model, space and data.
+
+    The tuner's signature, the command line and the ledger all take their numbers from here: a default is
+    `SearchConfig.alpha`, a help text `help_of("alpha")`.
+
+    Args:
+        seed: Whole number from 0; data division, weights, dropout and the order of the data follow from it.
+        executions: Trainings of each trial (of each trial at each rung, in `halving`); None in a race.
+        allocation: `fixed`, `halving`, `race`, or the class of an allocation of the user's own.
+        max_executions: Maximum number of trainings of a trial in a race; None elsewhere.
+        factor, rungs: Of `halving`; None elsewhere.
+        alpha: Probability of any wrong claim, between 0 and 1.
+        margin: Difference that does not matter, in the objective's unit; None for its default.
+        time_budget: Seconds after which no further seed is started; None for no limit.
+        epochs: Epochs of an execution.
+        batch_size: Samples in a batch, where the hyperparameters have no `batch_size`.
+        max_trials: Maximum number of trials; None for no limit.
+        oracle: Class of the oracle that proposes trials.
+        screen: `off`, `report` or `skip`.
+        register: Name under which MLflow registers the best model; None for not at all.
+
+    Raises:
+        UsageError: A value that makes no sense; the message says which and why.
+
+    Example:
+
+    >>> SearchConfig(executions=5).executions, SearchConfig.epochs
+    (5, 30)
+    """
+
+    seed: int = _number(0, "Random seed: the same seed gives the same numbers on a CPU.")
+    executions: int | None = _number(EXECUTIONS, "Trainings of each trial, each with its own seed.")
+    allocation: str = _number("fixed", "How executions are allocated to trials: fixed, halving or race.")
+    max_executions: int | None = _number(MAX_EXECUTIONS, "Maximum number of trainings of a trial, in a race.")
+    factor: int | None = _number(FACTOR, "What halving divides the number of trials by at each rung.")
+    rungs: int | None = _number(RUNGS, "Number of rungs of halving.")
+    alpha: float = _number(0.05, "Probability of any wrong claim in the verdict.")
+    margin: float | None = _number(None, "Difference in the objective that does not matter.")
+    time_budget: float | None = _number(None, "Stop starting new seeds after this long.")
+    epochs: int = _number(30, "Epochs of each execution.")
+    batch_size: int = _number(32, "Batch size.")
+    max_trials: int | None = _number(None, "Maximum number of trials.")
+    oracle: str | None = _number(None, "Oracle that proposes trials: grid, random, bayesian or hyperband.")
+    screen: str = _number("off", "Screen trials before training: off, report hopeless ones, or skip them.")
+    register: str | None = _number(None, "Register the best model in MLflow under this name.")
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            check_count(name, getattr(self, name))
+        for name in ("executions", "max_executions", "max_trials", "factor", "rungs"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
+        check_count("seed", self.seed, least=0)
+        if self.seed > MAX_SEED:
+            raise UsageError(f"seed must be at most {MAX_SEED}, not {self.seed}.")
+        if self.screen not in SCREENS:
+            raise UnknownNameError("screen", self.screen, SCREENS)
+        if self.time_budget is not None and not self.time_budget > 0:
+            raise UsageError(f"time_budget must be a number of seconds above 0, not {self.time_budget!r}.")
+        check_alpha(self.alpha)
+        check_margin(self.margin)
+
+    def plain(self) -> dict[str, Any]:
+        """Plain data, without what does not apply to this search."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def help_of(name: str) -> str:
+    """The help text of a field of `SearchConfig`.
+
+    Example:
+
+    >>> help_of("batch_size")
+    'Batch size.'
+    """
+    return next(str(each.metadata["help"]) for each in fields(SearchConfig) if each.name == name)
+
+
+def check_alpha(alpha: Any) -> None:
+    """Raises a UsageError for a probability that is not between 0 and 1."""
+    if not isinstance(alpha, int | float) or not 0 < alpha < 1:
+        raise UsageError(f"alpha must be a probability between 0 and 1, not {alpha!r}.")
+
+
+def check_margin(margin: Any) -> None:
+    """Raises a UsageError for a margin below 0; None stands for the default of the objective."""
+    if margin is not None and not (isinstance(margin, int | float) and 0 <= margin < math.inf):
+        raise UsageError(f"margin must be a number from 0, not {margin!r}.")
+
+
+def check_count(name: str, value: Any, *, least: int = 1) -> None:
+    """Raises a UsageError for what is not a whole number from `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UsageError(f"{name} must be a whole number from {least}, not {value!r}.")
