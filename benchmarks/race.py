@@ -187,7 +187,7 @@ def differs(scores: Array, margin: float) -> int:
 
 def _decide(scores: Array, margin: float) -> tuple[set[int], Mapping[int, str], int]:
     seeds, trials = scores.shape
-    contest = Race(Objective("accuracy", Direction.MAX), alpha=ALPHA, margin=margin, max_executions=seeds)
+    contest = Race(seeds).start(Objective("accuracy", Direction.MAX), alpha=ALPHA, margin=margin)
     for trial in range(trials):
         contest.add(str(trial), baseline=trial == 0)
     used = 0

@@ -32,20 +32,22 @@ Examples:
 """
 
 
-def seconds(duration: str) -> float:
-    """Seconds from `90s`, `10m` or `2h`.
+def seconds_of(duration: str | None, option: str) -> float | None:
+    """Seconds from `90s`, `10m` or `2h`; None where nothing is given.
 
     Raises:
         UsageError: It is not a duration.
 
     Example:
 
-    >>> seconds("10m")
+    >>> seconds_of("10m", "--time-budget")
     600.0
     """
+    if duration is None:
+        return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
     if found is None:
-        raise UsageError(f"{duration!r} is not a duration. Write seconds, minutes or hours: 90s, 10m, 2h.")
+        raise UsageError(f"{option} {duration!r} is not a duration. Write seconds, minutes or hours: 90s, 10m, 2h.")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -127,17 +129,16 @@ def search(
     ] = None,
     max_trials: Annotated[int | None, _option(BUDGET, help_of("max_trials"))] = None,
     time_budget: Annotated[
-        float | None, _option(BUDGET, f"{help_of('time_budget')} (90s, 10m, 2h)", parser=seconds, metavar="DURATION")
+        str | None, _option(BUDGET, "Stop starting new seeds after this long (90s, 10m, 2h).", metavar="DURATION")
     ] = None,
     isolate: Annotated[
         bool, _option(PARALLEL, "Train in a child process: a crash fails one execution, not the search.", "--isolate")
     ] = False,
     execution_timeout: Annotated[
-        float | None,
+        str | None,
         _option(
             PARALLEL,
             "Fail executions that take longer (90s, 10m, 2h). Implies --isolate.",
-            parser=seconds,
             metavar="DURATION",
         ),
     ] = None,
@@ -180,7 +181,8 @@ def search(
     network |= {"batch_norm": True} if batch_norm else {}
     _check_used(model, space, network)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
-    executor = _executor(isolate, execution_timeout, workers, address, gpus_per_worker, max_retries)
+    timeout = seconds_of(execution_timeout, "--execution-timeout")
+    executor = _executor(isolate, timeout, workers, address, gpus_per_worker, max_retries)
     with started_early() if not no_tracking else nullcontext():
         dataset, build, own_objective = _problem(data, target, task, seed, model, space, network, reporter)
         tuner = _tuner(
@@ -192,7 +194,7 @@ def search(
             allocation=_allocation(allocation, max_executions),
             alpha=alpha,
             margin=margin,
-            time_budget=time_budget,
+            time_budget=seconds_of(time_budget, "--time-budget"),
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,

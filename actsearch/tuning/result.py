@@ -107,4 +107,4 @@ def failure(search: SearchRecord) -> str:
     reasons = dict.fromkeys(e.reason for t in search.trials for e in t.executions if e.reason)
     shown = "\n".join(f"  {reason}" for reason in list(reasons)[:3])
     count = sum(len(t.executions) for t in search.trials)
-    return f"Not one of {count} executions completed. Their reasons:\n{shown or '  none was begun'}"
+    return f"None of the {count} executions completed:\n{shown or '  none was started'}"

@@ -227,7 +227,7 @@ def test_halving_is_judged_by_its_last_rung():
 
 def raced(scores, *, seeds=20, stop_after=None, tests=False, **options):
     """A search as a race leaves it, and the race."""
-    race = Race(ACCURACY, max_executions=seeds, **options)
+    race = Race(seeds).start(ACCURACY, **{"alpha": 0.05, **options})
     done = {name: [] for name in scores}
     for name in scores:
         race.add(name, baseline=name == "relu")

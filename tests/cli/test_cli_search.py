@@ -219,7 +219,7 @@ BAD = {
     "task": (lambda f: ("classic", "--task", "binry"), "binary"),
     "hyperband": (lambda f: ("classic", "--oracle", "hyperband", "--epochs", "27"), "--oracle grid"),
     "module": (lambda f: ("--model", "no_such_module:build"), "no_such_module"),
-    "space and build": (lambda f: ("classic", "--model", "my:build"), "leave 'classic' out"),
+    "space and build": (lambda f: ("classic", "--model", "my:build"), "Omit 'classic'"),
     "fails": (lambda f: ("--model", write(f, "my_model.py", BUILD).removesuffix(".py") + ":broken"), "ZeroDivisionError: mine"),
     "epochs": (lambda f: ("classic", "--epochs", "0"), "epochs must be a whole number"),
     "pickle": (lambda f: ("classic", "--data", pickled(f)), "pickled"),
@@ -227,6 +227,13 @@ BAD = {
     "one class": (lambda f: ("classic", "--data", write(f, "d.csv", "a,y\n" + "1,x\n2,x\n" * 9), "--target", "y"), "nothing to learn"),
     "few samples": (lambda f: ("classic", "--data", write(f, "d.csv", "a,y\n1,x\n2,z\n"), "--target", "y"), "too few"),
     "legacy store": (lambda f: legacy(f), "migrate-filestore"),
+    "ignored shape": (lambda f: ("--model", "my:build", "--layers", "4", "--batch-norm"), "--layers, --batch-norm would be ignored"),
+    "ignored bound": (lambda f: ("classic", "--max-executions", "9"), "--max-executions would be ignored"),
+    "ignored number": (lambda f: ("classic", "--allocation", "race", "--executions", "9"), "Race(max_executions=9)"),
+    "ignored trials": (lambda f: ("joint", "--oracle", "hyperband", "--max-trials", "9"), "max_trials=9 would be ignored"),
+    "ignored deletion": (lambda f: ("classic", "--overwrite"), "overwrite would be ignored"),
+    "ignored store": (lambda f: ("classic", "--no-tracking", "--experiment", "mine"), "--experiment would be ignored"),
+    "duration": (lambda f: ("classic", "--time-budget", "10 minutes"), "--time-budget '10 minutes' is not a duration"),
     "folder store": (lambda f: ("classic", "--tracking-uri", "runs"), "file store"),
 }  # fmt: skip
 
@@ -277,7 +284,34 @@ def test_a_search_is_resumed_on_other_workers(program, store, monkeypatch):
     assert program("search", *QUICK)[0] == 0
     status, _, err = program("resume", "found", "--workers", 0)
     assert status == 0
-    assert "going on after 5 executions" in err
+    assert "resuming after 5 executions" in err
     status, _, err = program("resume", "found", "--address", "there:1")
     assert status == 2
     assert "give their number too, workers=2" in err
+
+
+def test_the_help_shows_its_options_in_panels_with_examples(program, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = program("search", "--help")
+    assert status == 0
+    assert [f"─ {panel} ─" in out for panel in ("Data", "Model", "Search", "Budget", "Processes", "Output")] == [
+        True
+    ] * 6
+    assert "actsearch search relu,gelu,selu --data my.csv" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_spaces_and_activations_complete():
+    from actsearch.cli import activations, search, spaces
+
+    assert "relu_variants" in search._complete_space("relu")
+    assert "relu" in search._complete_space("relu")
+    assert search._complete_space("relu,lea") == ["relu,leaky_relu", "relu,leaky_selu"]
+    assert spaces.complete_name("mod") == ["modern"]
+    assert activations.complete_name("tanh") == ["tanh", "tanh_shrink"]
+
+
+def test_without_tracking_there_is_no_store(program, tmp_path):
+    status, _, err = program("search", "classic", *QUICK, "--no-tracking")
+    assert status == 0, err
+    assert not (tmp_path / "mlflow.db").exists()

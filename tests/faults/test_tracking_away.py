@@ -10,7 +10,6 @@ import actsearch
 from actsearch.errors import TrackingError, UsageError
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import sync
-from actsearch.tuning.progress import Silent
 from tests.helpers.proxy import Proxy
 from tests.helpers.servers import Server, free_port
 from tests.helpers.support import small_network
@@ -92,7 +91,7 @@ def test_a_server_that_is_killed_and_started_again(server, store, tmp_path):
 def test_a_search_goes_on_without_a_server(digits, store, local):
     x, y = digits
     nowhere = f"http://127.0.0.1:{free_port()}"
-    options = {"epochs": 1, "executions": 1, "directory": "found", "reporter": Silent(), "tracking_uri": nowhere}
+    options = {"epochs": 1, "executions": 1, "directory": "found", "verbose": 0, "tracking_uri": nowhere}
     tuner = actsearch.ActivationTuner(lambda hp: small_network(hp, {"activations": ["relu", "tanh"]}), **options)
     result = tuner.search(x[:300], y[:300], validation_data=(x[300:], y[300:]))
     assert [len(t.executions) for t in result.trials] == [1, 1]

@@ -12,7 +12,6 @@ from mlflow import MlflowClient
 from sklearn.datasets import load_digits
 
 from actsearch.ledger import Kind, Ledger
-from actsearch.tuning.progress import Silent
 from actsearch.tuning.tuner import ActivationTuner
 from tests.helpers.support import small_network
 
@@ -49,7 +48,7 @@ def search(directory, store, kind, *, environment=None, **options):
     os.environ.update(environment or {})
     x, y = load_digits(return_X_y=True)
     x, y = (x[:400] / 16).astype("float32"), y[:400].astype("int32")
-    options = {"epochs": 3, "reporter": Silent(), **KINDS[kind], **options}
+    options = {"epochs": 3, "verbose": 0, **KINDS[kind], **options}
     tuner = ActivationTuner(build, directory=directory, tracking_uri=f"sqlite:///{store}", **options)
     count = Count(f"{directory}.begun")
     tuner.search(x[:250], y[:250], validation_data=(x[250:], y[250:]), callbacks=lambda: [count])

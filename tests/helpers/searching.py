@@ -1,14 +1,13 @@
 """Small searches through `ActivationTuner`."""
 
 import actsearch
-from actsearch.tuning.progress import Silent
 from tests.helpers.support import small_network
 
 CLASSIC = {"activations": ["relu", "tanh"]}
 
 
 def tuner_for(build=small_network, **options) -> actsearch.ActivationTuner:
-    options = {"epochs": 2, "executions": 2, "directory": "found", "reporter": Silent(), **options}
+    options = {"epochs": 2, "executions": 2, "directory": "found", "verbose": 0, **options}
     return actsearch.ActivationTuner(build, **options)
 
 

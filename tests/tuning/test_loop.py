@@ -5,19 +5,20 @@ import shutil
 from pathlib import Path
 
 import pytest
-from actsearch.tuning.config import Settings
 
+from actsearch.config import SearchConfig
 from actsearch.executors.base import Executor
-from actsearch.ledger import FILE_NAME, Ledger
+from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status
 from actsearch.training.execution import Trained
-from actsearch.tuning.loop import Run
+from actsearch.tuning.allocation import Race, get
+from actsearch.tuning.loop import SearchLoop
 from actsearch.tuning.oracles import make_oracle
-from actsearch.tuning.problem import describe_search, discover
+from actsearch.tuning.problem import describe_search, inspect_hypermodel
 from actsearch.tuning.progress import Silent
 from actsearch.tuning.signals import StopSignal
-from actsearch.tuning.state import Book
-from actsearch.tuning.trial_source import Proposals
+from actsearch.tuning.state import SearchState
+from actsearch.tuning.trial_source import TrialSource
 from tests.helpers.support import small_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:The optimal value found:sklearn.exceptions.ConvergenceWarning")  # Bayes
@@ -64,33 +65,24 @@ class Shuffled(Executor):
         return given_up
 
 
-def search(executor, folder, *, oracle="grid", build=small_network, interruption=None, time_budget=None, **options):
+def search(executor, folder, *, oracle="grid", build=small_network, stop=None, time_budget=None, **options):
     """The record of a whole search, and the oracle that proposed its trials."""
-    numbers = {"executions": 3, "allocation": "fixed", "max_executions": 12, "max_trials": 8, **options}
-    settings = Settings(
-        0,
-        alpha=0.05,
-        margin=None,
-        time_budget=time_budget,
-        epochs=9,
-        batch_size=32,
-        screen="off",
-        health=False,
-        **numbers,
+    numbers = {"executions": 3, "allocation": "fixed", "max_trials": 8, **options}
+    allocation = (
+        Race(12) if numbers["allocation"] == "race" else get(numbers["allocation"], executions=numbers["executions"])
     )
-    discovery = discover(build)
-    made = make_oracle(oracle, ACCURACY, space=discovery.hyperparameters, max_trials=numbers["max_trials"], epochs=9)
+    config = SearchConfig(epochs=9, time_budget=time_budget, **numbers)
+    hypermodel = inspect_hypermodel(build)
+    made = make_oracle(oracle, ACCURACY, space=hypermodel.hyperparameters, max_trials=numbers["max_trials"], epochs=9)
     made._set_project_dir(str(folder), "oracle")
     made.max_consecutive_failed_trials, made.verbose = float("inf"), 0
-    known = (folder / FILE_NAME).exists()
-    ledger = Ledger(folder, create=not known)
-    if not known:
-        ledger.append_search(describe_search(discovery, ACCURACY, settings.plain(), {}))
-    book = Book(ledger, folder, ACCURACY)
-    proposals = Proposals(made, discovery, "tuner", build=build)
-    interruption = interruption or StopSignal(print)
-    Run(settings, settings.make_allocation(ACCURACY), proposals, executor, book, Silent(), interruption).to_the_end()
-    return ledger.read(), made
+    state = SearchState(folder, describe_search(hypermodel, ACCURACY, config, {}, {}))
+    trials = TrialSource(made, hypermodel, "tuner", build=build, before=state.earlier_trials)
+    stop = stop or StopSignal(print)
+    allocation = allocation.start(ACCURACY, alpha=0.05)
+    with state.open():
+        SearchLoop(config, allocation, trials, executor, state, Silent(), stop).run()
+    return state.read(), made
 
 
 def told(record):
@@ -141,13 +133,13 @@ def test_it_goes_on_with_another_number_under_way(case, tmp_path):
     whole.mkdir()
     other.mkdir()
     record, _ = search(Shuffled(), whole, **CASES[case])
-    interruption = StopSignal(print)
+    stop = StopSignal(print)
 
     def ask(executor):
-        interruption.requested = len(executor.requests) > 12
+        stop.requested = len(executor.requests) > 12
 
     with pytest.raises(KeyboardInterrupt):
-        search(Shuffled(num=4, ahead=8, at_end=ask), other, interruption=interruption, **CASES[case])
+        search(Shuffled(num=4, ahead=8, at_end=ask), other, stop=stop, **CASES[case])
     before = Ledger(other).read()
     assert 0 < sum(len(t.executions) for t in before.trials) < sum(len(t.executions) for t in record.trials)
     shutil.rmtree(other / "oracle")
@@ -155,13 +147,13 @@ def test_it_goes_on_with_another_number_under_way(case, tmp_path):
     assert told(gone_on) == told(record)
 
 
-def test_an_interruption_amid_the_last_execution_loses_nothing(tmp_path):
-    interruption = StopSignal(print)
+def test_an_stop_amid_the_last_execution_loses_nothing(tmp_path):
+    stop = StopSignal(print)
 
     def ask(executor):
-        interruption.requested = len(executor.requests) == 8 * 3
+        stop.requested = len(executor.requests) == 8 * 3
 
-    record, _ = search(Shuffled(at_end=ask), tmp_path, interruption=interruption, oracle="random", build=network)
+    record, _ = search(Shuffled(at_end=ask), tmp_path, stop=stop, oracle="random", build=network)
     assert sum(len(t.executions) for t in record.trials) == 24
 
 
@@ -182,16 +174,16 @@ def test_all_take_part_while_an_oracle_waits_for_a_score(tmp_path):
     assert max(most) == 4
 
 
-def test_an_interruption_keeps_what_is_under_way_and_begins_nothing_more(tmp_path):
-    interruption = StopSignal(print)
+def test_an_stop_keeps_what_is_under_way_and_begins_nothing_more(tmp_path):
+    stop = StopSignal(print)
 
     def ask(executor):
         if len(executor.requests) - len(executor.waiting) >= 6:
-            interruption.requested = True
+            stop.requested = True
 
     executor = Shuffled(num=3, ahead=8, at_end=ask)
     with pytest.raises(KeyboardInterrupt):
-        search(executor, tmp_path, interruption=interruption)
+        search(executor, tmp_path, stop=stop)
     record = Ledger(tmp_path).read()
     assert sum(len(t.executions) for t in record.trials) == 6
 

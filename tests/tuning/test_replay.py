@@ -12,7 +12,6 @@ import actsearch
 from actsearch._locks import is_locked, locked
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, parse
-from actsearch.tuning.progress import Silent
 from actsearch.tuning.storage import load_weights
 from tests.helpers.support import runs_of, small_network
 
@@ -24,7 +23,7 @@ def build(hp):
 
 
 def tuner_for(directory, build=build, **options):
-    options = {"epochs": 2, "executions": 2, "reporter": Silent(), **options}
+    options = {"epochs": 2, "executions": 2, "verbose": 0, **options}
     return actsearch.ActivationTuner(build, directory=directory, **options)
 
 

@@ -165,7 +165,7 @@ def test_a_model_that_cannot_be_saved_is_told_and_the_search_stands(digits, stor
     reporter = Silent()
     reporter.message = told.append
     x, y = digits
-    tuner = actsearch.ActivationTuner(unsaved, executions=1, epochs=1, directory="found", reporter=reporter)
+    tuner = actsearch.ActivationTuner(unsaved, executions=1, epochs=1, directory="found", verbose=reporter)
     result = tuner.search(x[:300], y[:300], validation_data=(x[300:400], y[300:400]))
     assert any("cannot be saved: NotImplementedError" in text for text in told)
     assert result.best_model() is not None

@@ -9,6 +9,7 @@ import actsearch
 from actsearch.errors import SearchFailedError
 from actsearch.ledger import End, Kind, Ledger, parse
 from actsearch.records import Status
+from actsearch.tuning.allocation import Race
 from actsearch.tuning.progress import Silent
 from tests.helpers.searching import CLASSIC, classic, run, tuner_for
 from tests.helpers.support import runs_of, small_network
@@ -129,7 +130,7 @@ def test_a_search_where_nothing_completed_is_an_error(digits, store):
         model.compile(keras.optimizers.SGD(float("nan")), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    with pytest.raises(SearchFailedError, match="Not one of 4 executions completed.*\n.*nan"):
+    with pytest.raises(SearchFailedError, match="None of the 4 executions completed.*\n.*nan"):
         run(tuner_for(build), digits)
     assert {r.info.status for r in runs_of(store, "execution")} == {"FAILED"}
 
@@ -306,7 +307,7 @@ def test_a_race_ends_when_all_is_decided(digits, store):
         model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    result = run(tuner_for(build, allocation="race", max_executions=12, epochs=3), digits)
+    result = run(tuner_for(build, allocation=Race(12), epochs=3), digits)
     assert len(result.trials[1].executions) < 12
     assert str(result.verdict.of(result.trials[1].trial_id).outcome) == "worse"
     decisions = [f for f in Ledger("found").facts() if f.kind is Kind.DECISION]
@@ -346,7 +347,7 @@ def test_advice_is_given_first(digits, store):
         return model
 
     heard = Heard()
-    run(tuner_for(build, executions=1, epochs=1, reporter=heard), digits)
+    run(tuner_for(build, executions=1, epochs=1, verbose=heard), digits)
     assert any(text.startswith("advice:") and "lecun" in text.lower() for text in heard.said), heard.said
 
 
@@ -383,3 +384,29 @@ def test_long_labels_are_drawn(digits, store):
     result = run(tuner_for(build, oracle="random", max_trials=2, executions=1, epochs=1), digits)
     assert "problem" not in result.mlflow
     assert max(len(t.activation) for t in result.trials) > 250
+
+
+def test_it_is_called_as_every_tutorial_of_keras_tuner_calls_one(digits, store):
+    x, y = digits
+    tuner = actsearch.ActivationTuner(
+        classic,
+        "val_accuracy",
+        executions_per_trial=2,
+        directory="my_dir",
+        project_name="intro",
+        overwrite=True,
+        verbose=0,
+    )
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1)
+    result = tuner.search(x[:300], y[:300], epochs=2, validation_data=(x[300:], y[300:]), callbacks=[stop])
+    assert tuner.executions_per_trial == 2
+    assert [len(t.executions) for t in result.trials] == [2, 2]
+    assert (tmp := result.directory).parts[-2:] == ("my_dir", "intro"), tmp
+    assert isinstance(tuner.get_best_hyperparameters(1)[0], keras_tuner.HyperParameters)
+
+
+def test_without_tracking_nothing_is_written_to_mlflow(digits, tmp_path):
+    result = run(tuner_for(classic, executions=1, epochs=1, tracking=False), digits)
+    assert result.mlflow == {}
+    assert not (tmp_path / "mlflow.db").exists()
+    assert result.best_model() is not None

@@ -1,5 +1,7 @@
 """What `ActivationTuner` refuses, before anything is trained or at once."""
 
+from pathlib import Path
+
 import keras_tuner
 import numpy as np
 import pytest
@@ -47,7 +49,7 @@ def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
 
 def test_a_store_that_cannot_be_opened_is_refused(digits, tmp_path):
     with pytest.raises(UsageError, match="no_such_folder"):
-        run(tuner_for(classic, tracking_uri=f"sqlite:///{tmp_path}/no_such_folder/mlflow.db"), digits)
+        run(tuner_for(classic, tracking=actsearch.MLflow(f"sqlite:///{tmp_path}/no_such_folder/mlflow.db")), digits)
     assert not (tmp_path / "found" / "ledger.sqlite").exists()
 
 
@@ -65,11 +67,77 @@ def test_a_second_search_needs_a_tuner_of_its_own(digits, store):
 
 
 @pytest.mark.parametrize(
-    "options", [{"epochs": 3}, {"batch_size": 9}, {"validation_freq": 2}, {"sample_weight": np.ones(7)}]
+    ("options", "says"),
+    [
+        ({"epochs": 3}, "contradicts ActivationTuner\\(epochs=2\\)"),
+        ({"validation_freq": 2}, "without a score"),
+        ({"sample_weight": np.ones(7)}, "sample_weight has 7 entries"),
+        ({"execution": 5}, "unexpected argument 'execution'"),
+        ({"epoch": 5}, "Did you mean 'epochs'"),
+    ],
 )
-def test_options_that_would_be_half_honoured_are_refused(digits, options):
-    with pytest.raises(UsageError, match=next(iter(options))):
+def test_options_that_nothing_takes_are_refused(digits, options, says):
+    with pytest.raises(UsageError, match=says):
         run(tuner_for(classic), digits, **options)
+    assert not (Path("found") / "ledger.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"executions": 5, "allocation": "race"}, "a race itself decides"),
+        ({"executions": 5, "executions_per_trial": 4}, "Give one of them"),
+        ({"max_trials": 5, "oracle": "hyperband"}, "max_trials=5 would be ignored"),
+        ({"overwrite": True, "directory": None}, "overwrite would be ignored"),
+        ({"tracking": "sqlite:///x.db"}, "actsearch.MLflow"),
+        ({"verbose": 3}, "verbose must be"),
+        ({"margin": -1}, "margin must be"),
+        ({"alpha": 1}, "alpha must be"),
+    ],
+)
+def test_arguments_that_contradict_or_would_be_ignored_are_refused(options, says):
+    with pytest.raises(UsageError, match=says):
+        actsearch.ActivationTuner(classic, **{"directory": "found", **options})
+
+
+def test_a_mistyped_argument_leaves_nothing_behind(digits):
+    x, y = digits
+    with pytest.raises(UsageError, match="unexpected argument 'execution'.*Did you mean 'executions'"):
+        actsearch.search(classic, x, y, execution=5)
+    assert not list(Path().iterdir())
+
+
+class Own(keras_tuner.HyperModel):
+    """Its fit takes what it likes."""
+
+    def build(self, hp):
+        return classic(hp)
+
+    def fit(self, hp, model, *args, patience, **options):
+        return model.fit(*args, **options)
+
+
+def test_a_fit_of_the_users_own_may_take_any_argument(digits, store):
+    x, y = digits
+    result = actsearch.search(Own(), x, y, epochs=1, executions=1, directory="found", verbose=0, patience=3)
+    assert len(result.trials) == 2
+
+
+def test_hooks_that_would_never_be_called_are_refused():
+    class Hooked(actsearch.ActivationTuner):
+        def on_trial_end(self, trial):
+            print("never")
+
+    with pytest.raises(UsageError, match="Hooked.on_trial_end would never be called"):
+        Hooked(classic)
+
+
+def test_batches_of_a_data_set_are_its_own(digits):
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices(digits).batch(32)
+    with pytest.raises(UsageError, match="batch_size would be ignored"):
+        tuner_for(classic).search(data, validation_data=data, batch_size=16)
 
 
 def test_weights_of_samples_are_never_divided_apart_from_them(digits):

@@ -4,15 +4,19 @@ from hypothesis import strategies as st
 
 from actsearch.errors import UsageError
 from actsearch.records import Direction, Objective
-from actsearch.tuning.allocation import Action, Fixed, Halving, Race
+from actsearch.tuning.allocation import Action, Fixed, Halving, Race, get
 
 ACCURACY = Objective("val_accuracy", Direction.MAX)
 LOSS = Objective("val_loss", Direction.MIN)
 MAKE = {
     "fixed": lambda: Fixed(3),
-    "race": lambda: Race(ACCURACY, max_executions=6),
-    "halving": lambda: Halving(ACCURACY, executions=2),
+    "race": lambda: started(Race(max_executions=6)),
+    "halving": lambda: started(Halving(executions=2)),
 }
+
+
+def started(allocation, objective=ACCURACY, alpha=0.05, margin=None):
+    return allocation.start(objective, alpha=alpha, margin=margin)
 
 
 def run(allocation, score, limit=1000):
@@ -82,7 +86,7 @@ def test_a_trial_added_before_the_first_seed_is_complete_joins(allocation):
 
 
 def test_trials_may_be_run_as_they_are_added():
-    race = Race(ACCURACY, max_executions=4)
+    race = started(Race(max_executions=4))
     for name in ("relu", "elu"):
         race.add(name, baseline=name == "relu")
         assert race.ask() == (name, 1)
@@ -126,11 +130,11 @@ def test_wrong_use_is_refused(allocation):
     "make",
     [
         lambda: Fixed(0),
-        lambda: Race(ACCURACY, alpha=0.0),
-        lambda: Race(ACCURACY, margin=-1.0),
-        lambda: Race(ACCURACY, max_executions=0),
-        lambda: Halving(ACCURACY, factor=1),
-        lambda: Halving(ACCURACY, rungs=0),
+        lambda: started(Race(), alpha=0.0),
+        lambda: started(Race(), margin=-1.0),
+        lambda: started(Race(max_executions=0)),
+        lambda: started(Halving(factor=1)),
+        lambda: started(Halving(rungs=0)),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make):
@@ -139,8 +143,8 @@ def test_settings_that_make_no_sense_are_refused(make):
 
 
 def test_a_race_without_trials_or_with_one_ends():
-    assert Race(ACCURACY).ask() is None
-    alone = Race(ACCURACY)
+    assert started(Race()).ask() is None
+    alone = started(Race())
     alone.add("relu", baseline=True)
     assert run(alone, flat) == [("relu", 1)]
     assert alone.finished
@@ -153,7 +157,7 @@ def noisy(trial, n):
 
 
 def test_a_race_spends_less_than_the_grid_and_says_why():
-    race = Race(ACCURACY, max_executions=20)
+    race = started(Race(max_executions=20))
     for name in ("relu", "elu", "selu", "tanh"):
         race.add(name, baseline=name == "relu")
     asked = run(race, noisy)
@@ -172,7 +176,7 @@ def test_a_race_spends_less_than_the_grid_and_says_why():
 @pytest.mark.parametrize("kind", ["race", "halving"])
 def test_answers_in_any_order_give_the_same_decisions(kind, order, failing, workers):
     def play(pick, outstanding):
-        allocation = Race(ACCURACY, max_executions=12) if kind == "race" else Halving(ACCURACY, executions=2)
+        allocation = started(Race(max_executions=12)) if kind == "race" else started(Halving(executions=2))
         for name in ("relu", "elu", "selu", "tanh"):
             allocation.add(name, baseline=name == "relu")
         under_way, ran = [], set()
@@ -189,7 +193,7 @@ def test_answers_in_any_order_give_the_same_decisions(kind, order, failing, work
 
 
 def test_nan_is_a_failure():
-    race = Race(ACCURACY, max_executions=5)
+    race = started(Race(max_executions=5))
     for name in ("relu", "elu"):
         race.add(name, baseline=name == "relu")
     run(race, lambda trial, _: float("nan") if trial == "elu" else 0.9)
@@ -198,7 +202,7 @@ def test_nan_is_a_failure():
 
 @pytest.mark.parametrize("objective", [ACCURACY, LOSS])
 def test_halving_keeps_the_better_third_and_the_baseline(objective):
-    halving = Halving(objective, executions=2, factor=3, rungs=3)
+    halving = started(Halving(executions=2, factor=3, rungs=3), objective)
     names = ["relu", "a", "b", "c", "d"]
     for name in names:
         halving.add(name, baseline=name == "relu")
@@ -213,9 +217,38 @@ def test_halving_keeps_the_better_third_and_the_baseline(objective):
 
 
 def test_halving_drops_what_failed_first():
-    halving = Halving(ACCURACY, executions=2)
+    halving = started(Halving(executions=2))
     for name in ("relu", "elu", "selu"):
         halving.add(name, baseline=name == "relu")
     run(halving, lambda trial, n: None if (trial, n) == ("selu", 2) else 0.9)
     first = [d for d in halving.decisions if d.execution == 2]
     assert ("selu", Action.FAILED) in [(d.trial_id, d.action) for d in first]
+
+
+def test_an_allocation_by_name_or_as_an_object():
+    assert get("fixed").numbers == {"executions": 3}
+    assert get("halving", executions=2).numbers == {"executions": 2, "factor": 3, "rungs": 3}
+    race = Race(7)
+    assert get(race) is race
+
+
+@pytest.mark.parametrize(
+    ("allocation", "says"),
+    [("race", "a race itself decides"), (Fixed(2), "the Fixed object has its own"), ("rase", "Did you mean 'race'")],
+)
+def test_a_number_that_would_be_ignored_is_refused(allocation, says):
+    with pytest.raises(UsageError, match=says):
+        get(allocation, executions=5)
+
+
+def test_one_object_serves_several_searches():
+    race = Race(4)
+    for _ in range(2):
+        search = started(race)
+        search.add("relu", baseline=True)
+        search.add("elu")
+        assert run(search, flat)
+    with pytest.raises(UsageError, match="start"):
+        race.add("relu")
+        race.add("elu")
+        run(race, flat)
