@@ -44,7 +44,7 @@ def main() -> None:
     work = Work("growth", "mlp", activations=("relu", "elu", "silu", "tanh"), executions=50)
     growth = Growth()
     with tempfile.TemporaryDirectory() as folder:
-        peers.search_with(work, Data(work), Path(folder), reporter=growth)
+        peers.search_with(work, Data(work), Path(folder), verbose=growth)
     seconds = [later - earlier for earlier, later in zip(growth.at, growth.at[1:], strict=False)]
     early, late = statistics.median(seconds[10:30]), statistics.median(seconds[-20:])
     early_bytes, late_bytes = (statistics.median(growth.rss_bytes[part]) for part in (slice(10, 30), slice(-20, None)))

@@ -23,6 +23,8 @@ load_tensorflow()
 from actsearch.data import load_data  # noqa: E402
 from actsearch.models import baseline, output_for  # noqa: E402
 from actsearch.spaces import load_space  # noqa: E402
+from actsearch.tracking.store import MLflow  # noqa: E402
+from actsearch.tuning.allocation import Fixed, Race  # noqa: E402
 from actsearch.tuning.tuner import ActivationTuner  # noqa: E402
 
 
@@ -34,13 +36,11 @@ def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         tuner = ActivationTuner(
             build,
-            allocation=allocation,
-            executions=arguments.executions,
-            max_executions=arguments.executions,
+            allocation=Race(arguments.executions) if allocation == "race" else Fixed(arguments.executions),
             epochs=arguments.epochs,
             seed=seed,
             directory=f"{folder}/search",
-            tracking_uri=f"sqlite:///{folder}/mlflow.db",
+            tracking=MLflow(f"sqlite:///{folder}/mlflow.db"),
             verbose=0,
         )
         begin = time.perf_counter()

@@ -185,7 +185,7 @@ def chosen(work: Work) -> Callable[[Any], keras.Model]:
 
 def searched(work: Work, data: Data, folder: Path) -> Scores:
     """actsearch as it comes: ledger, MLflow, resources, diagnosis, and weights of the best execution of each trial."""
-    return search_with(work, data, folder, health=True)
+    return search_with(work, data, folder)
 
 
 def search_with(work: Work, data: Data, folder: Path, **options: Any) -> Scores:
@@ -199,7 +199,7 @@ def search_with(work: Work, data: Data, folder: Path, **options: Any) -> Scores:
         epochs=work.epochs,
         batch_size=work.batch_size,
         directory=folder / "search",
-        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        tracking=actsearch.MLflow(f"sqlite:///{folder / 'mlflow.db'}"),
         **options,
     )
     result = tuner.search(*data.train, validation_data=data.validation)

@@ -23,22 +23,22 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from actsearch.tuning.config import Settings
 from workers import mlp
 
 import actsearch
 from actsearch._startup import load_tensorflow
+from actsearch.config import SearchConfig
 from actsearch.executors.pool import Remote
-from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
 from actsearch.training.execution import Trained
-from actsearch.tuning.loop import Run
+from actsearch.tuning.allocation import Fixed
+from actsearch.tuning.loop import SearchLoop
 from actsearch.tuning.oracles import make_oracle
-from actsearch.tuning.problem import describe_search, discover
+from actsearch.tuning.problem import describe_search, inspect_hypermodel
 from actsearch.tuning.progress import Silent
 from actsearch.tuning.signals import StopSignal
-from actsearch.tuning.state import Book
-from actsearch.tuning.trial_source import Proposals
+from actsearch.tuning.state import SearchState
+from actsearch.tuning.trial_source import TrialSource
 
 ACCURACY = Objective("val_accuracy", Direction.MAX)
 NUM_TRIALS, NUM_EXECUTIONS = 1000, 10
@@ -99,7 +99,7 @@ def durations_of(folder: Path) -> Durations:
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype("float32"), y.astype("int32")
     tuner = actsearch.ActivationTuner(
-        mlp, executions=4, epochs=10, directory=folder, tracking_uri=f"sqlite:///{folder.parent / 'mlflow.db'}",
+        mlp, executions=4, epochs=10, directory=folder, tracking=actsearch.MLflow(f"sqlite:///{folder.parent / 'mlflow.db'}"),
         verbose=0,
     )  # fmt: skip
     found = tuner.search(x[:1397], y[:1397], validation_data=(x[1397:], y[1397:]))
@@ -124,32 +124,29 @@ def many(hp: Any) -> keras.Model:
 
 def simulated(num_workers: int, durations: Durations, folder: Path) -> dict[str, float]:
     """Efficiency, and the milliseconds of this process that an execution and a trial cost."""
-    settings = Settings(0, NUM_EXECUTIONS, "fixed", 30, 0.05, None, None, 1, 32, NUM_TRIALS, "off", False)
-    discovery = discover(many)
-    oracle = make_oracle("grid", ACCURACY, space=discovery.hyperparameters)
+    config = SearchConfig(executions=NUM_EXECUTIONS, epochs=1)
+    hypermodel = inspect_hypermodel(many)
+    oracle = make_oracle("grid", ACCURACY, space=hypermodel.hyperparameters)
     oracle._set_project_dir(str(folder), "oracle")
     oracle.verbose = 0
-    ledger = Ledger(folder, create=True)
-    ledger.append_search(describe_search(discovery, ACCURACY, settings.plain(), {}))
-    proposals = Timed(oracle, discovery, "tuner", build=many)
+    trials = Timed(oracle, hypermodel, "tuner", build=many)
+    state = SearchState(folder, describe_search(hypermodel, ACCURACY, config, {}, {}))
     crew = Simulated(num_workers, durations)
     begin = time.perf_counter()
-    with Remote(None, crew) as executor:  # type: ignore[arg-type]  nothing is made
-        book = Book(ledger, folder, ACCURACY)
-        interruption = StopSignal(print)
-        allocation = settings.make_allocation(ACCURACY)
-        Run(settings, allocation, proposals, executor, book, Silent(), interruption).to_the_end()
+    with Remote(None, crew) as executor, state.open():  # type: ignore[arg-type]  nothing is made
+        allocation = Fixed(NUM_EXECUTIONS).start(ACCURACY, alpha=SearchConfig.alpha)
+        SearchLoop(config, allocation, trials, executor, state, Silent(), StopSignal(print)).run()
     seconds = time.perf_counter() - begin
     count = NUM_TRIALS * NUM_EXECUTIONS
     return {
         "seconds_simulated": crew.clock,
-        "milliseconds_an_execution": 1000 * (seconds - proposals.seconds) / count,
-        "milliseconds_a_trial": 1000 * proposals.seconds / NUM_TRIALS,
+        "milliseconds_an_execution": 1000 * (seconds - trials.seconds) / count,
+        "milliseconds_a_trial": 1000 * trials.seconds / NUM_TRIALS,
     }
 
 
-class Timed(Proposals):
-    """Proposals, and the seconds that they took."""
+class Timed(TrialSource):
+    """Trials, and the seconds that they took."""
 
     seconds = 0.0
 

@@ -38,7 +38,7 @@ tuner = Tuner(
     seed=1,
     directory="hyperband",
     overwrite=True,
-    experiment="wine",
+    tracking=actsearch.MLflow(experiment="wine"),
 )
 tuner.search(x[::2], y[::2], validation_data=(x[1::2], y[1::2]), verbose=0)
 print(tuner.get_best_hyperparameters()[0].values)

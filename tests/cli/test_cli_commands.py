@@ -100,7 +100,9 @@ def test_the_ui_serves_the_store_of_a_search_from_any_folder(digits, store, tmp_
     def build(hp):
         return small_network(hp, {"activations": ["relu", "tanh"]})
 
-    actsearch.search(build, x, y, epochs=1, executions=1, verbose=0, directory="found", experiment="seen")
+    actsearch.search(
+        build, x, y, epochs=1, executions=1, verbose=0, directory="found", tracking=actsearch.MLflow(experiment="seen")
+    )
     ui = subprocess.Popen(
         [sys.executable, "-c", "from actsearch.cli import main; main()", "ui", str(tmp_path / "found")],
         cwd=tmp_path_factory.mktemp("elsewhere"),

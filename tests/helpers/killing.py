@@ -12,13 +12,15 @@ from mlflow import MlflowClient
 from sklearn.datasets import load_digits
 
 from actsearch.ledger import Kind, Ledger
+from actsearch.tracking.store import MLflow
+from actsearch.tuning.allocation import Race
 from actsearch.tuning.tuner import ActivationTuner
 from tests.helpers.support import small_network
 
 FIVE = {"activations": ["relu", "tanh", "elu", "silu", "prelu"]}
 KINDS = {
     "grid": {"executions": 4},
-    "race": {"allocation": "race", "max_executions": 4},
+    "race": {"allocation": Race(4)},
     "random": {"oracle": "random", "max_trials": 5, "executions": 4},
     "bayesian": {"oracle": "bayesian", "max_trials": 5, "executions": 4},
 }
@@ -49,7 +51,7 @@ def search(directory, store, kind, *, environment=None, **options):
     x, y = load_digits(return_X_y=True)
     x, y = (x[:400] / 16).astype("float32"), y[:400].astype("int32")
     options = {"epochs": 3, "verbose": 0, **KINDS[kind], **options}
-    tuner = ActivationTuner(build, directory=directory, tracking_uri=f"sqlite:///{store}", **options)
+    tuner = ActivationTuner(build, directory=directory, tracking=MLflow(f"sqlite:///{store}"), **options)
     count = Count(f"{directory}.begun")
     tuner.search(x[:250], y[:250], validation_data=(x[250:], y[250:]), callbacks=lambda: [count])
 

@@ -43,8 +43,8 @@ def store_uri(request, tmp_path, empty_store):
 def test_the_best_model_is_registered_and_comes_back(store_uri, digits, tmp_path):
     x, y = digits
     tuner = actsearch.ActivationTuner(
-        small_network, epochs=2, executions=2, directory="found", tracking_uri=store_uri, register="the best",
-        log_models="all", verbose=0,
+        small_network, epochs=2, executions=2, directory="found", tracking=actsearch.MLflow(store_uri, log_models="all", register="the best"),
+        verbose=0,
     )  # fmt: skip
     result = tuner.search(x[:300], y[:300], validation_data=(x[300:450], y[300:450]))
     assert "problem" not in result.mlflow

@@ -46,7 +46,7 @@ def searched(digits, **options):
 
 @pytest.mark.slow
 def test_models_predict_the_same_in_another_process(digits, store, tmp_path, program):
-    result = searched(digits, log_models="all", register="mine")
+    result = searched(digits, tracking=actsearch.MLflow(log_models="all", register="mine"))
     x = digits[0][:20]
     np.save("x.npy", x)
     trial = next(t for t in result.trials if t.activation == "prelu")
@@ -138,11 +138,11 @@ def test_examples_of_several_inputs_go_by_their_names(tmp_path):
         assert {name: example[name].shape for name in example.files} == {"x:one": (1, 3), "x:two": (1, 2), "y": (1, 5)}
 
 
-@pytest.mark.parametrize(("options", "says"), [({"log_models": "some"}, "best, all, none"),
-                                               ({"log_models": "none", "register": "a"}, "registered"), ({"register": "a/b"}, "slashes"), ({"register": " "}, "slashes")])  # fmt: skip
+@pytest.mark.parametrize(("options", "says"), [({"log_models": "some"}, "Known: all, best, none"),
+                                               ({"log_models": "none", "register": "a"}, "would be ignored"), ({"register": "a/b"}, "slashes"), ({"register": " "}, "slashes")])  # fmt: skip
 def test_what_cannot_be_logged_is_refused(options, says):
     with pytest.raises(UsageError, match=says):
-        actsearch.ActivationTuner(build, **options)
+        actsearch.MLflow(**options)
 
 
 @pytest.mark.slow
