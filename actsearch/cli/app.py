@@ -91,19 +91,25 @@ def search(
         str | None, typer.Option(help="Begin no further seed after this time: 90s, 10m, 2h.")
     ] = None,
     isolate: Annotated[
-        bool, typer.Option("--isolate", help="Train in a child process: what ends it fails one execution only.")
+        bool, typer.Option("--isolate", help="Train in a child process: a crash fails one execution only.")
     ] = False,
     execution_timeout: Annotated[
-        str | None, typer.Option(help="Fail executions that take longer: 90s, 10m, 2h. Isolates them.")
+        str | None, typer.Option(help="Fail executions that take longer (90s, 10m, 2h). Implies --isolate.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that train at a time, on Ray; 0 for none but this.")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Number of parallel worker processes on this machine; 0 trains in this process.")
+    ] = 0,
     address: Annotated[
-        str | None, typer.Option(help="A Ray cluster for the workers: auto or HOST:PORT. [default: this machine]")
+        str | None,
+        typer.Option(help="Run the workers on Ray: HOST:PORT or auto for a cluster, local to start Ray here."),
     ] = None,
     gpus_per_worker: Annotated[
-        float | None, typer.Option(help="GPUs of each worker, or a share of one. [default: equal shares]")
+        float | None, typer.Option(help="GPUs of each worker on Ray, or a fraction of one. [default: equal shares]")
     ] = None,
-    max_retries: Annotated[int, typer.Option(help="How often to train again what was lost with a worker.")] = 1,
+    max_retries: Annotated[
+        int | None,
+        typer.Option(help="Retries for an execution whose process died. [default: 1 with --workers, 0 with --isolate]"),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of an execution.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
@@ -133,8 +139,10 @@ def search(
 def resume(
     directory: Annotated[Path, typer.Argument(help="The directory of a search that was ended.")],
     tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store, where it needs a password.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Another number of workers than it was begun with.")] = None,
-    address: Annotated[str | None, typer.Option(help="Another Ray cluster.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Another number of workers; without --address on this machine.")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Run the workers on another Ray cluster, as in `search`.")] = None,
 ) -> None:
     """Go on with a search where it ended."""
     from actsearch.cli.resume import run

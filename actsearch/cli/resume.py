@@ -7,6 +7,8 @@ from typing import Any
 
 from actsearch.errors import UsageError
 
+_ON_RAY = ("--address", "--gpus-per-worker")
+
 
 def run(program: Any, directory: Path, tracking_uri: str | None, workers: int | None, address: str | None) -> int:
     """Goes on with the search in a directory, on other workers where they are given; the exit status."""
@@ -17,7 +19,8 @@ def run(program: Any, directory: Path, tracking_uri: str | None, workers: int | 
     store = recorded_address(begun, tracking_uri)
     arguments = [*_arguments(begun["command"], directory), "--directory", str(directory.absolute())]
     if workers is not None:
-        arguments = [*_without(arguments, "--workers", "--address", "--gpus-per-worker"), "--workers", str(workers)]
+        without = _ON_RAY if workers else (*_ON_RAY, "--max-retries")  # which would mean nothing
+        arguments = [*_without(arguments, "--workers", *without), "--workers", str(workers)]
         arguments += ["--address", address] if address else []
     elif address is not None:
         arguments = [*_without(arguments, "--address"), "--address", address]

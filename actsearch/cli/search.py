@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from actsearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
+    from actsearch.executors import Local, Ray
+    from actsearch.executors.specs import StartedWorkers
     from actsearch.swap.networks import OutputSpec
     from actsearch.tuning.result import SearchResult
     from actsearch.tuning.tuner import ActivationTuner
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "relu_variants"
 _TUNER_OPTIONS = (
     "executions", "allocation", "max_executions", "alpha", "margin", "epochs", "batch_size", "oracle", "max_trials",
-    "screen", "address", "gpus_per_worker", "max_retries", "seed", "directory", "overwrite", "log_models", "register",
-    "tracking_uri", "experiment",
+    "screen", "seed", "directory", "overwrite", "log_models", "register", "tracking_uri", "experiment",
 )  # fmt: skip
 
 
@@ -27,17 +28,16 @@ def run(options: dict[str, Any]) -> int:
     """Runs the search that the options describe; the exit status."""
     from actsearch.tracking.sync_process import started_early
 
-    with started_early():
-        return _run(options)
+    workers = workers_of(options)
+    with started_early(), workers.start() if workers else nullcontext() as started:  # they import beside this process
+        return _run(options, started)
 
 
-def _run(options: dict[str, Any]) -> int:
+def _run(options: dict[str, Any], executor: "StartedWorkers | None") -> int:
     from actsearch._startup import exempt_imports, load_tensorflow, resting
     from actsearch.cli.live_view import reporter_for
 
     reporter = reporter_for(sys.stderr, quiet=options["json"] or options["quiet"], verbose=options["verbose"])
-    timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
-    processes = _processes(options, timeout)  # they import TensorFlow while this one does
     load_tensorflow()
     with resting():
         from actsearch.data import load_data
@@ -54,8 +54,7 @@ def _run(options: dict[str, Any]) -> int:
         objective=options["objective"] or output.objective,
         reporter=reporter,
         time_budget=seconds_of(options["time_budget"], "--time-budget"),
-        execution_timeout=timeout,
-        **processes,
+        executor=executor,
         **{name: options[name] for name in _TUNER_OPTIONS},
     )
     try:
@@ -73,18 +72,37 @@ def _run(options: dict[str, Any]) -> int:
     return 0
 
 
-def _processes(options: dict[str, Any], timeout: float | None) -> dict[str, Any]:
-    """The child process or the workers that are to train, started."""
-    num = options["workers"]
-    if num > 0:
-        from actsearch.executors.ray_backend import RayCrew
+def workers_of(options: dict[str, Any]) -> "Local | Ray | None":
+    """Where executions run: on Ray where an address is given, else in processes of this machine; None for this one.
 
-        return {"workers": RayCrew(num, address=options["address"], gpus_each=options["gpus_per_worker"])}
-    if options["isolate"] or timeout is not None:
-        from actsearch.executors.isolated import Child
+    Raises:
+        UsageError: An option would mean nothing beside the others.
+    """
+    from actsearch.executors import Local, Ray
 
-        return {"isolate": Child(), "workers": num}
-    return {"workers": num}  # none; or less, which is refused
+    num, retries = options["workers"], options["max_retries"]
+    timeout = seconds_of(options["execution_timeout"], "--execution-timeout")
+    is_isolated = not num and (options["isolate"] or timeout is not None)
+    _refuse_ignored(options, is_isolated=is_isolated)
+    if is_isolated:
+        return Local(1, timeout=timeout, max_retries=retries or 0)
+    retries = 1 if retries is None else retries
+    address, gpus = options["address"], options["gpus_per_worker"]
+    if address is not None:
+        return Ray(num, address=address, gpus=gpus, timeout=timeout, max_retries=retries)
+    return Local(num, timeout=timeout, max_retries=retries) if num else None
+
+
+def _refuse_ignored(options: dict[str, Any], *, is_isolated: bool) -> None:
+    if options["address"] is not None and not options["workers"]:
+        raise UsageError("--address is for workers: give their number too, --workers 2.")
+    if options["gpus_per_worker"] is not None and options["address"] is None:
+        raise UsageError(
+            "--gpus-per-worker is for workers on Ray: give their number and an address too, "
+            "--workers 2 --address local."
+        )
+    if options["max_retries"] is not None and not options["workers"] and not is_isolated:
+        raise UsageError("--max-retries is for executions in processes of their own: give --workers or --isolate too.")
 
 
 def seconds_of(duration: str | None, option: str) -> float | None:

@@ -11,9 +11,8 @@ from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._locks import locked
 from actsearch.errors import SearchFailedError, UsageError
-from actsearch.executors.config import Place
-from actsearch.executors.isolated import Child
-from actsearch.executors.pool import Crew
+from actsearch.executors.specs import ExecutorSpec, make_executor
+from actsearch.executors.specs import get as get_executor
 from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import SearchRecord, TrialRecord, execution_seed, parse_objective
 from actsearch.tracking.store import store_address
@@ -59,12 +58,9 @@ class ActivationTuner(keras_tuner.Tuner):
         screen: Whether each trial is looked at before it is trained: `off`, `report` what makes its training
             hopeless, or `skip` such trials (never the baseline).
         health: Whether the first execution of each trial is diagnosed at its first and last epoch.
-        isolate: Whether executions run in a child process: what ends it fails one execution and not the search.
-        execution_timeout: Seconds that an execution may take, in a child process.
-        workers: How many processes train at a time, on Ray; 0 for none but this one.
-        address: A Ray cluster that the workers are on, `auto` or HOST:PORT; this machine if left out.
-        gpus_per_worker: GPUs of each worker, also a share of one; equal shares of all if left out.
-        max_retries: How often an execution is trained again whose worker was lost.
+        executor: Where executions run: None for this process, `"isolated"` for a child process whose end is one FAILED
+            execution, `executors.Local(4)` for four processes of this machine, `executors.Ray(16, address=...)` for a
+            cluster; see `actsearch.executors`.
         seed: Weights, dropout and the order of the data follow from it: the same seed gives the same numbers on CPU.
         directory: Where ledger and weights go; a new one under `actsearch-runs` if left out. The same search in the
             directory of an earlier one goes on where that ended.
@@ -108,12 +104,7 @@ class ActivationTuner(keras_tuner.Tuner):
         max_trials: int | None = None,
         screen: str = "off",
         health: bool = True,
-        isolate: bool | Child = False,
-        execution_timeout: float | None = None,
-        workers: int | Crew = 0,
-        address: str | None = None,
-        gpus_per_worker: float | None = None,
-        max_retries: int = 1,
+        executor: str | ExecutorSpec | None = None,
         seed: int = 0,
         directory: str | Path | None = None,
         overwrite: bool = False,
@@ -137,7 +128,7 @@ class ActivationTuner(keras_tuner.Tuner):
             screen,
             health,
         )
-        self._place = Place(isolate, execution_timeout, workers, address, gpus_per_worker, max_retries)
+        self._executor = get_executor(executor)  # before the first model: it may have to share a GPU
         self._log_models, self._register = check_which(log_models, register), register
         self._build: BuildFunction = build.build if isinstance(build, HyperModel) else build
         self._own_fit = build.fit if isinstance(build, HyperModel) and type(build).fit is not HyperModel.fit else None
@@ -223,8 +214,8 @@ class ActivationTuner(keras_tuner.Tuner):
         changed = self._changed_since_its_begin(search)
         recording = Recording(directory, self._address, message=reporter.message)
         interruption = Interruption(reporter.message)
-        place = self._place.executor(make, reporter.message)
-        with place as executor, recording.of(search) as ledger, interruption.watching():
+        executions = make_executor(self._executor, make, reporter.message)
+        with executions as executor, recording.of(search) as ledger, interruption.watching():
             book = Book(ledger, directory, self._objective)
             reporter.begin(search, str(directory))
             if book.num_recorded:
@@ -270,7 +261,8 @@ class ActivationTuner(keras_tuner.Tuner):
         settings = self._settings.plain() | {"oracle": type(self.oracle).__name__, "matching": matching}
         if self._register:
             settings["register"] = self._register
-        return describe_search(self._discovery, self._objective, settings, data, workers=self._place.num_workers)
+        workers = self._executor.num_workers if self._executor else 0
+        return describe_search(self._discovery, self._objective, settings, data, workers=workers)
 
     def _proposals(self, training: TrainingData, before: Mapping[str, TrialRecord]) -> Proposals:
         def build(hp: Any) -> Any:
