@@ -98,10 +98,8 @@ def durations_of(folder: Path) -> Durations:
 
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype("float32"), y.astype("int32")
-    tuner = actsearch.ActivationTuner(
-        mlp, executions=4, epochs=10, directory=folder, tracking=actsearch.MLflow(f"sqlite:///{folder.parent / 'mlflow.db'}"),
-        verbose=0,
-    )  # fmt: skip
+    store = actsearch.MLflow(f"sqlite:///{folder.parent / 'mlflow.db'}")
+    tuner = actsearch.ActivationTuner(mlp, executions=4, epochs=10, directory=folder, tracking=store, verbose=0)
     found = tuner.search(x[:1397], y[:1397], validation_data=(x[1397:], y[1397:]))
     return [durations_in(trial) for trial in found.trials]
 

@@ -9,6 +9,8 @@ import typer
 
 from actsearch.errors import UsageError
 
+_ON_RAY = ("--address", "--gpus-per-worker")
+
 
 def resume(
     context: typer.Context,
@@ -26,19 +28,21 @@ def resume(
     from actsearch.tracking.store import recorded_address
 
     begun = Ledger(directory).read().environment
-    store = recorded_address(begun, tracking_uri)
     arguments = [*_arguments(begun["command"], directory), "--directory", str(directory.absolute())]
     if workers is not None:
-        arguments = [*_without(arguments, "--workers", "--address", "--gpus-per-worker"), "--workers", str(workers)]
+        without = _ON_RAY if workers else (*_ON_RAY, "--max-retries")  # which would mean nothing
+        arguments = [*_without(arguments, "--workers", *without), "--workers", str(workers)]
         arguments += ["--address", address] if address else []
     elif address is not None:
         arguments = [*_without(arguments, "--address"), "--address", address]
-    arguments += ["--tracking-uri", store.tracking_uri, "--experiment", store.experiment]
+    if "tracking_uri" in begun:
+        store = recorded_address(begun, tracking_uri)
+        arguments += ["--tracking-uri", store.tracking_uri, "--experiment", store.experiment]
     folder = Path(begun["working_directory"])
     if not folder.is_dir():
         raise UsageError(
-            f"The search was begun in {folder}, which is not there any more. Run the same command with "
-            f"--directory {directory} where its files are: {begun['command']}"
+            f"The search was started in {folder}, which no longer exists. Run the same command where its files are, with "
+            f"--directory {directory}: {begun['command']}"
         )
     os.chdir(folder)
     program = context.find_root().command
@@ -46,12 +50,12 @@ def resume(
 
 
 def _arguments(command: str, directory: Path) -> list[str]:
-    """What stood behind `actsearch`; of options that come twice the last one counts."""
+    """The arguments of `actsearch`; of an option that is given twice the last one counts."""
     program, *arguments = shlex.split(command)
     if program != "actsearch" or "search" not in arguments[:1]:
         raise UsageError(
-            f"This search was begun by a program of yours: {command}. Run it again with directory={str(directory)!r}: "
-            "it goes on where it ended."
+            f"This search was started by a program of yours: {command}. Run it again with directory={str(directory)!r}: "
+            "it resumes where it ended."
         )
     return [argument for argument in arguments if argument != "--overwrite"]
 

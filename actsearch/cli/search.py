@@ -15,6 +15,7 @@ from actsearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
+    from actsearch.executors import Local, Ray
     from actsearch.swap.networks import OutputSpec
     from actsearch.tuning.progress import Reporter
     from actsearch.tuning.result import SearchResult
@@ -144,12 +145,16 @@ def search(
     ] = None,
     workers: Annotated[int, _option(PARALLEL, "Number of parallel worker processes; 0 trains in this process.")] = 0,
     address: Annotated[
-        str | None, _option(PARALLEL, "Ray cluster for the workers: auto or HOST:PORT.", default="this machine")
+        str | None,
+        _option(PARALLEL, "Run workers on Ray: HOST:PORT or auto for a cluster, local to start Ray here."),
     ] = None,
     gpus_per_worker: Annotated[
         float | None, _option(PARALLEL, "GPUs of each Ray worker, or a share of one.", default="equal shares")
     ] = None,
-    max_retries: Annotated[int | None, _option(PARALLEL, "Retries for an execution whose worker died.")] = None,
+    max_retries: Annotated[
+        int | None,
+        _option(PARALLEL, "Retries for an execution whose process died.", default="1; 0 with --isolate"),
+    ] = None,
     directory: Annotated[
         Path | None,
         _option(
@@ -181,9 +186,16 @@ def search(
     network |= {"batch_norm": True} if batch_norm else {}
     _check_used(model, space, network)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
-    timeout = seconds_of(execution_timeout, "--execution-timeout")
-    executor = _executor(isolate, timeout, workers, address, gpus_per_worker, max_retries)
-    with started_early() if not no_tracking else nullcontext():
+    elsewhere = workers_of(
+        isolate=isolate,
+        timeout=seconds_of(execution_timeout, "--execution-timeout"),
+        workers=workers,
+        address=address,
+        gpus=gpus_per_worker,
+        max_retries=max_retries,
+    )
+    mlflow = nullcontext() if no_tracking else started_early()
+    with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
         dataset, build, own_objective = _problem(data, target, task, seed, model, space, network, reporter)
         tuner = _tuner(
             build,
@@ -303,16 +315,35 @@ def _allocation(name: str, max_executions: int | None) -> Any:
     return name
 
 
-def _executor(
+def workers_of(
+    *,
     isolate: bool,
     timeout: float | None,
     workers: int,
     address: str | None,
     gpus: float | None,
     max_retries: int | None,
-) -> Any:
-    """What runs executions; its processes import TensorFlow while this one does."""
-    return None
+) -> "Local | Ray | None":
+    """Where executions run: on Ray where an address is given, else in processes of this machine; None for this one.
+
+    Raises:
+        UsageError: An option would be ignored beside the others.
+    """
+    from actsearch.executors import Local, Ray
+
+    is_isolated = not workers and (isolate or timeout is not None)
+    if address is not None and not workers:
+        raise UsageError("--address is for workers. Give their number too: --workers 2.")
+    if gpus is not None and address is None:
+        raise UsageError("--gpus-per-worker is for workers on Ray. Give an address too: --workers 2 --address local.")
+    if max_retries is not None and not workers and not is_isolated:
+        raise UsageError("--max-retries is for executions in other processes. Give --workers or --isolate too.")
+    if is_isolated:
+        return Local(1, timeout=timeout, max_retries=max_retries or 0)
+    retries = 1 if max_retries is None else max_retries
+    if address is not None:
+        return Ray(workers, address=address, gpus=gpus, timeout=timeout, max_retries=retries)
+    return Local(workers, timeout=timeout, max_retries=retries) if workers else None
 
 
 def _tracking(uri: str | None, experiment: str | None, log_models: str, register: str | None, no_tracking: bool) -> Any:

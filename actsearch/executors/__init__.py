@@ -1,17 +1,21 @@
 """Where executions run: in this process, in child processes, or on Ray."""
 
-from actsearch.executors.config import Place
+from typing import TYPE_CHECKING
 
+from actsearch._lazy import lazy_names
 
-class Local: ...
+if TYPE_CHECKING:
+    from actsearch.executors.base import Executor as Executor
+    from actsearch.executors.specs import Local as Local
+    from actsearch.executors.specs import Ray as Ray
+    from actsearch.executors.specs import get as get
 
-
-class Ray: ...
-
-
-def get(executor):
-    return executor
-
-
-def make(executor, executions, message):
-    return (executor or Place()).executor(executions, message)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "Executor": "base",
+        "Local": "specs",
+        "Ray": "specs",
+        "get": "specs",
+    },
+)

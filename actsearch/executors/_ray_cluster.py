@@ -34,8 +34,8 @@ def import_ray() -> Any:
         import ray
     except ImportError as error:
         raise UsageError(
-            "Workers run on Ray, which is not installed. Install it with the extra: "
-            'pip install "actsearch[ray]", or leave workers and address out.'
+            "Ray is not installed. Install it with the extra: "
+            'pip install "actsearch[ray]"; or omit the address: workers of this machine, Local(num), need no Ray.'
         ) from error
     return ray
 
@@ -66,8 +66,8 @@ def start_ray(num_cores: int) -> Path:
     except Exception as error:
         end_ray(folder)
         raise SearchFailedError(
-            f"Ray did not start ({told(error)}). Its files go to {root}: there must be room, and sockets allowed. "
-            "TMPDIR names another folder; or search without workers."
+            f"Ray did not start ({one_line(error)}). Its files go to {root}: there must be room, and sockets allowed. "
+            "TMPDIR names another folder; or search with Local(num), which needs no Ray."
         ) from error
     return folder
 
@@ -85,8 +85,8 @@ def join_ray(address: str) -> None:
             ray.init(address, **_QUIET)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UsageError(
-            f"There is no Ray cluster at {address} that can be joined ({told(error)}). Start one with "
-            "`ray start --head`, and give its address as HOST:PORT, or leave the address out."
+            f"There is no Ray cluster at {address} that can be joined ({one_line(error)}). Start one with "
+            "`ray start --head`, and give its address as HOST:PORT; or use workers of this machine, Local(num)."
         ) from error
 
 
@@ -102,7 +102,7 @@ def end_ray(folder: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An error of Ray's in one line, without ids and addresses; of a traceback its end."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     if any("Traceback" in line for line in lines):

@@ -4,10 +4,12 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from actsearch.records import ExecutionRecord, ExecutionRequest, Status
-from actsearch.training.execution import Executions, Trained
+
+if TYPE_CHECKING:
+    from actsearch.training.execution import Executions, Trained
 
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
 
@@ -15,7 +17,7 @@ _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
 class Executor(ABC):
     """Takes requests for executions and gives what they leave, as they end. A context manager, which closes it.
 
-    Only who uses it knows trials, ledger and MLflow: an executor gets plain requests and gives plain records.
+    Trials, ledger and MLflow are its user's: an executor receives plain requests and gives plain records.
 
     Attributes:
         num_at_once: How many executions it runs at a time.
@@ -29,7 +31,7 @@ class Executor(ABC):
         """Asks for one execution."""
 
     @abstractmethod
-    def next(self) -> Trained | None:
+    def next(self) -> "Trained | None":
         """Waits for one of the executions asked for to end; which one is in its record. None, now and then.
 
         Raises:
@@ -38,7 +40,7 @@ class Executor(ABC):
 
     @abstractmethod
     def cancel(self) -> list[ExecutionRequest]:
-        """Gives up, and returns, the requests that nobody has begun with: `next` will not give them."""
+        """Gives up, and returns, the requests that are not run yet: `next` will not give them."""
 
     def close(self) -> None:  # noqa: B027  not every executor has something to end
         """Ends what it has started; executions under way are abandoned."""
@@ -59,23 +61,26 @@ class InProcess(Executor):
         executions: Runs one.
     """
 
-    def __init__(self, executions: Executions) -> None:
+    def __init__(self, executions: "Executions") -> None:
         self._executions = executions
         self._waiting: deque[ExecutionRequest] = deque()
 
     def submit(self, request: ExecutionRequest) -> None:
         self._waiting.append(request)
 
-    def next(self) -> Trained:
+    def next(self) -> "Trained":
         return self._executions.run(self._waiting.popleft())
 
     def cancel(self) -> list[ExecutionRequest]:
-        given_up, self._waiting = list(self._waiting), deque()
+        given_up = list(self._waiting)
+        self._waiting.clear()
         return given_up
 
 
-def failed(request: ExecutionRequest, started_at: float, reason: str) -> Trained:
+def failed(request: ExecutionRequest, started_at: float, reason: str) -> "Trained":
     """What an execution leaves whose process was lost."""
+    from actsearch.training.execution import Trained  # which imports Keras
+
     return Trained(
         ExecutionRecord(
             trial_id=request.trial_id,
@@ -91,5 +96,5 @@ def failed(request: ExecutionRequest, started_at: float, reason: str) -> Trained
 
 
 def is_out_of_memory(record: ExecutionRecord) -> bool:
-    """Whether an execution failed for want of memory: who knows what is left of its process."""
+    """Whether an execution failed for want of memory: its process may have too little left for another."""
     return (record.reason or "").startswith(_OUT_OF_MEMORY)

@@ -1,26 +1,238 @@
-"""Executions on workers: who gets which, and what becomes of those whose worker is lost."""
+"""One pool of workers, wherever they are: who gets which execution, and what becomes of those that are lost."""
 
 import math
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol, Self, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from actsearch.errors import SearchFailedError
 from actsearch.executors.base import Executor, failed, is_out_of_memory
-from actsearch.executors.serialization import Lost, Raised
+from actsearch.executors.serialization import Job, Lost, Raised
 from actsearch.records import ExecutionRequest
-from actsearch.training.execution import Executions, Trained
+
+if TYPE_CHECKING:
+    from actsearch.training.execution import Trained
+
+POLL_SECONDS = 0.5
+START_SECONDS = 600.0
+LOOKAHEAD = 4096  # requests from which a worker that gets free may choose
+_MAX_LOST_BEFORE_BEGIN = 3  # workers, one after the other, until the search is given up
 
 
-class Queue:
+@runtime_checkable
+class WorkerBackend(Protocol):
+    """Processes that work for a search, wherever they are. Workers and calls are whatever hashable names them."""
+
+    num: int
+
+    def start(self) -> None:
+        """Starts the workers, who get ready by themselves; once only, so that it can be done early."""
+
+    def differences(self) -> list[str]:
+        """What is different on their machines, a line each."""
+
+    def send(self, job: Job) -> None:
+        """What workers need to begin goes to where they are."""
+
+    def hire(self) -> Any:
+        """A worker that has not begun."""
+
+    def begin(self, worker: Any) -> Any:
+        """A call whose answer is None when the worker is ready, or `Raised`."""
+
+    def run(self, worker: Any, request: ExecutionRequest) -> Any:
+        """A call whose answer is what the execution leaves, or `Raised`."""
+
+    def answers(self, calls: Sequence[Any], seconds: float) -> list[tuple[Any, Any]]:
+        """Waits for answers, at most some seconds; calls whose worker is gone are answered by `Lost`."""
+
+    def fire(self, worker: Any) -> None:
+        """Ends a worker, whatever it is doing; one that is gone already is no error."""
+
+    def close(self) -> None:
+        """Ends all workers; once more, it does nothing."""
+
+
+@dataclass
+class _Call:
+    worker: Any
+    request: ExecutionRequest | None = None  # None while the worker gets ready
+    started_at: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
+
+
+class PoolExecutor(Executor):
+    """Runs executions on workers; those that cannot begin are given up where others can.
+
+    An execution whose worker is lost (killed, out of memory, its machine gone, or longer than `timeout` at it) is
+    trained again on another worker, from the same seed with the same result; lost too often, it is FAILED. A worker
+    keeps TensorFlow and its traced models from one execution to the next. What the model's code and callbacks change
+    in memory stays in the worker.
+
+    Args:
+        job: The search.
+        backend: The workers; closed with this.
+        timeout: Seconds that an execution may take; without one, for ever.
+        max_retries: How often an execution is trained again.
+        message: Called with what is different on the machines.
+
+    Raises:
+        UsageError: On entering: the workers cannot use what they are sent.
+        SearchFailedError: On entering: no worker could begin.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        backend: WorkerBackend,
+        *,
+        timeout: float | None = None,
+        max_retries: int = 1,
+        message: Callable[[str], None] = print,
+    ) -> None:
+        self.num_at_once = backend.num
+        self.capacity = backend.num + LOOKAHEAD if backend.num > 1 else 1  # one worker has nothing to choose
+        self._job = job
+        self._backend = backend
+        self._timeout = math.inf if timeout is None else timeout
+        self._max_retries = max_retries
+        self._message = message
+        self._queue = RequestQueue()
+        self._free: list[Hashable] = []
+        self._calls: dict[Hashable, _Call] = {}
+        self._done: deque[Trained] = deque()
+        self._num_lost: Counter[tuple[str, int]] = Counter()
+        self._num_lost_before_begin = 0
+        self._has_begun = False
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        """Waits until one worker is ready; others may get ready while it works."""
+        try:
+            self._backend.start()
+            for difference in self._backend.differences():
+                self._message(difference)
+            self._backend.send(self._job)
+            for _ in range(self._backend.num):
+                self._hire()
+            while not self._has_begun:
+                self._listen()
+                self._raise_error()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def submit(self, request: ExecutionRequest) -> None:
+        self._queue.add(request)
+        self._hand_out()
+
+    def next(self) -> "Trained | None":
+        if not self._done and self._error is None:
+            self._hand_out()
+            self._listen()
+        if self._done:
+            return self._done.popleft()
+        self._raise_error()
+        return None
+
+    def cancel(self) -> list[ExecutionRequest]:
+        return self._queue.clear()
+
+    def close(self) -> None:
+        self._backend.close()
+
+    def _hire(self) -> None:
+        worker = self._backend.hire()
+        self._calls[self._backend.begin(worker)] = _Call(worker)
+
+    def _hand_out(self) -> None:
+        while self._free and (request := self._queue.take(self._free[-1])) is not None:
+            worker = self._free.pop()
+            self._calls[self._backend.run(worker, request)] = _Call(worker, request)
+
+    def _listen(self) -> None:
+        for name, answer in self._backend.answers(list(self._calls), POLL_SECONDS):
+            self._receive(self._calls.pop(name), answer)
+        self._end_late_ones()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _receive(self, call: _Call, answer: Any) -> None:
+        if isinstance(answer, Raised):
+            if call.request is None and self._has_begun:  # others have what this one lacks
+                self._replace(call, Lost(answer.message))
+            else:
+                self._error = answer.error()
+        elif isinstance(answer, Lost):
+            self._replace(call, answer)
+        elif call.request is None:
+            self._has_begun = True
+            self._num_lost_before_begin = 0
+            self._free.append(call.worker)
+        elif is_out_of_memory(answer.record):
+            self._replace(call, Lost(answer.record.reason), answer)
+        else:
+            self._free.append(call.worker)
+            self._done.append(answer)
+
+    def _end_late_ones(self) -> None:
+        """Answers that came by now are received already; a worker may wait for its turn while others work."""
+        now = time.monotonic()
+        for name, call in list(self._calls.items()):
+            limit = self._timeout if call.request is not None else math.inf if self._is_served else START_SECONDS
+            if now - call.since > limit:
+                del self._calls[name]
+                self._replace(call, Lost(f"took longer than {limit:g} s"))
+
+    def _replace(self, call: _Call, lost: Lost, answer: "Trained | None" = None) -> None:
+        """Another worker comes for one that is lost, and its execution is tried again."""
+        self._backend.fire(call.worker)
+        self._queue.forget(call.worker)
+        if call.request is None:
+            self._num_lost_before_begin += 1
+            if self._num_lost_before_begin > _MAX_LOST_BEFORE_BEGIN:
+                self._give_up(lost.reason)
+                return
+        elif lost.was_idle:
+            self._queue.add_first(call.request)
+        else:
+            self._try_again(call.request, answer or failed(call.request, call.started_at, lost.reason))
+        self._hire()
+
+    def _give_up(self, reason: str) -> None:
+        """Hires no more; ends the search where no worker is left."""
+        if not self._is_served and not self._calls:
+            self._error = SearchFailedError(f"The workers of the search could not begin: {reason}.")
+
+    @property
+    def _is_served(self) -> bool:
+        """Whether there is a worker that has begun."""
+        return bool(self._free) or any(call.request is not None for call in self._calls.values())
+
+    def _try_again(self, request: ExecutionRequest, failure: "Trained") -> None:
+        """Unless it was lost too often: then the failure is what it leaves."""
+        key = request.trial_id, request.execution
+        self._num_lost[key] += 1
+        if self._num_lost[key] <= self._max_retries:
+            self._queue.add_first(request)
+            return
+        if self._num_lost[key] > 1:
+            reason = f"{failure.record.reason} (the last of {self._num_lost[key]} tries)"
+            failure = replace(failure, record=replace(failure.record, reason=reason))
+        self._done.append(failure)
+
+
+class RequestQueue:
     """Requests that wait for a worker.
 
     First executions go before all others: an oracle may wait for them. Of the others a worker gets those of trials
     whose model it has traced, then those that no worker has; and where there are neither, those of other workers:
-    tracing a model again is better than waiting. None is more than a seed ahead of the lowest that waits, so that all
+    tracing a model again is better than waiting. None is more than one seed ahead of the lowest that waits, so that all
     trials have about the same number, whenever the search ends.
     """
 
@@ -85,187 +297,5 @@ class Queue:
         request = self._others[trial].popleft()
         if not self._others[trial]:
             del self._others[trial]
-        self._numbers -= Counter([request.execution])  # which leaves out what nobody waits for
+        self._numbers -= Counter([request.execution])  # which drops what nobody waits for
         return request
-
-
-POLL_SECONDS = 0.5
-START_SECONDS = 600.0
-LOOKAHEAD = 4096  # requests from which a worker that gets free may choose
-_LOST_BEFORE_BEGIN = 3  # workers, one after the other, until the search is given up
-
-
-@runtime_checkable
-class Crew(Protocol):
-    """Processes that work for a search, wherever they are. Workers and calls are whatever names them."""
-
-    num: int
-
-    def differences(self) -> list[str]:
-        """What is different on their machines, a line each."""
-
-    def send(self, make: "partial[Executions]") -> None:
-        """What workers need to begin goes to where they are."""
-
-    def hire(self) -> Hashable:
-        """A new worker; it gets ready by itself."""
-
-    def begin(self, worker: Hashable) -> Hashable:
-        """A call whose answer is None when the worker is ready, or `Raised`."""
-
-    def run(self, worker: Hashable, request: ExecutionRequest) -> Hashable:
-        """A call whose answer is what the execution leaves, or `Raised`."""
-
-    def answers(self, calls: Sequence[Hashable], seconds: float) -> list[tuple[Hashable, Any]]:
-        """Waits for answers, at most some seconds; calls whose worker is gone are answered by `Lost`."""
-
-    def fire(self, worker: Hashable) -> None:
-        """Ends a worker, whatever it is doing; one that is gone already is no error."""
-
-    def close(self) -> None:
-        """Ends all workers."""
-
-
-@dataclass
-class _Call:
-    worker: Hashable
-    request: ExecutionRequest | None = None  # None while the worker gets ready
-    started_at: float = field(default_factory=time.time)
-    since: float = field(default_factory=time.monotonic)
-
-
-class Remote(Executor):
-    """Runs executions on workers; those that cannot begin are left out where others can.
-
-    An execution whose worker is lost (killed, out of memory, its machine gone, or longer than `timeout` at it) is
-    trained again on another worker, from the same seed with the same result; lost too often, it is FAILED.
-
-    Args:
-        make: The `Executions` to make on each worker, with its arguments.
-        crew: The workers; closed with this.
-        timeout: Seconds that an execution may take; without one, for ever.
-        max_retries: How often an execution is trained again.
-        message: Hears what is different on the machines.
-
-    Raises:
-        UsageError: On entering: something cannot be sent to the workers, or they cannot take it.
-    """
-
-    def __init__(
-        self,
-        make: "partial[Executions]",
-        crew: Crew,
-        *,
-        timeout: float | None = None,
-        max_retries: int = 1,
-        message: Callable[[str], None] = print,
-    ) -> None:
-        self.num_at_once, self.capacity = crew.num, crew.num + LOOKAHEAD
-        self._make, self._crew = make, crew
-        self._timeout = math.inf if timeout is None else timeout
-        self._max_retries, self._message = max_retries, message
-        self._queue = Queue()
-        self._free: list[Hashable] = []
-        self._calls: dict[Hashable, _Call] = {}
-        self._done: deque[Trained] = deque()
-        self._num_lost: Counter[tuple[str, int]] = Counter()
-        self._num_lost_before_begin = 0
-        self._has_begun = False
-        self._error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            for difference in self._crew.differences():
-                self._message(difference)
-            self._crew.send(self._make)
-            for _ in range(self._crew.num):
-                self._hire()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def submit(self, request: ExecutionRequest) -> None:
-        self._queue.add(request)
-        self._hand_out()
-
-    def next(self) -> Trained | None:
-        if not self._done and self._error is None:
-            self._hand_out()
-            for name, answer in self._crew.answers(list(self._calls), POLL_SECONDS):
-                self._hear(self._calls.pop(name), answer)
-            self._end_late_ones()
-        if self._done:
-            return self._done.popleft()
-        if self._error is not None:
-            raise self._error
-        return None
-
-    def cancel(self) -> list[ExecutionRequest]:
-        return self._queue.clear()
-
-    def close(self) -> None:
-        self._crew.close()
-
-    def _hire(self) -> None:
-        worker = self._crew.hire()
-        self._calls[self._crew.begin(worker)] = _Call(worker)
-
-    def _hand_out(self) -> None:
-        while self._free and (request := self._queue.take(self._free[-1])) is not None:
-            worker = self._free.pop()
-            self._calls[self._crew.run(worker, request)] = _Call(worker, request)
-
-    def _hear(self, call: _Call, answer: Any) -> None:
-        if isinstance(answer, Raised):
-            if call.request is None and self._has_begun:  # here it is, elsewhere it was not
-                self._replace(call, answer.message)
-            else:
-                self._error = answer.error()
-        elif isinstance(answer, Lost):
-            self._replace(call, answer.reason)
-        elif call.request is None:
-            self._has_begun, self._num_lost_before_begin = True, 0
-            self._free.append(call.worker)
-        elif is_out_of_memory(answer.record):
-            self._replace(call, answer.record.reason)
-        else:
-            self._free.append(call.worker)
-            self._done.append(answer)
-
-    def _end_late_ones(self) -> None:
-        """Those that have answered by now have been heard; a worker may wait for its turn while others work."""
-        now = time.monotonic()
-        for name, call in list(self._calls.items()):
-            limit = self._timeout if call.request is not None else math.inf if self._is_served else START_SECONDS
-            if now - call.since > limit:
-                del self._calls[name]
-                self._replace(call, f"took longer than {limit:g} s")
-
-    def _replace(self, call: _Call, reason: str) -> None:
-        """Another worker comes for one that is lost, and its execution is tried again."""
-        self._crew.fire(call.worker)
-        self._queue.forget(call.worker)
-        if call.request is None:
-            self._num_lost_before_begin += 1
-            if self._num_lost_before_begin > _LOST_BEFORE_BEGIN:
-                if not self._is_served and not self._calls:
-                    self._error = SearchFailedError(f"The workers of the search could not begin: {reason}.")
-                return
-        else:
-            self._try_again(call.request, call.started_at, reason)
-        self._hire()
-
-    @property
-    def _is_served(self) -> bool:
-        """Whether a worker is there that has begun."""
-        return bool(self._free) or any(call.request is not None for call in self._calls.values())
-
-    def _try_again(self, request: ExecutionRequest, started_at: float, reason: str) -> None:
-        key = request.trial_id, request.execution
-        self._num_lost[key] += 1
-        if self._num_lost[key] <= self._max_retries:
-            self._queue.add_first(request)
-        else:
-            times = f" (the last of {self._num_lost[key]} tries)" if self._num_lost[key] > 1 else ""
-            self._done.append(failed(request, started_at, f"{reason}{times}"))

@@ -1,4 +1,4 @@
-"""What code before a search has set in its process, and a child process has to set as well."""
+"""What code before a search has set in its process, and its workers have to set as well."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _KERAS_SETTINGS = ("floatx", "epsilon", "image_data_format")
 
 
 @dataclass(frozen=True)
-class Setting:
+class ProcessState:
     """Settings of Keras and TensorFlow, and what the user has registered with Keras and in the catalogue.
 
     Args:
@@ -34,7 +34,7 @@ class Setting:
     activations: tuple[Activation, ...]
 
     @classmethod
-    def here(cls) -> Self:
+    def capture(cls) -> Self:
         """That of this process."""
         ours = {entry.name for entry in ENTRIES}
         threading = tf.config.threading
@@ -46,7 +46,7 @@ class Setting:
             tuple(registry.get(name) for name in registry.names() if name not in ours),
         )
 
-    def take_up(self) -> None:
+    def restore(self) -> None:
         """Sets this process alike, before TensorFlow computes anything in it."""
         within, between = self.threads
         tf.config.threading.set_intra_op_parallelism_threads(within)

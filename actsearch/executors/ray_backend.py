@@ -1,69 +1,84 @@
-"""Workers on Ray: on this machine, or on a cluster that is there."""
+"""Workers on Ray: on a cluster that is there, or on this machine."""
 
 import atexit
 import math
-import os
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actsearch.environment import PACKAGES, package_versions
-from actsearch.errors import ExecutionFailedError, SearchFailedError, UsageError
-from actsearch.executors._ray_cluster import end_ray, import_ray, join_ray, start_ray, told
-from actsearch.executors.serialization import Lost, packed_setting
-
-if TYPE_CHECKING:
-    from actsearch.training.execution import Executions
+from actsearch.environment import PACKAGES, num_cores, package_versions
+from actsearch.errors import SearchFailedError, UsageError
+from actsearch.executors._ray_cluster import end_ray, import_ray, join_ray, one_line, start_ray
+from actsearch.executors.serialization import Job, Lost
+from actsearch.executors.worker import Worker, share_gpus
+from actsearch.records import ExecutionRequest
 
 _ANSWER_SECONDS = 60.0
 
 
-class RayCrew:
-    """Workers that Ray starts, watches and ends. Made early, they import TensorFlow while this process does.
+class RayBackend:
+    """Workers that Ray starts, watches and ends. Started early, they import TensorFlow while this process does.
 
     Without an address Ray is started for this search alone. Where the program has started or joined Ray itself, that is
     used, and left as it is.
 
     Args:
         num: How many workers.
-        address: A cluster that is there: `auto`, or HOST:PORT.
+        address: A cluster that is there: `auto`, or HOST:PORT; None or `local` for this machine.
         gpus_each: The GPUs of a worker, also a share of one; None for equal shares of those that there are.
 
     Raises:
-        UsageError: Ray is not installed, the cluster cannot be reached, or has no room for the workers.
-        SearchFailedError: Ray does not start.
+        UsageError: Ray is not installed.
     """
 
     def __init__(self, num: int, *, address: str | None = None, gpus_each: float | None = None) -> None:
-        check_workers(num, address, gpus_each)
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # this process builds models too
+        share_gpus()  # this process builds models too
         self.num = num
+        self._address = address
+        self._gpus_each = gpus_each
         self._ray = import_ray()
+        self._share = Share(1, 0.0)
         self._folder: Path | None = None
-        self._is_ours = not self._ray.is_initialized()
+        self._is_ours = False
         self._workers: set[Any] = set()
         self._fresh: list[Any] = []
-        self._job: tuple[Any, ...] = ()
-        if not self._is_ours and address is not None:
-            raise UsageError(f"This program has Ray already: leave the address {address!r} out, or end Ray first.")
-        if self._is_ours:
-            atexit.register(self.close)  # before Ray's own
-            if address is None:
-                self._folder = start_ray(max(num, num_cores()))
-            else:
-                join_ray(address)
+        self._job: Any = None
+
+    def start(self) -> None:
+        """Starts or joins Ray, and starts the workers; once only.
+
+        Raises:
+            UsageError: The cluster cannot be reached, or has no room for the workers.
+            SearchFailedError: Ray does not start.
+        """
+        if self._workers:
+            return
+        self._connect()
         try:
             resources = [node["Resources"] for node in self._nodes()]
             machines = [Machine(int(each.get("CPU", 0)), each.get("GPU", 0.0)) for each in resources]
-            self.share = equal_share(num, machines, gpus_each)
-            self._fresh = [self._made() for _ in range(num)]
+            self._share = equal_share(self.num, machines, self._gpus_each)
+            self._fresh = [self._made() for _ in range(self.num)]
         except BaseException:
             self.close()
             raise
+
+    def _connect(self) -> None:
+        if self._ray.is_initialized():
+            if self._address is not None:
+                raise UsageError(
+                    f"Ray is already initialized in this process, and the address {self._address!r} is given too. "
+                    "Omit the address, or call ray.shutdown() first."
+                )
+            return
+        self._is_ours = True
+        atexit.register(self.close)  # before Ray's own
+        if self._address in (None, "local"):
+            self._folder = start_ray(max(self.num, num_cores()))
+        else:
+            join_ray(self._address)
 
     def differences(self) -> list[str]:
         """What is different on machines of the cluster, a line each.
@@ -77,8 +92,8 @@ class RayCrew:
         for host, call in self._asked_for_versions():
             try:
                 found = self._ray.get(call, timeout=_ANSWER_SECONDS)
-            except Exception as error:  # noqa: BLE001  whatever is wrong there, it is told
-                lacking.append(f"{host}: {told(error)}")
+            except Exception as error:  # noqa: BLE001  whatever is wrong there, it is reported
+                lacking.append(f"{host}: {one_line(error)}")
                 continue
             names = [name for name in PACKAGES if found.get(name) != ours[name]]
             different = "; ".join(f"{name} {found.get(name)}, here {ours[name]}" for name in names)
@@ -90,34 +105,27 @@ class RayCrew:
             )
         return lines
 
-    def send(self, make: "partial[Executions]") -> None:
+    def send(self, job: Job) -> None:
         """Puts the search into Ray's object store: arrays lie there once a machine, and workers read them from it.
 
         Raises:
-            UsageError: What was registered here cannot be sent.
             SearchFailedError: There is no room for it.
         """
-        from actsearch.executors.process_state import Setting
-
-        setting = Setting.here()
-        packed_setting(setting)
         try:
-            parts = [partial(_opened, [self._ray.put(part)]) for part in (setting, make)]
+            self._job = self._ray.put(job)
         except self._ray.exceptions.RayError as error:
             raise SearchFailedError(
-                f"The data does not fit into Ray's object store ({told(error)}). It needs its size on each machine, in "
-                "/dev/shm: make that larger, or search without workers."
+                f"The data does not fit into Ray's object store ({one_line(error)}). It needs its size on each "
+                "machine, in /dev/shm: make that larger, or search without Ray."
             ) from error
-        place = (list(sys.path), str(Path.cwd()))
-        self._job = (place, self.share.cores, *parts)
 
     def hire(self) -> Any:
         return self._fresh.pop() if self._fresh else self._made()
 
     def begin(self, worker: Any) -> Any:
-        return worker.begin.remote(*self._job)
+        return worker.begin.remote(self._job, self._share.cores)
 
-    def run(self, worker: Any, request: Any) -> Any:
+    def run(self, worker: Any, request: ExecutionRequest) -> Any:
         return worker.run.remote(request)
 
     def answers(self, calls: Sequence[Any], seconds: float) -> list[tuple[Any, Any]]:
@@ -129,7 +137,7 @@ class RayCrew:
         try:
             return self._ray.get(call)
         except self._ray.exceptions.RayError as error:
-            return Lost(f"its worker was lost ({told(error)})")
+            return Lost(f"its worker was lost ({one_line(error)})")
 
     def fire(self, worker: Any) -> None:
         self._workers.discard(worker)
@@ -137,18 +145,17 @@ class RayCrew:
             self._ray.kill(worker)
 
     def close(self) -> None:
-        """Ends the workers, and Ray where it was started or joined for this search."""
+        """Ends the workers, and Ray where it was started or joined for this search; once more, it does nothing."""
         atexit.unregister(self.close)
         if self._ray.is_initialized():
             for worker in list(self._workers):
                 self.fire(worker)
             if self._is_ours:
+                self._is_ours = False  # a later Ray of the program's is not
                 end_ray(self._folder)
 
     def _made(self) -> Any:
-        from actsearch.executors.worker import Worker
-
-        options = {"num_cpus": self.share.cores, "num_gpus": self.share.gpus, "scheduling_strategy": "SPREAD"}
+        options = {"num_cpus": self._share.cores, "num_gpus": self._share.gpus, "scheduling_strategy": "SPREAD"}
         worker = self._ray.remote(**options)(Worker).remote()
         self._workers.add(worker)
         return worker
@@ -163,24 +170,6 @@ class RayCrew:
 
     def _nodes(self) -> list[Any]:
         return [node for node in self._ray.nodes() if node["Alive"]]
-
-
-def _opened(reference: list[Any]) -> Any:
-    """On a worker: what was sent.
-
-    Raises:
-        ExecutionFailedError: It is lost, or this machine has no room for it.
-    """
-    import ray
-
-    try:
-        return ray.get(reference[0])
-    except (
-        ray.exceptions.ObjectLostError,
-        ray.exceptions.OutOfDiskError,
-        ray.exceptions.ObjectStoreFullError,
-    ) as error:
-        raise ExecutionFailedError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -233,25 +222,5 @@ def equal_share(num: int, machines: Sequence[Machine], gpus_each: float | None =
     there = ", ".join(f"{m.cores} cores and {m.gpus:g} GPUs" for m in machines)
     raise UsageError(
         f"{num} workers with a core and {gpus:g} GPUs each do not fit: {most} do. There are machines with {there}. "
-        "Ask for fewer workers, or for smaller shares of a GPU (gpus_per_worker)."
+        "Ask for fewer workers, or for smaller shares of a GPU (gpus)."
     )
-
-
-def check_workers(num: Any, address: str | None, gpus_each: float | None) -> None:
-    """Raises a UsageError where there can be no such workers."""
-    if not isinstance(num, int) or isinstance(num, bool) or num < 0:
-        raise UsageError(f"workers must be a whole number from 0 on, not {num!r}.")
-    if gpus_each is not None and not (gpus_each >= 0 and (gpus_each <= 1 or gpus_each == int(gpus_each))):
-        raise UsageError(f"gpus_per_worker must be a share of a GPU or a whole number of them, not {gpus_each!r}.")
-    if address is not None and address.startswith("ray://"):
-        raise UsageError(
-            f"{address!r} is the address of a Ray client. Run the search on a machine of the cluster, and give auto or "
-            "HOST:PORT as the address."
-        )
-    if not num and (address is not None or gpus_each is not None):
-        raise UsageError("address and gpus_per_worker are for workers: give their number too, workers=2.")
-
-
-def num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

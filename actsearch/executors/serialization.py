@@ -1,49 +1,62 @@
-"""What goes between a search and the processes that train for it: pickled, and never through a file."""
+"""What goes between a search and its workers: pickled, and never through a file."""
 
 import inspect
 import pickle
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
 from actsearch.errors import ExecutionFailedError, UsageError
 
+if TYPE_CHECKING:
+    from actsearch.training.execution import Executions
+
+_ADVICE = {
+    "data": "Pass arrays",
+    "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
+}
+_OTHER_ADVICE = "Define it in a module that can be imported, and make inside it what it uses"
+_IN_PROCESS = "or search in this process, without an executor"
+
 
 @dataclass(frozen=True)
-class Parcel:
+class Payload:
     """A pickled object; arrays stay apart from the pickle, so that they are sent from where they are.
 
     Functions and classes of a script are sent whole, those of modules by name.
 
     Example:
 
-    >>> Parcel.of([1, 2]).opened()
+    >>> Payload.pack([1, 2]).unpack()
     [1, 2]
     """
 
     pickled: bytes
-    arrays: Sequence[Any]
+    arrays: Sequence[pickle.PickleBuffer]
 
     @classmethod
-    def of(cls, content: Any) -> Self:
-        """Packs an object; raises whatever its pickling raises."""
+    def pack(cls, content: Any) -> Self:
+        """Pickles an object; raises whatever its pickling raises."""
         arrays: list[pickle.PickleBuffer] = []
         pickled = cloudpickle.dumps(content, protocol=5, buffer_callback=arrays.append)
-        return cls(pickled, [array.raw() for array in arrays])
+        return cls(pickled, arrays)
 
-    def opened(self) -> Any:
+    def unpack(self) -> Any:
         """The object; raises whatever its making raises."""
         return pickle.loads(self.pickled, buffers=self.arrays)
 
     def send(self, connection: Connection) -> None:
-        """Sends it; raises OSError where nobody is there to receive it."""
-        connection.send([array.nbytes for array in self.arrays])
+        """Sends it; raises OSError where nobody receives it."""
+        arrays = [array.raw() for array in self.arrays]
+        connection.send([array.nbytes for array in arrays])
         connection.send_bytes(self.pickled)
-        for array in self.arrays:
+        for array in arrays:
             connection.send_bytes(array)
 
     @classmethod
@@ -54,7 +67,24 @@ class Parcel:
         arrays = [bytearray(size) for size in sizes]  # writable, as arrays are
         for array in arrays:
             connection.recv_bytes_into(array)
-        return cls(pickled, arrays)
+        return cls(pickled, [pickle.PickleBuffer(array) for array in arrays])
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs before it can run the executions of a search; unpacked in this order.
+
+    Args:
+        module_path: Where the search's process imports from.
+        folder: Its working directory.
+        state: Its `ProcessState`.
+        executions: The call that makes the `Executions`.
+    """
+
+    module_path: Sequence[str]
+    folder: str
+    state: Payload
+    executions: Payload
 
 
 @dataclass(frozen=True)
@@ -71,21 +101,27 @@ class Raised:
 
 @dataclass(frozen=True)
 class Lost:
-    """In place of an answer: who was asked is gone."""
+    """In place of an answer: the worker is gone.
+
+    Args:
+        reason: How it ended.
+        was_idle: Whether it had ended before it was asked.
+    """
 
     reason: str
+    was_idle: bool = False
 
 
-def answered(work: Callable[[], Any]) -> Any:
-    """What the work gives; where it says that the search is meaningless, or is interrupted, that as `Raised`."""
+def answer_of(work: Callable[[], Any]) -> Any:
+    """The result of the work, or `Raised` where the search is meaningless or interrupted."""
     try:
         return work()
     except (UsageError, KeyboardInterrupt) as error:
         return Raised(type(error), str(error))
 
 
-def begun(make: Callable[[], Any]) -> Any:
-    """What was sent, made anew; that runs the user's code.
+def set_up(make: Callable[[], Any]) -> Any:
+    """The result of making what was sent, which runs the user's code.
 
     Raises:
         UsageError: It fails.
@@ -99,44 +135,35 @@ def begun(make: Callable[[], Any]) -> Any:
         raise UsageError(
             f"The search cannot be set up in another process: {type(error).__name__}: {error} "
             "Define what you pass in modules that can be imported, and register layers and functions of your own with "
-            "@keras.saving.register_keras_serializable(); or search without isolate and workers."
+            f"@keras.saving.register_keras_serializable(); {_IN_PROCESS}."
         ) from error
 
 
-if TYPE_CHECKING:
-    from actsearch.executors.process_state import Setting
+def pack_job(make: "partial[Executions]") -> Job:
+    """What workers need for a search that this process runs.
 
-_ADVICE = {
-    "data": "Pass arrays",
-    "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
-}
-_OTHER_ADVICE = "Define it in a module that can be imported, and make inside it what it uses"
-
-
-def packed_setting(setting: "Setting") -> Parcel:
-    """What code before the search has set in this process.
+    Args:
+        make: The `Executions` to make, with its arguments.
 
     Raises:
-        UsageError: Something of it cannot be sent.
+        UsageError: Something cannot be sent; the message says what.
     """
+    from actsearch.executors.process_state import ProcessState  # which imports Keras
+
     try:
-        return Parcel.of(setting)
+        state = Payload.pack(ProcessState.capture())
     except Exception as error:
         raise UsageError(_cannot_be_sent("registered activations, layers and functions", error)) from error
+    return Job(list(sys.path), str(Path.cwd()), state, _pack_call(make))
 
 
-def packed_job(make: "partial[Any]") -> Parcel:
-    """The call that makes the search's `Executions` in another process.
-
-    Raises:
-        UsageError: An argument cannot be sent; the message says which.
-    """
+def _pack_call(make: "partial[Any]") -> Payload:
     try:
-        return Parcel.of(make)
+        return Payload.pack(make)
     except Exception as error:
         for name, part in inspect.signature(make.func).bind(*make.args, **make.keywords).arguments.items():
             try:
-                Parcel.of(part)
+                Payload.pack(part)
             except Exception as cause:
                 raise UsageError(_cannot_be_sent(name, cause)) from cause
         raise UsageError(_cannot_be_sent("search", error)) from error
@@ -145,5 +172,5 @@ def packed_job(make: "partial[Any]") -> Parcel:
 def _cannot_be_sent(name: str, error: Exception) -> str:
     return (
         f"`{name}` cannot be sent to another process ({type(error).__name__}: {error}). "
-        f"{_ADVICE.get(name, _OTHER_ADVICE)}; or search without isolate and workers."
+        f"{_ADVICE.get(name, _OTHER_ADVICE)}; {_IN_PROCESS}."
     )

@@ -1,64 +1,107 @@
-"""A worker of a search: a process of Ray's that runs executions, one after the other, as they are asked for."""
+"""A worker of a search: a process that runs executions, one after the other, as it is asked to.
 
+On Ray `Worker` is an actor. On this machine `main` serves one to the process that started it, which holds the other end
+of the connection and decides: a worker ignores Ctrl-C, and ends with that process.
+"""
+
+import ctypes
 import os
+import queue
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import traceback
 from dataclasses import replace
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from actsearch._startup import exempt_imports, load_tensorflow, resting
-from actsearch.executors.serialization import answered, begun
+from actsearch.executors.serialization import Job, Payload, Raised, answer_of, set_up
+from actsearch.records import ExecutionRequest
+
+if TYPE_CHECKING:
+    from actsearch.training.execution import Executions, Trained
+
+_PR_SET_PDEATHSIG = 1
+
+
+def share_gpus() -> None:
+    """Takes the memory of GPUs as it is needed: others may share it. Counts before a process uses one."""
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 class Worker:
-    """Runs the executions of one search; it imports TensorFlow on being made, before it knows what to do.
-
-    Where there is a GPU, its memory is taken as it is needed: others may share it.
-    """
+    """Runs the executions of one search; it imports TensorFlow on being made, before it knows what to do."""
 
     def __init__(self) -> None:
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        share_gpus()
         load_tensorflow()
         with resting():
             import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
 
         exempt_imports()
-        self._executions: Any = None
+        self._executions: Executions
 
-    def begin(self, place: tuple[Sequence[str], str], num_threads: int, open_setting: Any, open_job: Any) -> Any:
+    def begin(self, job: Job, num_threads: int) -> Raised | None:
         """Gets ready.
 
         Args:
-            place: The search's module path and its working directory, where it is here too.
-            num_threads: TensorFlow's threads, where the search's process left them to TensorFlow.
-            open_setting: Gives what the search's process had set; it needs the module path.
-            open_job: Gives the call that makes the executions; it needs the setting.
+            job: The search; its module path and working directory count where they exist here too.
+            num_threads: TensorFlow's threads, where the search's process left them to TensorFlow; 0 leaves them to it
+                here too.
 
         Returns:
-            None, or `Raised`.
+            None, or what makes the search meaningless.
         """
-        begin = partial(self._begin, place, num_threads, open_setting, open_job)
-        return answered(partial(begun, begin))
+        return answer_of(partial(set_up, partial(self._begin, job, num_threads)))
 
-    def run(self, request: Any) -> Any:
-        """One execution: what it leaves, or `Raised`."""
-        return answered(partial(self._executions.run, request))
+    def run(self, request: ExecutionRequest) -> "Trained | Raised":
+        """One execution: what it leaves, or what makes the search meaningless."""
+        return answer_of(partial(self._executions.run, request))
 
-    def _begin(
-        self,
-        place: tuple[Sequence[str], str],
-        num_threads: int,
-        open_setting: Callable[[], Any],
-        open_job: Callable[[], Any],
-    ) -> None:
-        folders, folder = place
-        there = [other for other in folders if Path(other).exists()]
-        sys.path[:] = [*there, *(other for other in sys.path if other not in there)]
-        if Path(folder).is_dir():
-            os.chdir(folder)
-        setting = open_setting()
-        within, between = setting.threads
-        replace(setting, threads=(within or num_threads, between or num_threads)).take_up()
-        self._executions = open_job()()
+    def _begin(self, job: Job, num_threads: int) -> None:
+        there = [folder for folder in job.module_path if Path(folder).exists()]
+        sys.path[:] = [*there, *(folder for folder in sys.path if folder not in there)]
+        if Path(job.folder).is_dir():
+            os.chdir(job.folder)
+        state = job.state.unpack()
+        within, between = state.threads
+        replace(state, threads=(within or num_threads, between or num_threads)).restore()
+        self._executions = job.executions.unpack()()
+
+
+def main() -> None:
+    """Serves the connection with file number `argv[1]` to the process `argv[2]`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection, parent = Connection(int(sys.argv[1])), int(sys.argv[2])
+    os.set_inheritable(connection.fileno(), False)
+    _end_with(parent)
+    sys.stdout = sys.stderr
+    calls: queue.SimpleQueue[Payload] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
+    worker = Worker()
+    while True:
+        method, *arguments = calls.get().unpack()
+        Payload.pack(getattr(worker, method)(*arguments)).send(connection)
+
+
+def _end_with(parent: int) -> None:
+    """The kernel ends this process with its parent; a thread would wait for a model that holds Python's lock."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _listen(connection: Connection, calls: "queue.SimpleQueue[Payload]") -> None:
+    """Receives calls, also while others are worked on: so the end of the parent is noticed on every system."""
+    try:
+        while True:
+            calls.put(Payload.receive(connection))
+    except (EOFError, ConnectionError):
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  whatever it is, nobody would be served any more
+        traceback.print_exc()
+        os._exit(1)

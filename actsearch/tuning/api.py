@@ -12,7 +12,7 @@ from keras_tuner.engine.hypermodel import HyperModel
 from actsearch.config import SearchConfig
 from actsearch.data import check_arrays, split_arrays
 from actsearch.errors import UsageError
-from actsearch.executors import Local, Ray
+from actsearch.executors.specs import ExecutorSpec
 from actsearch.spaces import SearchSpace, load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tracking.store import MLflow
@@ -50,7 +50,7 @@ def search(
     margin: float | None = None,
     time_budget: float | None = None,
     seed: int = SearchConfig.seed,
-    executor: str | Local | Ray | None = None,
+    executor: str | ExecutorSpec | None = None,
     tracking: MLflow | bool | None = None,
     screen: str = SearchConfig.screen,
     directory: str | Path | None = None,

@@ -10,11 +10,11 @@ import keras
 import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
-from actsearch import executors
 from actsearch._locks import locked
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
-from actsearch.executors import Local, Ray
+from actsearch.executors.specs import ExecutorSpec, make_executor
+from actsearch.executors.specs import get as get_executor
 from actsearch.records import SearchRecord, execution_seed, parse_objective
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
@@ -110,7 +110,7 @@ class ActivationTuner(keras_tuner.Tuner):
         epochs: int | None = None,
         batch_size: int | None = None,
         seed: int = SearchConfig.seed,
-        executor: str | Local | Ray | None = None,
+        executor: str | ExecutorSpec | None = None,
         tracking: MLflow | bool | None = None,
         screen: str = SearchConfig.screen,
         directory: str | Path | None = None,
@@ -121,7 +121,7 @@ class ActivationTuner(keras_tuner.Tuner):
     ) -> None:
         self._check_hooks()
         check_max_trials(oracle, max_trials)
-        self._executor = executors.get(executor)
+        self._executor = get_executor(executor)  # before the first model: it may have to share a GPU
         self._tracking = _tracking(tracking)
         self._store = self._tracking.address if tracking is not False else None
         executions = _one_of(executions, executions_per_trial)
@@ -241,8 +241,8 @@ class ActivationTuner(keras_tuner.Tuner):
         state = SearchState(self.search_directory, record, store=self._store, message=message)
         messages = self._of_earlier_run(state, record) + [f"advice: {finding}" for finding in problem.advice]
         stop = StopSignal(message)
-        executor = executors.make(self._executor, problem.executions(self._config, callbacks), message)
-        with executor, state.open(), stop.watching():
+        executions = make_executor(self._executor, problem.executions(self._config, callbacks), message)
+        with executions as executor, state.open(), stop.watching():
             self._reporter.begin(record, str(self.search_directory))
             for text in messages:
                 message(text)

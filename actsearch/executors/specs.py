@@ -1,0 +1,217 @@
+"""Where the executions of a search run, as a user says it: None, `"isolated"`, `Local(4)` or `Ray(16)`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from actsearch.errors import UnknownNameError, UsageError
+from actsearch.executors.base import Executor, InProcess
+from actsearch.executors.local_backend import LocalBackend
+from actsearch.executors.pool import PoolExecutor, WorkerBackend
+from actsearch.executors.ray_backend import RayBackend
+from actsearch.executors.serialization import pack_job
+from actsearch.executors.worker import share_gpus
+
+if TYPE_CHECKING:
+    from actsearch.training.execution import Executions
+
+
+class ExecutorSpec(ABC):
+    """Where executions run, and what becomes of those whose process is lost."""
+
+    @property
+    @abstractmethod
+    def num_workers(self) -> int:
+        """How many executions run concurrently, each in a process of its own."""
+
+    @abstractmethod
+    def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
+        """The executor of one search.
+
+        Args:
+            make: The `Executions` to make, with its arguments.
+            message: Called with what is worth knowing of the machines.
+
+        Raises:
+            UsageError: Something cannot be sent to the workers, or there can be none; no process was started.
+        """
+
+
+@dataclass(frozen=True)
+class _Workers(ExecutorSpec):
+    num: int
+    _: KW_ONLY
+    timeout: float | None = None
+    max_retries: int = 1
+
+    def __post_init__(self) -> None:
+        if not _is_whole(self.num) or self.num < 1:
+            raise UsageError(f"The number of workers must be a whole number from 1 on, not {self.num!r}.")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout must be above 0 seconds, or None for no limit; not {self.timeout!r}.")
+        if not _is_whole(self.max_retries) or self.max_retries < 0:
+            raise UsageError(f"max_retries must be a whole number from 0 on, not {self.max_retries!r}.")
+        share_gpus()  # before this process builds its first model
+
+    @property
+    def num_workers(self) -> int:
+        return self.num
+
+    def start(self) -> "StartedWorkers":
+        """Starts the workers before there is a search: they import TensorFlow while this process does."""
+        backend = self._backend()
+        backend.start()
+        return StartedWorkers(self, backend)
+
+    def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
+        return self._executor_on(None, make, message)
+
+    def _executor_on(
+        self, backend: WorkerBackend | None, make: "partial[Executions]", message: Callable[[str], None]
+    ) -> Executor:
+        """As `executor`, on workers that are started already, where there are some."""
+        job = pack_job(make)
+        backend = backend or self._backend()
+        return PoolExecutor(job, backend, timeout=self.timeout, max_retries=self.max_retries, message=message)
+
+    @abstractmethod
+    def _backend(self) -> WorkerBackend:
+        """The workers, not yet started."""
+
+
+@dataclass(frozen=True)
+class Local(_Workers):
+    """Executions run in child processes of this machine; needs no Ray.
+
+    Each worker gets an equal share of the cores. A process that crashes, hangs or runs out of memory costs one
+    execution, which is trained again from the same seed with the same result.
+
+    Args:
+        num: Number of worker processes.
+        timeout: Maximum seconds of an execution; None for no limit.
+        max_retries: How often an execution is trained again whose process was lost; after that it is FAILED.
+
+    Raises:
+        UsageError: A number that cannot be.
+
+    Example:
+
+    >>> Local(4, timeout=600)
+    Local(num=4, timeout=600, max_retries=1)
+    """
+
+    num: int = 1
+
+    def _backend(self) -> WorkerBackend:
+        return LocalBackend(self.num)
+
+
+@dataclass(frozen=True)
+class Ray(_Workers):
+    """Executions run on Ray: on a cluster, or on a Ray of this machine that is started for the search.
+
+    Needs Ray: `pip install "actsearch[ray]"`. A program that has initialized Ray keeps it, and omits the address.
+
+    Args:
+        num: Number of workers.
+        address: A running cluster, `"auto"` or `"HOST:PORT"`; None or `"local"` starts Ray on this machine.
+        gpus: GPUs of each worker, a fraction where workers share one; None for equal shares of all.
+        timeout: Maximum seconds of an execution; None for no limit.
+        max_retries: How often an execution is trained again whose worker was lost; after that it is FAILED.
+
+    Raises:
+        UsageError: A number or an address that cannot be.
+
+    Example:
+
+    >>> Ray(16, address="auto").num_workers
+    16
+    """
+
+    _: KW_ONLY
+    address: str | None = None
+    gpus: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gpus is not None and not (self.gpus >= 0 and (self.gpus <= 1 or self.gpus == int(self.gpus))):
+            raise UsageError(f"gpus must be a fraction of a GPU or a whole number of GPUs, not {self.gpus!r}.")
+        if self.address is not None and self.address.startswith("ray://"):
+            raise UsageError(
+                f"{self.address!r} is the address of a Ray client. Run the search on a machine of the cluster, and "
+                "give auto or HOST:PORT as the address."
+            )
+
+    def _backend(self) -> WorkerBackend:
+        return RayBackend(self.num, address=self.address, gpus_each=self.gpus)
+
+
+@dataclass(frozen=True)
+class StartedWorkers(ExecutorSpec, AbstractContextManager["StartedWorkers"]):
+    """Workers that were started before there is a search, for one search; a context manager, which ends them."""
+
+    workers: _Workers
+    backend: WorkerBackend
+
+    @property
+    def num_workers(self) -> int:
+        return self.workers.num_workers
+
+    def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
+        return self.workers._executor_on(self.backend, make, message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.backend.close()
+
+
+_NAMED: dict[str, Callable[[], ExecutorSpec]] = {"isolated": partial(Local, 1, max_retries=0), "local": Local}
+
+
+def get(executor: "str | ExecutorSpec | None") -> ExecutorSpec | None:
+    """Where executions run, from an object or its name.
+
+    Args:
+        executor: None for this process; `"isolated"` for a child process whose end is one FAILED execution,
+            `Local(1, max_retries=0)`; `"local"` for `Local()`; or a `Local` or `Ray`.
+
+    Returns:
+        The object; None for this process.
+
+    Raises:
+        UsageError: There is no such executor.
+
+    Example:
+
+    >>> get("isolated")
+    Local(num=1, timeout=None, max_retries=0)
+    """
+    if executor is None or isinstance(executor, ExecutorSpec):
+        return executor
+    if isinstance(executor, str):
+        if executor not in _NAMED:
+            raise UnknownNameError("executor", executor, _NAMED)
+        return _NAMED[executor]()
+    raise UsageError(
+        f"executor must be None, 'isolated', 'local', Local(num) or Ray(num), not {executor!r}. "
+        "For four processes of this machine pass executor=actsearch.executors.Local(4)."
+    )
+
+
+def make_executor(
+    spec: ExecutorSpec | None, make: "partial[Executions]", message: Callable[[str], None] = print
+) -> Executor:
+    """The executor of one search; see `ExecutorSpec.executor`. Without a spec executions run in this process."""
+    return InProcess(make()) if spec is None else spec.executor(make, message)
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
