@@ -1,4 +1,4 @@
-"""`actsearch sync`: what MLflow lacks of a search, drawn from its ledger."""
+"""`actsearch sync`: uploads whatever MLflow is missing for a search."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def run(directory: Path, tracking_uri: str | None, experiment: str | None) -> No
 
     search = Ledger(directory).read()
     address = recorded_address(search.environment, tracking_uri, experiment)
-    drawn = sync(directory, address, running=is_locked(directory))
+    written = sync(directory, address, running=is_locked(directory))
     executions = sum(len(trial.executions) for trial in search.trials)
     print(f"{search.name}: {len(search.trials)} trials and {executions} executions are in MLflow")
-    print(f"MLflow: run {drawn['run_id']} in {drawn['tracking_uri']}, experiment {drawn['experiment']}")
+    print(f"MLflow: run {written['run_id']} in {written['tracking_uri']}, experiment {written['experiment']}")

@@ -61,7 +61,7 @@ class MLflowTracking(_AnyTuner):
         super().__init__(*args, **options)
 
     def search(self, *args: Any, **options: Any) -> None:
-        """As KerasTuner's, and drawn into MLflow; `mlflow` has the ids of the runs afterwards."""
+        """As KerasTuner's, and written to MLflow; `mlflow` has the ids of the runs afterwards."""
         self._discovery: Discovery = discover(self.hypermodel.build)
         self._goal: Objective = _one_objective(self.oracle.objective)
         settings = {"seed": self.oracle.seed, "executions": self.executions_per_trial}
@@ -74,7 +74,7 @@ class MLflowTracking(_AnyTuner):
             super().search(*args, **options)
         self.mlflow = recording.mlflow
         if "problem" in self.mlflow:
-            warnings.warn(f"MLflow was not written to the end: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"MLflow is missing data: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
 
     def on_trial_begin(self, trial: Any) -> None:
         super().on_trial_begin(trial)

@@ -11,7 +11,7 @@ from actsearch.analysis.results import Decision
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
-from actsearch.tracking.sync_process import Follower
+from actsearch.tracking.sync_process import SyncProcess
 from actsearch.training.execution import Trained
 from actsearch.tuning.storage import save_weights
 
@@ -19,12 +19,12 @@ from actsearch.tuning.storage import save_weights
 class Recording:
     """Where the facts of one search go.
 
-    Training never waits for MLflow, and no search fails for it: what MLflow lacks is drawn later, by `sync`.
+    Training never waits for MLflow, and no search fails for it: what MLflow is missing is uploaded later, by `sync`.
 
     Args:
         directory: The search's directory.
         address: The MLflow store and experiment.
-        message: Hears, from a thread, if the store is away, and at the end if MLflow has not everything.
+        message: Called, from a thread, where the store is unreachable, and at the end where MLflow is missing data.
     """
 
     def __init__(self, directory: Path, address: StoreAddress, *, message: Callable[[str], None] | None = None) -> None:
@@ -33,13 +33,13 @@ class Recording:
 
     @contextmanager
     def of(self, search: SearchRecord) -> Iterator[Ledger]:
-        """The ledger while the search runs; however the search ends, its end is written and drawn.
+        """The ledger while the search runs; however the search ends, its end is recorded, and written to MLflow.
 
         Raises:
             LedgerError: It cannot be written.
         """
         ledger = self._open(search)
-        follower = Follower(self._directory, self._address, message=self._message)
+        process = SyncProcess(self._directory, self._address, message=self._message)
         how, reason = "failed", None
         try:
             yield ledger
@@ -54,20 +54,20 @@ class Recording:
             try:
                 ledger.append_end(End(time.time(), how, reason))
             finally:
-                self._finish(follower)
+                self._finish(process)
 
     def _open(self, search: SearchRecord) -> Ledger:
-        if (self._directory / FILE_NAME).exists():  # a KerasTuner search that goes on
+        if (self._directory / FILE_NAME).exists():  # a KerasTuner search that is resumed
             return Ledger(self._directory)
         ledger = Ledger(self._directory, create=True)
         ledger.append_search(replace(search, environment={**search.environment, **self._address.recorded}))
         return ledger
 
-    def _finish(self, follower: Follower) -> None:
-        self.mlflow |= follower.finish()
+    def _finish(self, process: SyncProcess) -> None:
+        self.mlflow |= process.finish()
         if "problem" in self.mlflow and self._message:
             problem = self.mlflow["problem"]
-            self._message(f"MLflow has not everything: {problem}. `actsearch sync {self._directory}` draws the rest.")
+            self._message(f"MLflow is missing data: {problem}. `actsearch sync {self._directory}` uploads the rest.")
 
 
 class Book:

@@ -15,7 +15,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from actsearch._locks import PATIENCE_SECONDS, drawing_alone, locked
+from actsearch._locks import PATIENCE_SECONDS, locked, writing_lock
 from actsearch._model_files import FOLDER as MODELS
 from actsearch._model_files import example_file, model_file
 from actsearch.errors import LedgerError, TrackingError, UsageError
@@ -38,12 +38,13 @@ def prepare_directory(directory: str | Path | None, name: str, *, overwrite: boo
         overwrite: Whether a search that is there is deleted; other files are left alone.
 
     Raises:
-        UsageError: Another process is searching there, or still draws what is to be deleted, or it cannot be written.
+        UsageError: Another process is searching there, or still writing to MLflow what is to be deleted, or the
+            directory cannot be written.
     """
     path = _unused(name) if directory is None else Path(directory)
     try:
         if overwrite and (path / FILE_NAME).exists():
-            with locked(path), drawing_alone(path, _patience(PATIENCE_SECONDS)):
+            with locked(path), writing_lock(path, _patience(PATIENCE_SECONDS)):
                 _delete_search(path)
         path.mkdir(parents=True, exist_ok=True)
     except TrackingError as error:

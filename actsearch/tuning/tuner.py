@@ -38,7 +38,7 @@ class ActivationTuner(keras_tuner.Tuner):
     """Searches the activation function of a Keras model as KerasTuner searches other hyperparameters.
 
     Executions go seed by seed: every trial on the first seed, then every trial on the second, and so on, so that
-    trials are compared in pairs. Every fact goes to a ledger first; MLflow is drawn from it by a process of its own.
+    trials are compared in pairs. Every fact goes to a ledger first; MLflow is written from it by a process of its own.
 
     Args:
         build: `build(hp)` that returns a compiled Keras model and calls `actsearch.choose`, or a
