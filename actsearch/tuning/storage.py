@@ -20,7 +20,7 @@ from actsearch._model_files import FOLDER as MODELS
 from actsearch._model_files import example_file, model_file
 from actsearch.errors import LedgerError, TrackingError, UsageError
 from actsearch.ledger import FILE_NAME, delete_files
-from actsearch.ledger.ledger import explained
+from actsearch.ledger.ledger import ledger_error
 from actsearch.records import SearchRecord
 from actsearch.tracking.sync_process import LOG_NAME
 
@@ -103,7 +103,7 @@ def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) 
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise explained(path, error) from error
+        raise ledger_error(path, error) from error
 
 
 def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:
