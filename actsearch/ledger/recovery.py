@@ -2,7 +2,7 @@
 
 SQLite itself reads nothing of a file whose first page is lost, since that page alone says where the tables are. It is
 the same in every ledger but for a counter, so that of a new ledger replaces it: with a first sector of zeros all 27
-facts of a search were found again instead of none, and 27.0 instead of 19.7 on average with one wrong bit in the header.
+facts of a search were found again instead of none, and 27.0 instead of 19.7 on average with a wrong bit in its header.
 """
 
 import sqlite3
