@@ -1,6 +1,5 @@
-"""One process at a time searches in a directory."""
+"""Locks between processes; the system frees them however their holder ends, so none is ever stale."""
 
-import fcntl
 import hashlib
 import os
 import socket
@@ -9,31 +8,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from actsearch.errors import TrackingError, UsageError
 
 FILE_NAME = "search.lock"
+OWNER_NAME = "search.owner"  # a file of its own: whoever asks for a lock may empty the lock's file
+WRITER_NAME = "tracking.lock"
+PATIENCE_SECONDS = 30.0  # another process may just be loading MLflow, on a busy machine
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Holds the directory's lock; the system lets go of it however this process ends, so none is ever stale.
+    """Holds the right to search in a directory.
 
     Raises:
         UsageError: Another process has it; the message says which.
     """
-    with (directory / FILE_NAME).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise UsageError(
-                f"{directory}: another process is searching here ({file.read().strip() or 'it has just begun'}). "
-                "Wait for its end, or give another --directory."
-            ) from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+    owner = directory / OWNER_NAME
+    lock = FileLock(directory / FILE_NAME)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        holder = owner.read_text("utf-8").strip() if owner.exists() else "it has just begun"
+        raise UsageError(
+            f"{directory}: another process is searching here ({holder}). Wait for its end, or give another --directory."
+        ) from error
+    try:
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", "utf-8")
         yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
 
 
 def is_locked(directory: Path) -> bool:
@@ -45,45 +51,42 @@ def is_locked(directory: Path) -> bool:
         return True
 
 
-LOCK_NAME = "tracking.lock"
-PATIENCE_SECONDS = 30.0  # another process may just be loading MLflow, on a busy machine
-
-
 @contextmanager
-def drawing_alone(directory: Path, wait: Callable[[], bool]) -> Iterator[None]:
-    """Holds the right to draw the search in a directory; the system frees it when this process ends.
+def writing_lock(directory: Path, wait: Callable[[], bool]) -> Iterator[None]:
+    """Holds the right to write the search in a directory to MLflow.
 
     Args:
         directory: The search's directory.
         wait: Called while another process has it: waits, and says whether to ask again.
 
     Raises:
-        TrackingError: Another process draws the search, and `wait` said no.
+        TrackingError: Another process writes the search, and `wait` said no.
     """
-    with (directory / LOCK_NAME).open("w") as file:
-        while not _locked(file.fileno()):
-            if not wait():
-                raise TrackingError("another process draws this search at the moment")
+    lock = FileLock(directory / WRITER_NAME)
+    while not _acquired(lock):
+        if not wait():
+            raise TrackingError("another process is writing this search to MLflow at the moment")
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
-def making_alone(database: Path | None) -> Iterator[None]:
+def creation_lock(database: Path | None) -> Iterator[None]:
     """Waits for others that open the same SQLite file: a fresh one that two initialise at once is left unusable."""
     if database is None:
         yield
         return
     name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
-    lock = Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock"
-    # The folder is everybody's: a link that somebody put there is not followed.
-    with os.fdopen(os.open(lock, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    # The folder is everybody's: filelock does not follow a link that somebody put there.
+    with FileLock(Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock", mode=0o600):
         yield
 
 
-def _locked(file: int) -> bool:
+def _acquired(lock: FileLock) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire(blocking=False)
+    except Timeout:
         return False
     return True

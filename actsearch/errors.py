@@ -46,6 +46,36 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def summarize(error: BaseException, limit: int | None = None) -> str:
+    """An error in one line: its class and its message.
+
+    Args:
+        error: What was raised.
+        limit: Characters at most, as for `shorten`.
+
+    Example:
+
+    >>> summarize(ValueError("no elu\\n  today"))
+    'ValueError: no elu today'
+    """
+    return shorten(f"{type(error).__name__}: {error}", limit)
+
+
+def shorten(text: str, limit: int | None = None) -> str:
+    """A text in one line; of one that is longer than `limit` characters its beginning and its end.
+
+    Example:
+
+    >>> shorten("The file holds\\n  no numbers", 15)
+    'The f ... mbers'
+    """
+    line = " ".join(text.split())
+    if limit is None or len(line) <= limit:
+        return line
+    half = (limit - 5) // 2
+    return f"{line[:half]} ... {line[-half:]}"
+
+
 class UnknownObjectiveError(UnknownNameError):
     """The objective is not among the logs: no execution of the search can be scored."""
 
@@ -78,4 +108,4 @@ class SearchFailedError(ActsearchError):
 
 
 class ExecutionFailedError(ActsearchError):
-    """One execution cannot be used; the search goes on. The message is the reason that is recorded."""
+    """One execution cannot be used; the search continues. The message is the reason that is recorded."""

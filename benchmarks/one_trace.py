@@ -25,7 +25,7 @@ from same_works import WORKS, Data
 
 from actsearch.activations import registry
 from actsearch.training.data import TrainingData
-from actsearch.training.epochs import Epochs, order_of
+from actsearch.training.epochs import CompiledEpochs, order_of
 
 WORK = WORKS["mlp"]
 NUM_EPOCHS = 30
@@ -66,7 +66,7 @@ class Traced:
     def __init__(self, activation: Callable[[], Any], tensors: Any) -> None:
         self._model = network(activation)
         start = time.perf_counter()
-        self._epochs = Epochs(self._model, tensors, WORK.batch_size)
+        self._epochs = CompiledEpochs(self._model, tensors, WORK.batch_size)
         variables = [*self._model.variables, *self._model.optimizer.variables]
         self._begin = [(v, np.array(v.numpy())) for v in variables]
         self._epochs.trace()

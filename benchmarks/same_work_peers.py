@@ -212,18 +212,18 @@ def only_trained(work: Work, data: Data, folder: Path) -> Scores:  # noqa: ARG00
 
     from actsearch.training.data import TrainingData
     from actsearch.training.epochs import order_of
-    from actsearch.training.model_cache import Workshop
+    from actsearch.training.model_cache import ModelCache
 
     keras.utils.set_random_seed(0)
     tensors = TrainingData(*data.train, validation=data.validation).tensors()
     assert tensors is not None
-    workshop = Workshop(chosen(work))
+    models = ModelCache(chosen(work))
     scores: Scores = {name: [] for name in work.activations}
     for seed in work.seeds:
         for name in work.activations:
             hp = keras_tuner.HyperParameters()
             hp.values = {"activation": name}
-            epochs = workshop.prepare(hp, seed, tensors, work.batch_size).epochs
+            epochs = models.prepare(hp, seed, tensors, work.batch_size).epochs
             assert epochs is not None
             orders = [order_of(seed, epoch, epochs.num_samples) for epoch in range(work.epochs)]
             scores[name].append(max(epochs.train(order)[OBJECTIVE] for order in orders))

@@ -41,8 +41,8 @@ def resume(
     folder = Path(begun["working_directory"])
     if not folder.is_dir():
         raise UsageError(
-            f"The search was started in {folder}, which no longer exists. Run the same command where its files are, with "
-            f"--directory {directory}: {begun['command']}"
+            f"The search was started in {folder}, which no longer exists. Run the same command where its files "
+            f"are, with --directory {directory}: {begun['command']}"
         )
     os.chdir(folder)
     program = context.find_root().command
@@ -54,8 +54,8 @@ def _arguments(command: str, directory: Path) -> list[str]:
     program, *arguments = shlex.split(command)
     if program != "actsearch" or "search" not in arguments[:1]:
         raise UsageError(
-            f"This search was started by a program of yours: {command}. Run it again with directory={str(directory)!r}: "
-            "it resumes where it ended."
+            f"This search was started by a program of yours: {command}. Run it again with "
+            f"directory={str(directory)!r}: it resumes where it ended."
         )
     return [argument for argument in arguments if argument != "--overwrite"]
 

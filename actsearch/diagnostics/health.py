@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from actsearch.activations import registry
 from actsearch.diagnostics.diagnosis import Diagnosis, LayerHealth, SiteHealth
-from actsearch.diagnostics.hooks import Tally, Tapped, find_taps, tapped
+from actsearch.diagnostics.hooks import ActivationHook, ActivationStats, find_hooks, hooked
 from actsearch.errors import DataError, ModelError
 from actsearch.swap.recognition import Recognised
 from actsearch.swap.sites import unique
@@ -46,9 +46,9 @@ class HealthProbe:
         self, model: keras.Model, x: Any, y: Any = None, *, sample_weight: Any = None, max_samples: int = MAX_SAMPLES
     ) -> None:
         self._model = model
-        self._taps = find_taps(model)
-        self._steepest = {tap.name: _steepest_slope(tap.stand.activation) for tap in self._taps}
-        self._x, self._y, self._weight = _probe(x, y, sample_weight, max_samples, self._taps)
+        self._hooks = find_hooks(model)
+        self._steepest = {hook.name: _steepest_slope(hook.stand.activation) for hook in self._hooks}
+        self._x, self._y, self._weight = _probe(x, y, sample_weight, max_samples, self._hooks)
         _check(model, targets=self._y is not None)
 
     def measure(self, *, epoch: int | None = None) -> Diagnosis:
@@ -65,7 +65,7 @@ class HealthProbe:
         with (
             keras.StatelessScope(state, collect_losses=True) as scope,
             tf.GradientTape(watch_accessed_variables=False) as tape,
-            tapped(self._taps, tape) as tallies,
+            hooked(self._hooks, tape) as sums,
         ):
             values = [scope.get_current_value(weight) for weight in weights]
             tape.watch(values)
@@ -73,18 +73,16 @@ class HealthProbe:
             loss, scale = self._loss(outputs)
             scaled = None if loss is None else loss * scale
         gradients = [] if scaled is None else tape.gradient(scaled, values, unconnected_gradients="zero")
-        own_output = {
-            name for name, tally in tallies.items() if any(tally.latest is o for o in tf.nest.flatten(outputs))
-        }
-        for tally in tallies.values():
-            tally.settle()
-        hidden = [tap for tap in self._taps if tap.name not in own_output]
+        own_output = {name for name, stats in sums.items() if any(stats.latest is o for o in tf.nest.flatten(outputs))}
+        for stats in sums.values():
+            stats.settle()
+        hidden = [hook for hook in self._hooks if hook.name not in own_output]
         return Diagnosis(
             num_samples=_length(self._x),
             loss=None if loss is None else float(loss),
-            sites=tuple(self._site(tap, tallies[tap.name], scale) for tap in hidden if tallies[tap.name].num_values),
+            sites=tuple(self._site(hook, sums[hook.name], scale) for hook in hidden if sums[hook.name].num_values),
             layers=tuple(_layers(self._model, weights, gradients, scale)),
-            unmeasured=tuple(tap.name for tap in hidden if not tallies[tap.name].num_values),
+            unmeasured=tuple(hook.name for hook in hidden if not sums[hook.name].num_values),
             epoch=epoch,
         )
 
@@ -101,21 +99,21 @@ class HealthProbe:
             ) from error
         return loss, float(self._model.optimizer.scale_loss(tf.ones((), loss.dtype)))
 
-    def _site(self, tap: Tapped, tally: Tally, scale: float) -> SiteHealth:
-        count = tally.num_values
-        mean = tally.total / count
-        mean_slopes = tally.slopes * tally.num_units / count
+    def _site(self, hook: ActivationHook, stats: ActivationStats, scale: float) -> SiteHealth:
+        count = stats.num_values
+        mean = stats.total / count
+        mean_slopes = stats.slopes * stats.num_units / count
         return SiteHealth(
-            site=tap.name,
-            activation=tap.stand.activation.name,
-            num_units=tally.num_units,
-            dead=float(np.mean(_dead(tally))),
-            saturated=float(np.mean(mean_slopes < SATURATED_SLOPE * self._steepest[tap.name])),
-            sparsity=float(np.sum(tally.num_zeros) / count),
+            site=hook.name,
+            activation=hook.stand.activation.name,
+            num_units=stats.num_units,
+            dead=float(np.mean(_dead(stats))),
+            saturated=float(np.mean(mean_slopes < SATURATED_SLOPE * self._steepest[hook.name])),
+            sparsity=float(np.sum(stats.num_zeros) / count),
             mean=float(mean),
-            variance=float(max(tally.squares / count - mean**2, 0.0)),
-            variation=float(tally.variation),
-            gradient_norm=float(tally.squared_gradient**0.5) / scale if tally.has_gradient else None,
+            variance=float(max(stats.squares / count - mean**2, 0.0)),
+            variation=float(stats.variation),
+            gradient_norm=float(stats.squared_gradient**0.5) / scale if stats.has_gradient else None,
         )
 
 
@@ -217,7 +215,9 @@ def _check(model: keras.Model, *, targets: bool) -> None:
         )
 
 
-def _probe(x: Any, y: Any, sample_weight: Any, max_samples: int, taps: Collection[Tapped]) -> tuple[Any, Any, Any]:
+def _probe(
+    x: Any, y: Any, sample_weight: Any, max_samples: int, hooks: Collection[ActivationHook]
+) -> tuple[Any, Any, Any]:
     """Samples at even distances as tensors, no more than there is room for what comes out of the sites."""
     if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(next(iter(x)))
@@ -229,15 +229,15 @@ def _probe(x: Any, y: Any, sample_weight: Any, max_samples: int, taps: Collectio
         )
     (length,) = lengths
     size = tf.nest.flatten(x)[0].shape
-    values = sum(math.prod(known or (size[i] if i < len(size) else 1) for i, known in _inner(tap)) for tap in taps)
+    values = sum(math.prod(known or (size[i] if i < len(size) else 1) for i, known in _inner(hook)) for hook in hooks)
     count = min(length, max_samples, max(FEWEST_SAMPLES, MAX_VALUES // max(values, 1)))
     rows = np.linspace(0, length - 1, count).astype(int)
     return _rows(x, rows), _rows(y, rows), _rows(sample_weight, rows)
 
 
-def _inner(tap: Tapped) -> list[tuple[int, int | None]]:
+def _inner(hook: ActivationHook) -> list[tuple[int, int | None]]:
     """The axes of what comes out, without that of the samples."""
-    return list(enumerate(tap.shape or ()))[1:]
+    return list(enumerate(hook.shape or ()))[1:]
 
 
 def _rows(part: Any, rows: Any) -> Any:
@@ -254,12 +254,12 @@ def _length(x: Any) -> int:
     return int(tf.nest.flatten(x)[0].shape[0])
 
 
-def _dead(tally: Tally) -> Any:
+def _dead(stats: ActivationStats) -> Any:
     """For each unit, whether it learns from no sample."""
-    flat = tally.steepest == 0
-    if not tally.has_gradient or tally.flattest == 0:
+    flat = stats.steepest == 0
+    if not stats.has_gradient or stats.flattest == 0:
         return flat
-    return flat | (tally.gradients < NEGLIGIBLE_GRADIENT * np.mean(tally.gradients))
+    return flat | (stats.gradients < NEGLIGIBLE_GRADIENT * np.mean(stats.gradients))
 
 
 def _steepest_slope(activation: Recognised) -> float:

@@ -1,6 +1,6 @@
 """What goes into each activation of a model, what comes out, and the gradient that comes back.
 
-A model is run once, eagerly. Meanwhile each activation has a tap in its place that calls it and keeps sums, never the
+A model is run once, eagerly. Meanwhile each activation has a hook in its place that calls it and keeps sums, never the
 tensors. Eagerly, because a probe is run a few times at most: tracing a graph of it costs more than ten runs.
 """
 
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Tapped:
+class ActivationHook:
     """An activation that can be measured, with the objects in a model that apply it."""
 
     name: str
@@ -52,7 +52,7 @@ class Tapped:
 
 
 @dataclass(eq=False)
-class Tally:
+class ActivationStats:
     """Sums over what went through an activation; those with a value for each unit are arrays over its last axis.
 
     `variation` is the largest of its uses. `latest` is what came out last, until the sums are settled.
@@ -109,7 +109,7 @@ class Tally:
         self.latest = None
 
 
-def find_taps(model: Any) -> list[Tapped]:
+def find_hooks(model: Any) -> list[ActivationHook]:
     """The hidden activations of a model, in the order in which it applies them.
 
     In a subclassed model those of its layers are found, in the order of their making; what its own code applies
@@ -120,7 +120,7 @@ def find_taps(model: Any) -> list[Tapped]:
     """
     if is_graph(model):
         hidden = [place for place in locate(trace(model)) if place.site.kind is SiteKind.HIDDEN]
-        found = [Tapped(place.site.name, place.stand, place.site.shape) for place in hidden]
+        found = [ActivationHook(place.site.name, place.stand, place.site.shape) for place in hidden]
     else:
         found = list(_in_layers(model))
     if not found:
@@ -132,22 +132,22 @@ def find_taps(model: Any) -> list[Tapped]:
 
 
 @contextmanager
-def tapped(taps: Iterable[Tapped], tape: Any) -> Iterator[dict[str, Tally]]:
-    """Taps for the time of the block, on a model that is run under a gradient tape.
+def hooked(hooks: Iterable[ActivationHook], tape: Any) -> Iterator[dict[str, ActivationStats]]:
+    """Hooks for the time of the block, on a model that is run under a gradient tape.
 
     They lie in the instances' dictionaries, below what Keras and TensorFlow track.
 
     Returns:
-        A tally for each, by its name; to be settled after the gradient was taken from the tape.
+        The sums of each, by its name; to be settled after the gradient was taken from the tape.
     """
-    tallies: dict[str, Tally] = {}
+    sums: dict[str, ActivationStats] = {}
     with ExitStack() as stack:
-        for tap in taps:
-            tally = tallies.setdefault(tap.name, Tally())
-            for holder in tap.holders:
-                through = _through(getattr(holder, tap.attribute), tally, tape, skipped=tap.num_trials)
-                stack.enter_context(_replaced(holder, tap.attribute, through))
-        yield tallies
+        for hook in hooks:
+            stats = sums.setdefault(hook.name, ActivationStats())
+            for holder in hook.holders:
+                through = _through(getattr(holder, hook.attribute), stats, tape, skipped=hook.num_trials)
+                stack.enter_context(_replaced(holder, hook.attribute, through))
+        yield sums
 
 
 @contextmanager
@@ -165,14 +165,14 @@ def _replaced(holder: Any, attribute: str, replacement: Any) -> Iterator[None]:
             del attributes[attribute]
 
 
-def _through(function: Callable[..., Any], tally: Tally, tape: Any, *, skipped: int) -> Callable[..., Any]:
-    """The function itself, with a tally of what goes through it but for some calls at first."""
+def _through(function: Callable[..., Any], stats: ActivationStats, tape: Any, *, skipped: int) -> Callable[..., Any]:
+    """The function itself, which adds what goes through it to the sums, but for some calls at first."""
     calls = count()
 
     @tf.custom_gradient
     def entrance(z: Any) -> tuple[Any, Callable[[Any], Any]]:
         def gradient(dz: Any) -> Any:
-            tally.gradient(dz)
+            stats.gradient(dz)
             return dz
 
         return tf.identity(z), gradient
@@ -186,13 +186,13 @@ def _through(function: Callable[..., Any], tally: Tally, tape: Any, *, skipped: 
             inner.watch(z)
             y = function(z, *args, **kwargs)
         with tape.stop_recording():
-            tally.outputs(y, inner.gradient(y, z, unconnected_gradients="zero"))
+            stats.outputs(y, inner.gradient(y, z, unconnected_gradients="zero"))
         return y
 
     return call
 
 
-def _in_layers(model: Any) -> Iterator[Tapped]:
+def _in_layers(model: Any) -> Iterator[ActivationHook]:
     seen: set[tuple[int, tuple[str, ...]]] = set()
     names: set[str] = set()
     for layer in model._flatten_layers(include_self=False):
@@ -201,7 +201,7 @@ def _in_layers(model: Any) -> Iterator[Tapped]:
             if stand.gate or stand.activation.name in NORMALISING or key in seen:
                 continue
             seen.add(key)
-            yield Tapped(unique(stand.owner.name + stand.suffix, names), stand, None)
+            yield ActivationHook(unique(stand.owner.name + stand.suffix, names), stand, None)
 
 
 def _cell(layer: Any) -> Any:

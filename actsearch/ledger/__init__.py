@@ -1,7 +1,7 @@
 """The ledger of a search: facts appended to an SQLite file, one transaction each, never changed.
 
 Everything that a search learns is a fact: what the search is, each trial, each execution, each decision, each
-end. MLflow and reports are drawn from here.
+end. MLflow and reports are written from here.
 
 A fact is one JSON text with its SHA-256, facts are numbered 1, 2, 3 ..., each carries a hash over all before it, and
 the file says how many there are: one that was changed, replaced, moved or lost is found when the ledger is read.

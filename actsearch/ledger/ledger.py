@@ -14,13 +14,27 @@ from actsearch.records import ExecutionRecord, SearchRecord, TrialRecord
 
 FILE_NAME = "ledger.sqlite"
 SIDE_FILES = ("-journal", "-wal", "-shm")  # what SQLite puts beside its file
-
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x61637473  # "acts", in the header of the SQLite file
+PAGE_BYTES = 4096
+_FACT = """
+CREATE TABLE fact (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    UNIQUE (kind, key)
+)
+"""
+_TAIL = "CREATE TABLE tail (number INTEGER NOT NULL)"
 
 _FULL = {sqlite3.SQLITE_FULL, -errno.ENOSPC, -errno.EDQUOT}
 _BROKEN = {sqlite3.SQLITE_IOERR, -errno.EIO, -errno.EFBIG}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_WHOLE = "What was written before is whole, and goes on when this is mended"
+_WHOLE = "What was written before is whole, and the search can be resumed when this is fixed"
 
 
 class UnreadableLedgerError(LedgerError):
@@ -29,8 +43,6 @@ class UnreadableLedgerError(LedgerError):
 
 class Ledger:
     """The ledger in a directory.
-
-    A ledger of an older schema is read as it is, and upgraded when a fact is appended to it.
 
     Args:
         directory: The search's directory.
@@ -58,10 +70,7 @@ class Ledger:
         """
         body = to_json(record)
         digest = digest_of(kind, key, body)
-        with self._transaction("BEGIN IMMEDIATE") as (connection, version):
-            if version < SCHEMA_VERSION:
-                self._read(connection, version, 0)  # a damaged ledger is not upgraded
-                upgrade(connection)
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             last, before = connection.execute("SELECT max(number), chain FROM fact").fetchone()
             self._check_number(connection, last or 0)
             number = (last or 0) + 1
@@ -84,7 +93,7 @@ class Ledger:
         self.append(Kind.EXECUTION, f"{execution.trial_id}/{execution.execution}", execution)
 
     def append_end(self, end: End) -> None:
-        """An end of the search; one that goes on has several."""
+        """An end of the search; one that is resumed has several."""
         self.append(Kind.END, repr(end.at), end)
 
     def facts(self, after: int = 0) -> list[Fact]:
@@ -93,8 +102,8 @@ class Ledger:
         Raises:
             LedgerError: The file is damaged; the message says where.
         """
-        with self._transaction("BEGIN") as (connection, version):
-            return self._read(connection, version, after)
+        with self._transaction("BEGIN") as connection:
+            return self._read(connection, after)
 
     def read(self) -> SearchRecord:
         """The whole search, with its trials and executions.
@@ -104,13 +113,10 @@ class Ledger:
         """
         return assemble(self.facts())
 
-    def _read(self, connection: sqlite3.Connection, version: int, after: int) -> list[Fact]:
+    def _read(self, connection: sqlite3.Connection, after: int) -> list[Fact]:
         """The facts behind number `after`, each checked by itself and by its place in the chain."""
-        chained = version > 1
         rows = connection.execute(
-            f"SELECT number, kind, key, body, digest, {'chain' if chained else 'NULL'} FROM fact "
-            "WHERE number >= ? ORDER BY number",
-            (after,),
+            "SELECT number, kind, key, body, digest, chain FROM fact WHERE number >= ? ORDER BY number", (after,)
         ).fetchall()
         before = rows.pop(0)[-1] if rows and rows[0][0] == after else ""
         facts = []
@@ -119,19 +125,18 @@ class Ledger:
                 raise unreadable(self.path, f"fact {expected} is missing")
             if not is_intact(kind, key, body, digest):
                 raise unreadable(self.path, f"fact {number} ({kind!s:.20} {key!s:.40}) is damaged")
-            if chained and chain != chain_of(before, number, digest):
+            if chain != chain_of(before, number, digest):
                 raise unreadable(self.path, f"fact {number} ({kind} {key}) does not follow from the facts before it")
             facts.append(Fact(number, self._kind(kind, number), key, body))
             before = chain
-        if chained:
-            self._check_number(connection, after + len(facts))
+        self._check_number(connection, after + len(facts))
         return facts
 
     def _check_number(self, connection: sqlite3.Connection, found: int) -> None:
         numbers = [number for (number,) in connection.execute("SELECT number FROM tail")]
         if numbers != [found]:
-            told = numbers[0] if len(numbers) == 1 else "nothing"
-            raise unreadable(self.path, f"its last fact is number {found}, but {told} was written down as the last")
+            noted = numbers[0] if len(numbers) == 1 else "nothing"
+            raise unreadable(self.path, f"its last fact is number {found}, but {noted} was written down as the last")
 
     def _kind(self, kind: str, number: int) -> Kind:
         if kind not in list(Kind):
@@ -150,32 +155,32 @@ class Ledger:
                 create(connection)
             unfinished.replace(self.path)
         except (OSError, sqlite3.Error) as error:
-            raise explained(self.path, error) from error
+            raise ledger_error(self.path, error) from error
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """A transaction on the file and the version of its schema; what SQLite says becomes a `LedgerError`."""
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        """A transaction on the file; what SQLite says becomes a `LedgerError`."""
         try:
             with _connected(self.path, "rw") as connection:
                 connection.execute(begin)
-                yield connection, self._version(connection)
+                self._check_version(connection)
+                yield connection
         except sqlite3.IntegrityError as error:
             raise LedgerError(f"{self.path}: this fact was written before ({error}).") from error
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's own message on damaged names
-            raise explained(self.path, error) from error
+            raise ledger_error(self.path, error) from error
 
-    def _version(self, connection: sqlite3.Connection) -> int:
+    def _check_version(self, connection: sqlite3.Connection) -> None:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
             raise unreadable(self.path, "it is not a ledger of actsearch, but a database of another program")
-        if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
+        if version != SCHEMA_VERSION:
             raise unreadable(
                 self.path,
-                f"written in version {version} of the ledger's schema; this actsearch reads {OLDEST_VERSION} to "
-                f"{SCHEMA_VERSION}, so use the actsearch that wrote it",
+                f"written in version {version} of the ledger's schema; this actsearch reads version {SCHEMA_VERSION}, "
+                "so use the actsearch that wrote it",
             )
-        return int(version)
 
 
 def is_intact(kind: Any, key: Any, body: Any, digest: Any) -> bool:
@@ -210,42 +215,16 @@ def _check_file(path: Path) -> None:
         raise unreadable(path, "the file is empty; a ledger is never empty, so its content was lost")
 
 
-SCHEMA_VERSION = 2
-OLDEST_VERSION = 1
-APPLICATION_ID = 0x61637473  # "acts", in the header of the SQLite file
-PAGE_BYTES = 4096
-_VERSION_1 = """
-CREATE TABLE fact (
-    number INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    body TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    UNIQUE (kind, key)
-)
-"""
-
-
 def create(connection: sqlite3.Connection) -> None:
     """Makes the tables in an empty file."""
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # what a salvage relies on, whatever SQLite's defaults are
     connection.execute("PRAGMA auto_vacuum = NONE")
     connection.execute("BEGIN")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(_VERSION_1)
-    upgrade(connection)
-
-
-def upgrade(connection: sqlite3.Connection) -> None:
-    """From version 1 to version 2, within the caller's transaction; its facts stay as they are."""
-    connection.execute("ALTER TABLE fact ADD COLUMN chain TEXT NOT NULL DEFAULT ''")
-    connection.execute("CREATE TABLE tail (number INTEGER NOT NULL)")
-    number, chain = 0, ""
-    for number, digest in connection.execute("SELECT number, digest FROM fact ORDER BY number").fetchall():
-        chain = chain_of(chain, number, digest)
-        connection.execute("UPDATE fact SET chain = ? WHERE number = ?", (chain, number))
-    connection.execute("INSERT INTO tail VALUES (?)", (number,))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for table in (_FACT, _TAIL):
+        connection.execute(table)
+    connection.execute("INSERT INTO tail VALUES (0)")
 
 
 def unreadable(path: Path, what: str) -> UnreadableLedgerError:
@@ -256,24 +235,25 @@ def unreadable(path: Path, what: str) -> UnreadableLedgerError:
     )
 
 
-def explained(path: Path, error: Exception) -> LedgerError:
+def ledger_error(path: Path, error: Exception) -> LedgerError:
     """The error for what SQLite or the system says of a file."""
-    code, told = _code(error), str(error).rstrip(".")
+    code = _code(error)
+    reason = str(error).rstrip(".")
     if code in _FULL:
-        return LedgerError(f"{path}: cannot be written, the disk is full ({told}). Make room. {_WHOLE}.")
+        return LedgerError(f"{path}: cannot be written, the disk is full ({reason}). Make room. {_WHOLE}.")
     if code in _BROKEN:
         return LedgerError(
-            f"{path}: cannot be read or written ({told}). Look for a full or broken disk, a quota, or a limit on the "
+            f"{path}: cannot be read or written ({reason}). Look for a full or broken disk, a quota, or a limit on the "
             f"size of files. {_WHOLE}."
         )
     if code in _FORBIDDEN or isinstance(error, OSError):
         return LedgerError(
-            f"{path}: cannot be opened or written ({told}). Make the directory and its files writable for this user, "
+            f"{path}: cannot be opened or written ({reason}). Make the directory and its files writable for this user, "
             f"or give another directory. {_WHOLE}."
         )
     if code in _HELD:
-        return LedgerError(f"{path}: another process holds it ({told}). Wait for that process, or end it. {_WHOLE}.")
-    return unreadable(path, f"cannot be read ({told}). It is damaged, or was written by another program")
+        return LedgerError(f"{path}: another process holds it ({reason}). Wait for that process, or end it. {_WHOLE}.")
+    return unreadable(path, f"cannot be read ({reason}). It is damaged, or was written by another program")
 
 
 def _code(error: Exception) -> int | None:

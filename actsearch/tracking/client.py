@@ -1,10 +1,10 @@
-"""The way into an MLflow store, from a process that may wait for it."""
+"""A client of an MLflow store, for a process that may wait for it."""
 
 import re
 
 from mlflow import MlflowClient
 
-from actsearch._locks import making_alone
+from actsearch._locks import creation_lock
 from actsearch.errors import TrackingError
 from actsearch.tracking.store import StoreAddress
 
@@ -15,7 +15,7 @@ def open_store(address: StoreAddress) -> tuple[MlflowClient, str]:
     Raises:
         TrackingError: The experiment was deleted.
     """
-    with making_alone(address.database):
+    with creation_lock(address.database):
         client = MlflowClient(tracking_uri=address.tracking_uri)
         return client, open_experiment(client, address)
 

@@ -95,7 +95,7 @@ def _prepare(folder: Path, file: Path, model: Model) -> None:
 
 
 def _example(file: Path) -> dict[str, Any]:
-    """`x` and `y`: an array, or arrays by their names; what is not there is left out."""
+    """`x` and `y`: an array, or arrays by their names; what is not there is omitted."""
     found: dict[str, Any] = {}
     if file.is_file():
         with np.load(file, allow_pickle=False) as arrays:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from actsearch._model_files import MODEL_ID
+from actsearch.errors import summarize
 from actsearch.tracking.metrics import key as name_for_mlflow
 from actsearch.tracking.metrics import milliseconds
 from actsearch.tracking.models import is_permanent, log_model, register_model
@@ -53,7 +54,10 @@ class Runs:
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, search_id: str, written: Callable[[], None]) -> None:
-        self._client, self._experiment_id, self._search_id, self._written = client, experiment_id, search_id, written
+        self._client = client
+        self._experiment_id = experiment_id
+        self._search_id = search_id
+        self._written = written
         self._runs: dict[Key, Run] = {}
         self.find()
 
@@ -130,17 +134,17 @@ class Runs:
             self._written()
 
     def reopen(self, run: Run) -> None:
-        """Opens a run again whose search goes on."""
+        """Opens a run again whose search is resumed."""
         if run.is_over:
             self._client.update_run(run.run_id, "RUNNING")
             run.status = "RUNNING"
 
-    def draw(self, run: Run, figure: "Figure", path: str) -> None:
+    def write_figure(self, run: Run, figure: "Figure", path: str) -> None:
         """Puts a picture among the run's files."""
         self._client.log_figure(run.run_id, figure, path)
         self._written()
 
-    def write(self, run: Run, text: str, path: str) -> None:
+    def write_text(self, run: Run, text: str, path: str) -> None:
         """Puts a text among the run's files."""
         self._client.log_text(run.run_id, text, path)
         self._written()
@@ -160,12 +164,12 @@ class Runs:
             except Exception as error:
                 if not is_permanent(error):
                     raise
-                problem = f"{type(error).__name__}: {error}"
+                problem = summarize(error)
         self.log(run, tags={"actsearch.model_problem": problem})
 
     @contextmanager
     def _working(self) -> Iterator[None]:
-        """Says every second that something is going on, while a single call takes long."""
+        """Reports every second that work is under way, while a single call takes long."""
         done = Event()
 
         def say() -> None:

@@ -1,4 +1,4 @@
-"""Which MLflow store and experiment a search is drawn into."""
+"""Which MLflow store and experiment a search is written to."""
 
 import os
 import re
@@ -112,7 +112,7 @@ def store_address(tracking_uri: str | None = None, experiment: str | None = None
 def recorded_address(
     recorded: Mapping[str, Any], tracking_uri: str | None = None, experiment: str | None = None
 ) -> StoreAddress:
-    """The store that a search was drawn into, or another that is given.
+    """The store that a search was written to, or another that is given.
 
     Args:
         recorded: What the ledger says of the search's environment.
@@ -126,7 +126,7 @@ def recorded_address(
         known = os.environ.get("MLFLOW_TRACKING_URI", "")
         if mask(known) != uri:
             raise UsageError(
-                f"The search was drawn into {uri}, and passwords are not kept. Give the whole address: --tracking-uri, "
+                f"The search was written to {uri}, and passwords are not kept. Give the whole address: --tracking-uri, "
                 "or MLFLOW_TRACKING_URI."
             )
         uri = known
@@ -162,7 +162,7 @@ def _checked_file(uri: str, name: str) -> Path:
     elif not os.access(file if file.exists() else file.parent, os.R_OK | os.W_OK):
         wrong = "cannot be written by this user"
     elif file.exists() and file.stat().st_size and not _begins_with(file, _MAGIC):
-        wrong = "is no SQLite database"
+        wrong = "is not an SQLite database"
     if wrong:
         raise UsageError(f"The MLflow store {uri} {wrong}. Give another: --tracking-uri sqlite:///mlflow.db.")
     return file

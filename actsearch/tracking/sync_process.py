@@ -1,6 +1,7 @@
-"""This side of the process that draws a ledger into MLflow."""
+"""This side of the process that writes a ledger to MLflow."""
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -17,13 +18,13 @@ from actsearch.tracking.store import StoreAddress, recorded_address
 LOG_NAME = "tracking.log"
 LOADING_SECONDS = 60.0  # MLflow, on a busy machine
 SILENT_SECONDS = 15.0
-AWAY_SECONDS = 3.0
+UNREACHABLE_SECONDS = 3.0
 _early: list[subprocess.Popen[str]] = []
 
 
 @contextmanager
 def started_early() -> Iterator[None]:
-    """The process for a follower that is made in the block loads MLflow from now on, beside other imports."""
+    """The process for a `SyncProcess` that is made in the block loads MLflow from now on, beside other imports."""
     _early.append(_start())
     try:
         yield
@@ -33,17 +34,17 @@ def started_early() -> Iterator[None]:
                 process.kill()
 
 
-class Follower:
-    """Starts the process that follows a ledger, and hears its answers; nothing here ever waits but `finish`.
+class SyncProcess:
+    """Starts the process that follows a ledger, and receives its answers; nothing here ever waits but `finish`.
 
-    The process has MLflow to itself, and its output goes to `tracking.log`. It outlives a store that goes away: it
-    tries again, and catches up.
+    The process has MLflow to itself, and its output goes to `tracking.log`. It outlives a store that cannot be reached:
+    it tries again, and catches up.
 
     Args:
         directory: The search's directory, with its ledger.
-        address: The store and experiment to draw into.
-        goes_on: Whether another process runs the search: its runs stay open.
-        message: Hears once, from a thread, that the store is away.
+        address: The store and experiment to write to.
+        running: Whether another process runs the search: its runs stay open.
+        message: Called once, from a thread, where the store is unreachable.
     """
 
     def __init__(
@@ -51,29 +52,31 @@ class Follower:
         directory: Path,
         address: StoreAddress,
         *,
-        goes_on: bool = False,
+        running: bool = False,
         message: Callable[[str], None] | None = None,
     ) -> None:
-        self._directory, self._store, self._message = directory, address.shown, message
+        self._directory = directory
+        self._store = address.shown
+        self._message = message
         self._experiment: dict[str, Any] = {}
         self._trouble: str | None = None
         self._patience = LOADING_SECONDS
-        self._was_told = False
+        self._was_reported = False
         self._process = _early.pop() if _early else _start()
-        order = {"directory": str(directory.absolute()), "log": LOG_NAME, "goes_on": goes_on}
-        self._say({**order, "tracking_uri": address.tracking_uri, "experiment": address.experiment})
+        job = {"directory": str(directory.absolute()), "log": LOG_NAME, "running": running}
+        self._send({**job, "tracking_uri": address.tracking_uri, "experiment": address.experiment})
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def finish(self) -> dict[str, Any]:
-        """Says that the search is over, and waits as long as its drawing goes on.
+        """Says that the search is over, and waits as long as its writing makes progress.
 
         Returns:
-            `experiment_id`, `run_id` and `trial_run_ids`; `problem` where MLflow has not everything.
+            `experiment_id`, `run_id` and `trial_run_ids`; `problem` where MLflow is missing data.
         """
-        self._was_told = True  # from here on, who called this tells
-        self._say("over")
+        self._was_reported = True  # from here on, the caller reports
+        self._send("over")
         answer = self._last_answer()
         self._process.kill()
         self._listener.join()
@@ -98,8 +101,8 @@ class Follower:
         assert self._process.stdin is not None
         return self._process.stdin
 
-    def _say(self, word: object) -> None:
-        with suppress(BrokenPipeError):  # the listener hears of a process that ended
+    def _send(self, word: object) -> None:
+        with suppress(BrokenPipeError):  # the listener notices a process that ended
             self._stdin.write(json.dumps(word) + "\n")
             self._stdin.flush()
 
@@ -107,40 +110,43 @@ class Follower:
         assert self._process.stdout is not None
         with self._process.stdout as answers:
             for line in answers:
-                self._hear(json.loads(line))
+                self._receive(json.loads(line))
         code = self._process.wait()
         reason = f"its process ended with status {code} (see {self._directory / LOG_NAME})"
-        self._hear({"event": "failed", "reason": reason})
+        self._receive({"event": "failed", "reason": reason})
 
-    def _hear(self, answer: dict[str, Any]) -> None:
+    def _receive(self, answer: dict[str, Any]) -> None:
         event = answer["event"]
         if event == "ready":
             self._experiment = {"experiment_id": answer["experiment_id"]}
-        elif event in ("away", "failed"):
-            self._trouble, self._patience = answer["reason"], AWAY_SECONDS
+        elif event in ("unreachable", "failed"):
+            self._trouble = answer["reason"]
+            self._patience = UNREACHABLE_SECONDS
         elif event in ("loaded", "back"):
-            self._trouble, self._patience = None, SILENT_SECONDS
+            self._trouble = None
+            self._patience = SILENT_SECONDS
         self._answers.put(answer)
-        if self._trouble and self._message and not self._was_told:
-            self._was_told = True
+        if self._trouble and self._message and not self._was_reported:
+            self._was_reported = True
             self._message(
-                f"MLflow is away ({self._store}): {self._trouble}. The search goes on without it, and the ledger has "
-                f"everything. What MLflow lacks is drawn when it is back, or by `actsearch sync {self._directory}`."
+                f"MLflow is unreachable ({self._store}): {self._trouble}. The search continues without it, and the "
+                f"ledger has everything. Missing runs will be uploaded when it is back, or by "
+                f"`actsearch sync {self._directory}`."
             )
 
 
 def _start() -> subprocess.Popen[str]:
-    """The process, which waits for its order; it has an environment of now, and its group is not the terminal's."""
-    command = [sys.executable, "-P", "-m", "actsearch.tracking._sync_main"]
+    """The process, which waits for its job; it has an environment of now, and its group is not the terminal's."""
+    command = [sys.executable, "-P", "-m", "actsearch.tracking._sync_main", str(os.getpid())]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0)
 
 
 def sync(directory: str | Path, address: StoreAddress | None = None, *, running: bool = False) -> dict[str, Any]:
-    """Draws what MLflow lacks of a search, with its original times; what is drawn already is left alone.
+    """Uploads whatever MLflow is missing for a search, with its original times; what it has is left alone.
 
     Args:
         directory: The search's directory.
-        address: Another store than the one that the search was drawn into.
+        address: Another store than the one that the search was written to.
         running: Whether a process runs the search: its runs stay open. Else those that it left open are closed as
             KILLED.
 
@@ -150,14 +156,14 @@ def sync(directory: str | Path, address: StoreAddress | None = None, *, running:
     Raises:
         LedgerError: There is no search, or its ledger is damaged.
         UsageError: The store cannot be meant, or its password is not known.
-        TrackingError: The store does not answer, or another process draws the search at the moment.
+        TrackingError: The store does not answer, or another process is writing the search at the moment.
     """
     search = Ledger(directory).read()
     address = address or recorded_address(search.environment)
-    drawn = Follower(Path(directory), address, goes_on=running).finish()
-    if "problem" in drawn:
+    written = SyncProcess(Path(directory), address, running=running).finish()
+    if "problem" in written:
         raise TrackingError(
-            f"MLflow, {address.shown}, has not everything of {directory}: {drawn['problem']}. "
-            "Once that is mended, the same command goes on."
+            f"MLflow at {address.shown} is missing data for {directory}: {written['problem']}. "
+            "Fix that and rerun this command."
         )
-    return address.recorded | drawn
+    return address.recorded | written

@@ -1,6 +1,6 @@
-"""Draws facts of a ledger as MLflow runs: the search, under it its trials, under each its executions.
+"""Writes facts of a ledger as MLflow runs: the search, under it its trials, under each its executions.
 
-Drawing the same facts again changes nothing: runs are found by the tags that name them, what they have is left
+Writing the same facts again changes nothing: runs are found by the tags that name them, what they have is left
 alone, and points carry the times of the ledger, by which MLflow knows a point that it has.
 """
 
@@ -38,10 +38,10 @@ from actsearch.visualization.functions_plot import shape_of
 _SEARCH = ("search",)
 
 
-class Drawing:
+class MLflowWriter:
     """One search in an MLflow store.
 
-    After an error it is of no more use; another one, given the ledger from its beginning, draws what is missing.
+    After an error it is of no more use; another one, given the ledger from its beginning, writes what is missing.
 
     Args:
         client: Connected to the store.
@@ -53,7 +53,10 @@ class Drawing:
     def __init__(
         self, client: MlflowClient, experiment_id: str, ledger: Ledger, written: Callable[[], None] = lambda: None
     ) -> None:
-        self._client, self._experiment_id, self._ledger, self._written = client, experiment_id, ledger, written
+        self._client = client
+        self._experiment_id = experiment_id
+        self._ledger = ledger
+        self._written = written
         self._trials: dict[str, TrialRecord] = {}
         self._num_ends = 0
         self._search: SearchRecord
@@ -61,46 +64,46 @@ class Drawing:
 
     @property
     def run_ids(self) -> dict[str, Any]:
-        """The runs that were drawn: of the search, and of each trial."""
+        """The runs that were written: of the search, and of each trial."""
         ids = self._runs.ids
         return {"run_id": ids[_SEARCH], "trial_run_ids": {key[1]: run for key, run in ids.items() if key[0] == "trial"}}
 
-    def draw(self, facts: Sequence[Fact]) -> None:
-        """Draws facts in their order; an end closes the runs if nothing follows it."""
+    def write(self, facts: Sequence[Fact]) -> None:
+        """Writes facts in their order; an end closes the runs if nothing follows it."""
         for fact in facts:
             if fact.kind is Kind.SEARCH:
-                self._draw_search(parse(fact, SearchRecord))
+                self._write_search(parse(fact, SearchRecord))
             elif fact.kind is Kind.TRIAL:
-                self._draw_trial(parse(fact, TrialRecord))
+                self._write_trial(parse(fact, TrialRecord))
             elif fact.kind is Kind.EXECUTION:
-                self._draw_execution(parse(fact, ExecutionRecord))
+                self._write_execution(parse(fact, ExecutionRecord))
             elif fact.kind is Kind.DECISION:
                 decision = parse(fact, Decision)
                 tags = {"actsearch.decision": f"{decision.action}: {decision.reason}"}
                 self._runs.log(self._runs["trial", decision.trial_id], tags=tags)
             elif fact.kind is Kind.END:
-                self._draw_end(parse(fact, End), last=fact is facts[-1])
+                self._write_end(parse(fact, End), last=fact is facts[-1])
 
     def close(self) -> None:
-        """Ends the runs of a search whose process is gone without a word, at the time of its last execution."""
+        """Ends the runs of a search whose process exited unexpectedly, at the time of its last execution."""
         times = [e.ended_at for t in self._trials.values() for e in t.executions]
         at = max(times, default=self._search.created_at)
         if not self._runs[_SEARCH].is_over:
             search = self._known(at)
             verdict = verdict_of(search) if search.best is not None else None
-            self._close(End(at, "interrupted", "the search's process ended without a word"), verdict)
+            self._close(End(at, "interrupted", "the search process exited unexpectedly"), verdict)
 
-    def _draw_search(self, search: SearchRecord) -> None:
+    def _write_search(self, search: SearchRecord) -> None:
         self._search = search
         self._runs = Runs(self._client, self._experiment_id, search.search_id, self._written)
         tags = search_tags(search.environment)
         run = self._runs.find_or_make(_SEARCH, search.name, search.created_at, tags)
         if not run.params:
-            self._runs.write(run, json.dumps(dict(search.space), indent=2), "space.json")
+            self._runs.write_text(run, json.dumps(dict(search.space), indent=2), "space.json")
         self._runs.log(run, params=search_params(search), tags=tags)
         prepare_view(self._client, self._experiment_id, search)
 
-    def _draw_trial(self, trial: TrialRecord) -> None:
+    def _write_trial(self, trial: TrialRecord) -> None:
         self._trials[trial.trial_id] = trial
         at, parent = self._search.created_at, self._runs[_SEARCH]
         tags = {
@@ -121,7 +124,7 @@ class Drawing:
             tags=tags,
         )
 
-    def _draw_execution(self, execution: ExecutionRecord) -> None:
+    def _write_execution(self, execution: ExecutionRecord) -> None:
         """One run; it is ended last, so that one that is over has everything."""
         known = self._trials[execution.trial_id]
         trial = self._trials[known.trial_id] = replace(known, executions=(*known.executions, execution))
@@ -137,26 +140,26 @@ class Drawing:
         points = execution_points(execution, self._search.objective)
         self._runs.log(run, params={**params, "epochs": execution.epochs}, metrics=points, tags=tags)
         self._runs.log(parent, metrics=trial_points(trial, self._search.objective))
-        self._draw_health(parent, trial)
-        self._draw_shape(parent, trial)
+        self._write_health(parent, trial)
+        self._write_shape(parent, trial)
         status = "FINISHED" if execution.status is Status.COMPLETED else "FAILED"
         self._runs.end(run, status, execution.ended_at)
 
-    def _draw_health(self, run: Run, trial: TrialRecord) -> None:
+    def _write_health(self, run: Run, trial: TrialRecord) -> None:
         """Where something is wrong: what it is, and a picture; the figures of all are among the points."""
         diagnoses = diagnoses_of(trial) if trial.executions[-1].health else []
         found = diagnoses[-1].get("findings") if diagnoses else None
         if found:
             lines = [f"{one['severity']}, {one['site']}: {one['reason']}" for one in found]
-            self._runs.draw(run, plot_health(diagnoses), "health.png")
+            self._runs.write_figure(run, plot_health(diagnoses), "health.png")
             self._runs.log(run, tags={"actsearch.health": "\n".join(lines)})
 
-    def _draw_shape(self, run: Run, trial: TrialRecord) -> None:
+    def _write_shape(self, run: Run, trial: TrialRecord) -> None:
         """The activation's picture, as its first execution left it."""
         if len(trial.executions) == 1 and (figure := shape_of(trial)) is not None:
-            self._runs.draw(run, figure, "activation.png")
+            self._runs.write_figure(run, figure, "activation.png")
 
-    def _draw_end(self, end: End, *, last: bool) -> None:
+    def _write_end(self, end: End, *, last: bool) -> None:
         status, run = STATUSES.get(end.how, "FAILED"), self._runs[_SEARCH]
         step, self._num_ends = self._num_ends, self._num_ends + 1
         if (run.status, run.ended_at) == (status, milliseconds(end.at)):
@@ -175,7 +178,7 @@ class Drawing:
         self._runs.find()
         search = self._known(end.at)
         prepare_view(self._client, self._experiment_id, search)
-        draw_ending(self._runs, self._ledger, search, end, verdict)
+        write_ending(self._runs, self._ledger, search, end, verdict)
 
     def _known(self, at: float) -> SearchRecord:
         return replace(self._search, trials=tuple(self._trials.values()), ended_at=at)
@@ -187,11 +190,11 @@ AVERAGED = "actsearch.curves_of"  # the number of executions in a trial's mean c
 _LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
 
 
-def draw_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict | None) -> None:
+def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict | None) -> None:
     """Writes what was found and ends the runs, that of the search last: one that is over has everything.
 
-    The curves of a trial are drawn once, when its search is completed: MLflow keeps both where a point is drawn again
-    with another value, so those of a search that goes on after that stay as they are.
+    The curves of a trial are written once, when its search is completed: MLflow keeps both where a point is written
+    again with another value, so those of a search that is resumed after that stay as they are.
 
     Args:
         runs: Of the search.
@@ -212,11 +215,11 @@ def draw_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verd
     run = runs["search",]
     tags = {"mlflow.note.content": _note(runs, search, verdict), "actsearch.reason": end.reason}
     runs.log(run, tags=tags | {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})
-    runs.write(run, json.dumps(_table(search, verdict)), TABLE)
+    runs.write_text(run, json.dumps(_table(search, verdict)), TABLE)
     facts = [json.dumps({"kind": f.kind, "key": f.key, "body": json.loads(f.body)}) for f in ledger.facts()]
-    runs.write(run, "\n".join(facts) + "\n", "ledger.jsonl")
+    runs.write_text(run, "\n".join(facts) + "\n", "ledger.jsonl")
     for name, figure in (pictures_of(search, verdict) if verdict else {}).items():
-        runs.draw(run, figure, f"report/{name}.png")
+        runs.write_figure(run, figure, f"report/{name}.png")
     _log_models(runs, ledger, search)
     runs.end(run, status, end.at)
 

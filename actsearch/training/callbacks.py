@@ -106,7 +106,7 @@ def check_objective(objective: Objective, names: Iterable[str]) -> None:
         raise UnknownObjectiveError(objective.name, names)
 
 
-class Watch(ActivationHealth):
+class HealthMonitor(ActivationHealth):
     """`ActivationHealth` for executions: where a model cannot be diagnosed it says why, and training goes on.
 
     Args:

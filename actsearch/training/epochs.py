@@ -68,7 +68,7 @@ class Tensors:
     test: Batch | None = None
 
 
-class Epochs:
+class CompiledEpochs:
     """The epochs of one model, traced once for its lifetime.
 
     Args:

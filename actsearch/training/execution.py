@@ -13,10 +13,16 @@ import numpy as np
 from actsearch.errors import ExecutionFailedError, UnknownObjectiveError
 from actsearch.layers.base import Learned, learned_parameters
 from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, Status
-from actsearch.training.callbacks import Callbacks, Recorder, Watch, check_objective, fresh, need_fit
+from actsearch.training.callbacks import Callbacks, HealthMonitor, Recorder, check_objective, fresh, need_fit
 from actsearch.training.data import TrainingData
 from actsearch.training.epochs import order_of
-from actsearch.training.model_cache import BuildFunction, Prepared, Workshop, predict_function, release_when_unreachable
+from actsearch.training.model_cache import (
+    BuildFunction,
+    BuiltModel,
+    ModelCache,
+    predict_function,
+    release_when_unreachable,
+)
 from actsearch.training.resources import Meter, Stopwatch, Usage
 
 FitFunction = Callable[..., Any]
@@ -61,7 +67,7 @@ class Executions:
         keras.utils.set_random_seed(seed)
         self._data, self._objective, self._callbacks = data, objective, callbacks
         self._batch_size, self._fit, self._health = batch_size, fit, health
-        self._workshop = Workshop(build)
+        self._models = ModelCache(build)
         self._tensors = data.tensors() if compiled and fit is None else None
 
     def run(self, request: ExecutionRequest) -> Trained:
@@ -75,23 +81,23 @@ class Executions:
         trainer = None
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
-        watch = Watch(self._data.x, self._data.y)
+        monitor = HealthMonitor(self._data.x, self._data.y)
         callbacks = [*fresh(self._callbacks), recorder]  # after the others: it sees what they add to the logs
         try:
             batch_size = int(hp.values.get("batch_size", self._batch_size))
             compiled = self._tensors is not None and not need_fit(callbacks[:-1])
             if self._health and request.execution == 1:
-                callbacks.append(watch)  # after the recorder: its time is not that of an epoch
+                callbacks.append(monitor)  # after the recorder: its time is not that of an epoch
             trainer = "compiled" if compiled else "fit"
             run = self._run_compiled if compiled else self._run_fit
-            prepared, usage = run(request, hp, callbacks, batch_size)
-            usage = replace(usage, cpu_seconds=max(usage.cpu_seconds - watch.cpu_seconds, 0.0))
-            resources, test, learned = self._measure(prepared, recorder, usage, batch_size)
+            built, usage = run(request, hp, callbacks, batch_size)
+            usage = replace(usage, cpu_seconds=max(usage.cpu_seconds - monitor.cpu_seconds, 0.0))
+            resources, test, learned = self._measure(built, recorder, usage, batch_size)
         except UnknownObjectiveError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a user's model raises ends this execution only
             failed = self._failed(request, started_at, recorder, trainer, error)
-            return Trained(replace(failed, health=watch.plain()))
+            return Trained(replace(failed, health=monitor.plain()))
         record = ExecutionRecord(
             **_identity(request),
             status=Status.COMPLETED,
@@ -106,35 +112,35 @@ class Executions:
             samples=recorder.samples,
             resources=resources,
             trainer=trainer,
-            health=watch.plain(),
+            health=monitor.plain(),
             learned=learned,
         )
         return Trained(record, recorder.best_weights)
 
     def _run_compiled(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
         assert self._tensors is not None
-        prepared = self._workshop.prepare(hp, request.seed, self._tensors, batch_size)
-        epochs = prepared.epochs
+        built = self._models.prepare(hp, request.seed, self._tensors, batch_size)
+        epochs = built.epochs
         assert epochs is not None
-        if all(isinstance(call, Recorder | Watch) for call in callbacks):  # others may add logs of their own
+        if all(isinstance(call, Recorder | HealthMonitor) for call in callbacks):  # others may add logs of their own
             check_objective(self._objective, epochs.metric_names)
         calls = keras.callbacks.CallbackList(
-            callbacks, add_history=True, model=prepared.model, epochs=request.epochs, steps=None, verbose=0
+            callbacks, add_history=True, model=built.model, epochs=request.epochs, steps=None, verbose=0
         )
-        prepared.model.stop_training = False
+        built.model.stop_training = False
         meter = Meter()
         calls.on_train_begin()
         for epoch in range(request.epochs):
             calls.on_epoch_begin(epoch)
             logs = epochs.train(order_of(request.seed, epoch, epochs.num_samples))
             calls.on_epoch_end(epoch, logs)
-            if prepared.model.stop_training:
+            if built.model.stop_training:
                 break
         calls.on_train_end(logs)
-        return prepared, meter.read()
+        return built, meter.read()
 
     def _run_fit(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
-        prepared = self._workshop.prepare_for_fit(hp, request.seed, self._data.x)
+        built = self._models.prepare_for_fit(hp, request.seed, self._data.x)
         data = self._data
         options: dict[str, Any] = {
             "y": data.y,
@@ -155,47 +161,47 @@ class Executions:
         meter = Meter()
         try:
             if self._fit is not None:
-                self._fit(hp, prepared.model, data.x, **options)
+                self._fit(hp, built.model, data.x, **options)
             else:
-                prepared.model.fit(data.x, **options)
+                built.model.fit(data.x, **options)
         finally:
-            release_when_unreachable(prepared.model.variables + prepared.model.optimizer.variables)
-        return prepared, meter.read()
+            release_when_unreachable(built.model.variables + built.model.optimizer.variables)
+        return built, meter.read()
 
     def _measure(
-        self, prepared: Prepared, recorder: Recorder, usage: Usage, batch_size: int
+        self, built: BuiltModel, recorder: Recorder, usage: Usage, batch_size: int
     ) -> tuple[Resources, dict[str, float], Learned]:
         """What it cost, and with the weights of the best epoch its test metrics and learned parameters."""
         if not recorder.epoch_seconds:
             raise ExecutionFailedError("no epoch was trained")
-        model = prepared.model
+        model = built.model
         model.set_weights(recorder.best_weights)
         resources = Resources(
-            build_seconds=prepared.build_seconds,
-            trace_seconds=prepared.trace_seconds,
+            build_seconds=built.build_seconds,
+            trace_seconds=built.trace_seconds,
             train_seconds=sum(recorder.epoch_seconds),
             best_epoch_seconds=sum(recorder.epoch_seconds[: recorder.best_epoch]),
             cpu_seconds=usage.cpu_seconds,
             peak_rss_bytes=usage.peak_rss_bytes,
             num_parameters=model.count_params(),
-            inference_microseconds=self._inference(prepared, batch_size),
+            inference_microseconds=self._inference(built, batch_size),
             peak_gpu_bytes=usage.peak_gpu_bytes,
             gpu_joules=usage.gpu_joules,
         )
-        return resources, self._test(prepared), learned_parameters(model)
+        return resources, self._test(built), learned_parameters(model)
 
-    def _test(self, prepared: Prepared) -> dict[str, float]:
-        if prepared.epochs is not None:
-            return prepared.epochs.test()
+    def _test(self, built: BuiltModel) -> dict[str, float]:
+        if built.epochs is not None:
+            return built.epochs.test()
         test = self._data.test
         if test is None:
             return {}
         parts = test if isinstance(test, tuple) else (test,)
-        return dict(prepared.model.evaluate(*parts, verbose=0, return_dict=True))
+        return dict(built.model.evaluate(*parts, verbose=0, return_dict=True))
 
-    def _inference(self, prepared: Prepared, batch_size: int) -> float:
+    def _inference(self, built: BuiltModel, batch_size: int) -> float:
         """Median microseconds a sample of a forward pass over one batch."""
-        forward, count = prepared.predict or predict_function(prepared.model, self._data.x, batch_size)
+        forward, count = built.predict or predict_function(built.model, self._data.x, batch_size)
         watch = Stopwatch()
         seconds: list[float] = []
         while len(seconds) < 5 or (sum(seconds) < 0.005 and len(seconds) < 50):

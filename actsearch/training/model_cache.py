@@ -17,7 +17,7 @@ from keras.src.utils.naming import reset_uids
 
 from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
-from actsearch.training.epochs import Epochs, Tensors
+from actsearch.training.epochs import CompiledEpochs, Tensors
 from actsearch.training.resources import Stopwatch
 
 _OURS = ("keras", "actsearch")
@@ -94,12 +94,12 @@ BuildFunction = Callable[[Any], keras.Model]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class BuiltModel:
     """A model with its weights drawn from a seed. `epochs` is None where `model.fit` is to train it."""
 
     model: keras.Model
     predict: Any
-    epochs: Epochs | None
+    epochs: CompiledEpochs | None
     build_seconds: float
     trace_seconds: float
 
@@ -137,8 +137,8 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
     return model
 
 
-class Workshop:
-    """Prepares models, and keeps traced ones.
+class ModelCache:
+    """Builds models, and keeps traced ones.
 
     A further execution builds a fresh model from its own seed and hands over the state: weights, the random
     generators of dropout layers, and the optimizer. The kept trace then trains exactly what the fresh model would
@@ -152,9 +152,9 @@ class Workshop:
     def __init__(self, build: BuildFunction, *, max_bytes: int = 100_000_000) -> None:
         self._build = build
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], BuiltModel] = OrderedDict()
 
-    def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> Prepared:
+    def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> BuiltModel:
         """A model whose epochs run compiled."""
         watch = Stopwatch()
         fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
@@ -163,13 +163,13 @@ class Workshop:
         if kept is not None:
             fresh.optimizer.build(fresh.trainable_variables)
             _copy_state(_state(fresh), kept.model)
-            prepared = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
+            built = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
         else:
-            prepared = _traced(fresh, tensors, batch_size, watch)
+            built = _traced(fresh, tensors, batch_size, watch)
         if shared is not None:
-            self._kept[shared, batch_size] = prepared
+            self._kept[shared, batch_size] = built
             self._drop_oldest()
-        return prepared
+        return built
 
     def _drop_oldest(self) -> None:
         sizes = [_num_bytes(kept.model) for kept in self._kept.values()]
@@ -180,22 +180,22 @@ class Workshop:
             sizes.pop(0)
         gc.collect()  # models are full of cycles
 
-    def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> Prepared:
+    def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> BuiltModel:
         """A model that `model.fit` trains; nothing of it is kept."""
         watch = Stopwatch()
         model = build_model(self._build, hp, seed, some_rows(x))
-        return Prepared(model, None, None, watch.lap(), 0.0)
+        return BuiltModel(model, None, None, watch.lap(), 0.0)
 
 
-def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwatch) -> Prepared:
-    epochs = Epochs(model, tensors, batch_size)
+def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwatch) -> BuiltModel:
+    epochs = CompiledEpochs(model, tensors, batch_size)
     release_when_unreachable(model.variables + model.optimizer.variables)
     build_seconds = watch.lap()
     state = _state(model)
     epochs.trace()
     predict = predict_function(model, tensors.train[0], batch_size)
     _copy_state(state, model)
-    return Prepared(model, predict, epochs, build_seconds, watch.lap())
+    return BuiltModel(model, predict, epochs, build_seconds, watch.lap())
 
 
 def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:

@@ -80,7 +80,7 @@ class MLflowTracking(_AnyTuner):
             super().search(*args, **options)
         self.mlflow = state.mlflow
         if "problem" in self.mlflow:
-            warnings.warn(f"MLflow was not written to the end: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"MLflow is missing data: {self.mlflow['problem']}", RuntimeWarning, stacklevel=2)
 
     def on_trial_begin(self, trial: Any) -> None:
         super().on_trial_begin(trial)

@@ -11,7 +11,7 @@ from actsearch.analysis.results import Decision
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
-from actsearch.tracking.sync_process import Follower
+from actsearch.tracking.sync_process import SyncProcess
 from actsearch.training.execution import Trained
 from actsearch.tuning.storage import save_weights
 
@@ -82,7 +82,7 @@ class SearchState:
             LedgerError: The ledger cannot be written.
         """
         self._ledger = self._opened_ledger()
-        follower = None if self._store is None else Follower(self._directory, self._store, message=self._message)
+        process = None if self._store is None else SyncProcess(self._directory, self._store, message=self._message)
         how, reason = "failed", None
         try:
             yield self._ledger
@@ -97,8 +97,8 @@ class SearchState:
             try:
                 self._ledger.append_end(End(time.time(), how, reason))
             finally:
-                if follower is not None:
-                    self._finish(follower)
+                if process is not None:
+                    self._finish(process)
 
     def read(self) -> SearchRecord:
         """The whole search as the ledger has it."""
@@ -146,11 +146,11 @@ class SearchState:
         ledger.append_search(replace(self._search, environment={**self._search.environment, **where}))
         return ledger
 
-    def _finish(self, follower: Follower) -> None:
-        self.mlflow |= follower.finish()
+    def _finish(self, process: SyncProcess) -> None:
+        self.mlflow |= process.finish()
         if "problem" in self.mlflow and self._message:
             problem = self.mlflow["problem"]
-            self._message(f"MLflow is incomplete: {problem}. To upload the rest: actsearch sync {self._directory}")
+            self._message(f"MLflow is missing data: {problem}. `actsearch sync {self._directory}` uploads the rest.")
 
     @property
     def _objective(self) -> Objective:

@@ -15,12 +15,12 @@ import keras
 import keras_tuner
 import numpy as np
 
-from actsearch._locks import PATIENCE_SECONDS, drawing_alone, locked
+from actsearch._locks import PATIENCE_SECONDS, locked, writing_lock
 from actsearch._model_files import FOLDER as MODELS
 from actsearch._model_files import example_file, model_file
 from actsearch.errors import LedgerError, TrackingError, UsageError
 from actsearch.ledger import FILE_NAME, delete_files
-from actsearch.ledger.ledger import explained
+from actsearch.ledger.ledger import ledger_error
 from actsearch.records import SearchRecord
 from actsearch.tracking.sync_process import LOG_NAME
 
@@ -41,7 +41,8 @@ def prepare_directory(
         overwrite: Whether a search that is there is deleted; other files are left alone.
 
     Raises:
-        UsageError: Another process is searching there, or still draws what is to be deleted, or it cannot be written.
+        UsageError: Another process is searching there, or still writing to MLflow what is to be deleted, or the
+            directory cannot be written.
     """
     if overwrite and directory is None and project_name is None:
         raise UsageError("overwrite would be ignored: each search gets a new directory. Give one.")
@@ -50,7 +51,7 @@ def prepare_directory(
     path = _unused(name) if directory is None else Path(directory)
     try:
         if overwrite and (path / FILE_NAME).exists():
-            with locked(path), drawing_alone(path, _patience(PATIENCE_SECONDS)):
+            with locked(path), writing_lock(path, _patience(PATIENCE_SECONDS)):
                 _delete_search(path)
         path.mkdir(parents=True, exist_ok=True)
     except TrackingError as error:
@@ -109,7 +110,7 @@ def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) 
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise explained(path, error) from error
+        raise ledger_error(path, error) from error
 
 
 def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ import pytest
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import FILE_NAME, Kind, Ledger, assemble, salvage
 from actsearch.tuning.storage import prepare_directory
-from tests.helpers.ledgers import as_version_1, change, execution, whole_search
+from tests.helpers.ledgers import change, execution, whole_search
 
 FACTS = 27
 
@@ -93,14 +93,6 @@ def test_a_wrong_bit_in_the_header_is_found_or_harmless(tmp_path, original):
     assert check_bits(tmp_path, original, range(100 * 8))
 
 
-def test_a_wrong_bit_in_an_older_ledger_never_raises_anything_else(tmp_path):
-    whole_search(tmp_path)
-    as_version_1(tmp_path)
-    content = (tmp_path / FILE_NAME).read_bytes()
-    for bit in places(3, content, 200):
-        read_or_refused(tmp_path, wrong_bit(content, bit))
-
-
 def test_a_ledger_cut_anywhere_is_found_and_its_beginning_kept(tmp_path, original):
     content, search = original
     kept = []
@@ -146,14 +138,6 @@ def test_a_damaged_fact_costs_no_other(tmp_path):
     assert kept.trials[0] == search.trials[0]
 
 
-def test_an_older_ledger_is_salvaged_too(tmp_path):
-    search = whole_search(tmp_path).read()
-    as_version_1(tmp_path)
-    content = (tmp_path / FILE_NAME).read_bytes()
-    (tmp_path / FILE_NAME).write_bytes(bytes(4096) + content[4096:])
-    assert assemble(salvage(tmp_path).facts) == search
-
-
 def test_a_ledger_without_its_first_fact_cannot_be_assembled_and_says_so(tmp_path):
     whole_search(tmp_path)
     change(tmp_path, "DELETE FROM fact WHERE number = 1")
@@ -191,7 +175,7 @@ def newer(path):
         (empty, "the file is empty; a ledger is never empty", 0),
         (text, "file is not a database", 0),
         (of_another_program, "not a ledger of actsearch, but a database of another program", 0),
-        (newer, "written in version 99 of the ledger's schema; this actsearch reads 1 to 2", FACTS),
+        (newer, "written in version 99 of the ledger's schema; this actsearch reads version 2", FACTS),
     ],
 )
 def test_a_file_that_is_no_ledger_is_refused_and_never_begun_anew(tmp_path, make, says, kept):

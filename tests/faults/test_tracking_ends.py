@@ -1,4 +1,4 @@
-"""The process of a search ends, or the one that draws it; in the end MLflow has everything once."""
+"""The process of a search ends, or the one that writes it to MLflow; in the end MLflow has everything once."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ from tests.helpers.untrained import (
     KEYS,
     Searching,
     contents,
-    drawn,
     execution,
-    followers,
+    in_mlflow,
     statuses,
+    sync_processes,
     undisturbed,
     wait_until,
 )
@@ -29,9 +29,9 @@ KILLED = """
 import os, signal, time
 from pathlib import Path
 from tests.helpers.untrained import execution, search_record, trial
-from actsearch.tuning.state import Recording
+from actsearch.tuning.state import SearchState
 from actsearch.tracking.store import StoreAddress
-with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
+with SearchState(Path("found"), search_record(), store=StoreAddress({uri!r}, "local")).open() as ledger:
     for number in (0, 1):
         ledger.append_trial(trial(number))
     ledger.append_execution(execution(0, 1))
@@ -40,7 +40,7 @@ with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()
 """
 
 
-KILL_ITS_FOLLOWER = """
+KILL_ITS_SYNC_PROCESS = """
     import psutil, sqlite3
     while sqlite3.connect("mlflow.db").execute("SELECT count(*) FROM runs").fetchone()[0] < 4:
         time.sleep(0.05)
@@ -55,9 +55,9 @@ def killed_search(local, then="pass") -> None:
     assert ended.returncode == -signal.SIGKILL
 
 
-def test_a_killed_search_is_closed_and_goes_on_later(store, tmp_path, local):
+def test_a_killed_search_is_closed_and_resumed_later(store, tmp_path, local):
     killed_search(local)
-    sync("found")  # its follower may be at it still
+    sync("found")  # its own process may be at it still
     expected = dict.fromkeys(KEYS, "KILLED") | {("execution", "0", "1"): "FINISHED"}
     assert statuses(store, "local") == expected
     search = Searching(local)
@@ -66,8 +66,8 @@ def test_a_killed_search_is_closed_and_goes_on_later(store, tmp_path, local):
     assert contents(store, "local") == undisturbed("found", store, tmp_path)
 
 
-def test_a_search_that_was_killed_with_its_follower(store, tmp_path, local):
-    killed_search(local, KILL_ITS_FOLLOWER)
+def test_a_search_that_was_killed_with_its_sync_process(store, tmp_path, local):
+    killed_search(local, KILL_ITS_SYNC_PROCESS)
     assert statuses(store, "local")["search", None, None] == "RUNNING"
     sync("found", running=True)
     assert {statuses(store, "local")[key] for key in KEYS} == {"RUNNING"}
@@ -78,7 +78,7 @@ def test_a_search_that_was_killed_with_its_follower(store, tmp_path, local):
     assert contents(store, "local") == once == undisturbed("found", store, tmp_path)
 
 
-def test_a_search_that_was_interrupted_and_goes_on(store, tmp_path, local):
+def test_a_search_that_was_interrupted_and_resumed(store, tmp_path, local):
     def interrupt():
         raise KeyboardInterrupt
 
@@ -92,33 +92,33 @@ def test_a_search_that_was_interrupted_and_goes_on(store, tmp_path, local):
     assert contents(store, "local") == undisturbed("found", store, tmp_path)
 
 
-def test_no_two_processes_draw_a_search(store, local):
+def test_no_two_processes_write_a_search(store, local):
     def refused():
-        with pytest.raises(TrackingError, match="another process draws"):
+        with pytest.raises(TrackingError, match="another process is writing"):
             sync("found", running=True)
 
     search = Searching(local)
-    search.run(search.trials, drawn(store, "local", 3), refused)
+    search.run(search.trials, in_mlflow(store, "local", 3), refused)
     assert search.messages == []
 
 
-def test_a_follower_that_was_started_early(store, local, tmp_path):
+def test_a_sync_process_that_was_started_early(store, local, tmp_path):
     with started_early():
-        [process] = followers()
+        [process] = sync_processes()
         search, seen = Searching(local), []
-        search.run(search.trials, lambda: seen.extend(followers()), search.seed(1))
+        search.run(search.trials, lambda: seen.extend(sync_processes()), search.seed(1))
     assert seen == [process]
     assert not process.is_running()
     assert contents(store, "local") == undisturbed("found", store, tmp_path)
 
 
-def test_a_follower_that_nobody_needed_is_ended():
+def test_a_sync_process_that_nobody_needed_is_ended():
     with started_early():
-        [process] = followers()
+        [process] = sync_processes()
     assert not process.is_running()
 
 
-def test_a_follower_without_an_order_ends_with_its_program():
+def test_a_sync_process_without_a_job_ends_with_its_program():
     code = "from actsearch.tracking.sync_process import started_early\nimport os, psutil\nwith started_early():\n"
     code += "    print(psutil.Process().children()[0].pid, flush=True)\n    os._exit(0)"
     said = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True).stdout
@@ -130,26 +130,26 @@ import os, signal, time
 import psutil
 from pathlib import Path
 from tests.helpers.untrained import execution, search_record, trial
-from actsearch.tuning.state import Recording
+from actsearch.tuning.state import SearchState
 from actsearch.tracking.store import StoreAddress
-with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
+with SearchState(Path("found"), search_record(), store=StoreAddress({uri!r}, "local")).open() as ledger:
     ledger.append_trial(trial(0))
     print(*(child.pid for child in psutil.Process().children()), flush=True)
-    if os.fork() == 0:  # holds the pipe to the follower open
+    if os.fork() == 0:  # holds the pipe to the sync process open
         os.close(1)
         time.sleep(600)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_follower_ends_with_a_search_whose_children_live_on(store, local):
+def test_a_sync_process_ends_with_a_search_whose_children_live_on(store, local):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     code = FORKED.format(uri=local.tracking_uri)
     before = set(psutil.pids())
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as program:
-        follower = int(program.stdout.readline())
+        syncing = int(program.stdout.readline())
     try:
-        wait_until(lambda: not psutil.pid_exists(follower))
+        wait_until(lambda: not psutil.pid_exists(syncing))
         assert {statuses(store, "local")[key] for key in KEYS - {("trial", "1", None)}} == {"KILLED"}
     finally:
         for pid in set(psutil.pids()) - before:
@@ -157,9 +157,9 @@ def test_a_follower_ends_with_a_search_whose_children_live_on(store, local):
                 psutil.Process(pid).kill()
 
 
-def test_a_follower_that_is_killed_is_told(local, store):
+def test_a_sync_process_that_is_killed_is_reported(local, store):
     search = Searching(local)
-    search.run(search.trials, lambda: followers()[0].kill(), search.told)
+    search.run(search.trials, lambda: sync_processes()[0].kill(), search.reported)
     assert "ended with status -9" in search.messages[0]
     sync("found")
     assert {statuses(store, "local")[key] for key in KEYS} == {"FINISHED"}

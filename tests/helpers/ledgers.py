@@ -1,7 +1,6 @@
-"""Ledgers for tests: of a small search, and as an earlier version wrote them."""
+"""Ledgers for tests: of a small search, and changed behind its back."""
 
 import random
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,16 +10,6 @@ from actsearch.records import Direction, ExecutionRecord, Objective, Resources, 
 
 SEARCH = SearchRecord("s1", "relu_variants", Objective("val_accuracy", Direction.MAX), "relu", 1.5)
 TRIAL = TrialRecord("0", {"activation": "relu", "learning_rate": 0.001}, "relu", {"dropout": "Dropout"})
-SCHEMA_1 = """
-CREATE TABLE fact (
-    number INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    body TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    UNIQUE (kind, key)
-)
-"""
 
 
 def execution(number: int, trial_id: str = "0", **values) -> ExecutionRecord:
@@ -55,19 +44,6 @@ def whole_search(folder: Path, *, trials: int = 5, executions: int = 4, epochs: 
             )
     ledger.append_end(End(9.0, "completed"))
     return ledger
-
-
-def as_version_1(folder: Path) -> None:
-    """Writes the ledger in a folder anew, as version 1 of the schema had it."""
-    path, old = folder / FILE_NAME, folder / "old.sqlite"
-    with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT number, kind, key, body, digest FROM fact ORDER BY number").fetchall()
-    with closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute(f"PRAGMA application_id = {0x61637473}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.execute(SCHEMA_1)
-        connection.executemany("INSERT INTO fact VALUES (?, ?, ?, ?, ?)", rows)
-    shutil.move(old, path)
 
 
 def change(folder: Path, *statements: str) -> None:

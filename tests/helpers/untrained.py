@@ -13,14 +13,14 @@ from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
 from actsearch.tracking.client import open_store
 from actsearch.tracking.store import StoreAddress
-from actsearch.tracking.writer import Drawing
-from actsearch.tuning.state import Recording
+from actsearch.tracking.writer import MLflowWriter
+from actsearch.tuning.state import SearchState
 
 KEYS = {("search", None, None), ("trial", "0", None), ("trial", "1", None)}
 
 
 def search_record(search_id: str = "s1") -> SearchRecord:
-    """A search as its ledger first hears of it."""
+    """A search as its ledger first has it."""
     objective = Objective("val_accuracy", Direction.MAX)
     return SearchRecord(search_id, "synthetic", objective, "relu", 1000.0, space={"activations": ["relu", "elu"]})
 
@@ -33,8 +33,9 @@ def trial(number: int) -> TrialRecord:
 
 def execution(number: int, which: int) -> ExecutionRecord:
     """One execution, the same at each call; at 1000 s plus 10 for each before it."""
-    draw, at = random.Random(100 * number + which), 1000.0 + 10 * (2 * which + number)
-    history = {name: tuple(draw.random() for _ in range(3)) for name in ("loss", "val_accuracy")}
+    rng = random.Random(100 * number + which)
+    at = 1000.0 + 10 * (2 * which + number)
+    history = {name: tuple(rng.random() for _ in range(3)) for name in ("loss", "val_accuracy")}
     return ExecutionRecord(
         str(number), which, 7, 3, Status.COMPLETED, at, at + 4, score=max(history["val_accuracy"]), best_epoch=2,
         history=history, epoch_seconds=(1.0, 1.5, 1.25), resources=Resources(0.1, 0.2, 3.75, 2.5, 4.0, 10, 4),
@@ -47,11 +48,12 @@ class Searching:
 
     def __init__(self, address, directory="found", search_id="s1") -> None:
         self.directory, self.messages = Path(directory), []
-        self.recording = Recording(self.directory, address, message=self.messages.append)
+        self._address = address
         self._search = replace(search_record(search_id), environment=describe_environment())
 
     def run(self, *steps) -> None:
-        with self.recording.of(self._search) as self.ledger:
+        self.state = SearchState(self.directory, self._search, store=self._address, message=self.messages.append)
+        with self.state.open() as self.ledger:
             for step in steps:
                 step()
 
@@ -66,11 +68,11 @@ class Searching:
 
         return write
 
-    def told(self) -> None:
+    def reported(self) -> None:
         wait_until(lambda: self.messages)
 
 
-def drawn(client, experiment, count):
+def in_mlflow(client, experiment, count):
     """Waits until that many runs are in MLflow."""
 
     def there():
@@ -87,17 +89,17 @@ def wait_until(condition, seconds=60) -> None:
         time.sleep(0.05)
 
 
-def followers() -> list[psutil.Process]:
+def sync_processes() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "actsearch.tracking._sync_main" in child.cmdline()]
 
 
 def undisturbed(directory, store, tmp_path) -> dict:
-    """What a store has where the ledger is drawn at once, by this process."""
+    """What a store has where the ledger is written at once, by this process."""
     client, experiment_id = open_store(StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "undisturbed"))
     ledger = Ledger(directory)
-    drawing = Drawing(client, experiment_id, ledger)
-    drawing.draw(ledger.facts())
-    drawing.close()
+    writer = MLflowWriter(client, experiment_id, ledger)
+    writer.write(ledger.facts())
+    writer.close()
     return contents(store, "undisturbed")
 
 

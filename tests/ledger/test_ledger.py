@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actsearch.errors import LedgerError
-from actsearch.ledger import FILE_NAME, SCHEMA_VERSION, End, Kind, Ledger, facts, salvage
+from actsearch.ledger import FILE_NAME, End, Kind, Ledger, facts, salvage
 from actsearch.ledger import ledger as ledger_file
 from actsearch.records import Resources, Status, TrialRecord
-from tests.helpers.ledgers import SEARCH, as_version_1, change, execution, ledger_with, whole_search
+from tests.helpers.ledgers import SEARCH, change, execution, ledger_with, whole_search
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -176,69 +176,6 @@ def test_a_journal_without_its_ledger_is_not_played_into_a_new_one(tmp_path):
     assert left
     ledger_with(tmp_path, execution(1, score=0.5))
     assert Ledger(tmp_path).read().trials[0].scores == {1: 0.5}
-
-
-def test_a_ledger_of_version_1_is_read_as_it_is(tmp_path):
-    search = whole_search(tmp_path).read()
-    as_version_1(tmp_path)
-    before = (tmp_path / FILE_NAME).read_bytes()
-    assert Ledger(tmp_path).read() == search
-    assert len(Ledger(tmp_path).facts(after=20)) == 7
-    assert (tmp_path / FILE_NAME).read_bytes() == before
-
-
-def test_a_ledger_of_version_1_is_upgraded_by_what_is_appended(tmp_path):
-    facts_before = whole_search(tmp_path).facts()
-    as_version_1(tmp_path)
-    ledger = Ledger(tmp_path)
-    ledger.append_end(End(10.0, "completed"))
-    assert ledger.facts()[:-1] == facts_before
-    with closing(sqlite3.connect(ledger.path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-    whole_search(tmp_path / "new").append_end(End(10.0, "completed"))
-    rows = []
-    for folder in (tmp_path, tmp_path / "new"):
-        with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
-            rows.append(connection.execute("SELECT * FROM fact").fetchall())
-    assert rows[0] == rows[1]
-
-
-def test_an_upgrade_that_fails_changes_nothing(tmp_path, monkeypatch):
-    search = whole_search(tmp_path).read()
-    as_version_1(tmp_path)
-    before = (tmp_path / FILE_NAME).read_bytes()
-    calls = []
-
-    def failing(*of):
-        calls.append(of)
-        if len(calls) == 20:
-            raise sqlite3.OperationalError("disk I/O error")
-        return facts.chain_of(*of)
-
-    monkeypatch.setattr(schema, "chain_of", failing)
-    with pytest.raises(LedgerError):
-        Ledger(tmp_path).append_end(End(10.0, "completed"))
-    assert len(calls) == 20
-    assert (tmp_path / FILE_NAME).read_bytes() == before
-    assert Ledger(tmp_path).read() == search
-
-
-def test_a_damaged_ledger_of_version_1_is_not_upgraded(tmp_path):
-    whole_search(tmp_path)
-    as_version_1(tmp_path)
-    change(tmp_path, "UPDATE fact SET body = replace(body, 'COMPLETED', 'FAILED') WHERE number = 5")
-    before = (tmp_path / FILE_NAME).read_bytes()
-    with pytest.raises(LedgerError, match="fact 5 .*is damaged"):
-        Ledger(tmp_path).append_end(End(10.0, "completed"))
-    assert (tmp_path / FILE_NAME).read_bytes() == before
-
-
-def test_a_gap_in_a_ledger_of_version_1_is_found(tmp_path):
-    whole_search(tmp_path)
-    as_version_1(tmp_path)
-    change(tmp_path, "DELETE FROM fact WHERE number = 5")
-    with pytest.raises(LedgerError, match="fact 5 is missing"):
-        Ledger(tmp_path).read()
 
 
 def test_a_whole_ledger_is_salvaged_without_a_problem(tmp_path):

@@ -46,7 +46,7 @@ def test_stores_that_may_be_there(uri):
         ("uc:http://host", "Unknown scheme 'uc'"),
         ("sqlite:///none/mlflow.db", "none does not exist"),
         ("sqlite:///folder", "is a folder"),
-        ("sqlite:///text.db", "no SQLite database"),
+        ("sqlite:///text.db", "not an SQLite database"),
         ("sqlite:///:memory:", "in memory"),
         ("sqlite://", "in memory"),
         ("redis://me:secret@host", r"'redis://\*\*\*@host'"),

@@ -1,4 +1,4 @@
-"""A search drawn from its ledger alone, into its store and into others."""
+"""A search written from its ledger alone, to its store and to others."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from actsearch.tracking.sync_process import sync
 
 @pytest.fixture
 def found(tmp_path):
-    """A search that was drawn nowhere yet, meant for `mlflow.db`."""
+    """A search that was written nowhere yet, meant for `mlflow.db`."""
     address = StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "mine")
     objective = Objective("val_accuracy", Direction.MAX)
     ledger = Ledger("found", create=True)
@@ -24,14 +24,14 @@ def found(tmp_path):
     return tmp_path / "found"
 
 
-def test_a_search_is_drawn_into_its_store_and_into_another(found, store, capsys):
+def test_a_search_is_written_to_its_store_and_to_another(found, store, capsys):
     run(found, None, None)
-    told = capsys.readouterr().out
-    assert "one: 1 trials and 1 executions are in MLflow" in told
+    said = capsys.readouterr().out
+    assert "one: 1 trials and 1 executions are in MLflow" in said
     [search] = store.search_runs(
         [store.get_experiment_by_name("mine").experiment_id], "tags.`actsearch.level` = 'search'"
     )
-    assert search.info.run_id in told
+    assert search.info.run_id in said
     assert (search.info.start_time, search.info.end_time) == (100_000, 103_000)
     run(found, None, "another")
     assert len(store.search_runs([store.get_experiment_by_name("another").experiment_id])) == 3

@@ -1,4 +1,4 @@
-"""The ledger drawn into a real MLflow store."""
+"""The ledger written to a real MLflow store."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from actsearch.ledger import End, Kind, Ledger, parse
 from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
 from actsearch.tracking.client import open_experiment
 from actsearch.tracking.store import StoreAddress
-from actsearch.tracking.writer import Drawing
+from actsearch.tracking.writer import MLflowWriter
 from actsearch.visualization._style import style_of
 from tests.helpers.support import runs_of
 
@@ -35,15 +35,15 @@ def written(folder, *, end=True) -> Ledger:
     return ledger
 
 
-def draw(store, ledger, address) -> Drawing:
-    drawing = Drawing(store, open_experiment(store, address), ledger)
-    drawing.draw(ledger.facts())
-    return drawing
+def write(store, ledger, address) -> MLflowWriter:
+    writer = MLflowWriter(store, open_experiment(store, address), ledger)
+    writer.write(ledger.facts())
+    return writer
 
 
 @pytest.fixture
 def address(tmp_path):
-    return StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "tests of drawing")
+    return StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "tests of writer")
 
 
 def everything(store) -> dict:
@@ -64,29 +64,29 @@ def everything(store) -> dict:
     return found
 
 
-def test_drawn_twice_is_drawn_once(store, tmp_path, address):
+def test_written_twice_is_written_once(store, tmp_path, address):
     ledger = written(tmp_path)
-    draw(store, ledger, address)
+    write(store, ledger, address)
     once = everything(store)
     assert len(once) == 1 + 2 + 4
-    draw(store, ledger, address)
+    write(store, ledger, address)
     assert everything(store) == once
 
 
-def test_drawn_in_parts_is_drawn_whole(store, tmp_path, address):
+def test_written_in_parts_is_written_whole(store, tmp_path, address):
     ledger = written(tmp_path)
     facts = ledger.facts()
     for stop in (2, 5, len(facts)):
-        Drawing(store, open_experiment(store, address), ledger).draw(facts[:stop])
+        MLflowWriter(store, open_experiment(store, address), ledger).write(facts[:stop])
     whole = {run[3].get("seed", "") + str(sorted(run[5])) for run in everything(store).values()}
     other = StoreAddress(address.tracking_uri, "at once")
-    draw(store, ledger, other)
+    write(store, ledger, other)
     assert len(everything(store)) == 14
     assert {run[3].get("seed", "") + str(sorted(run[5])) for run in everything(store).values()} == whole
 
 
 def test_times_are_those_of_the_ledger(store, tmp_path, address):
-    draw(store, written(tmp_path), address)
+    write(store, written(tmp_path), address)
     first = next(
         r
         for r in runs_of(store, "execution")
@@ -98,8 +98,8 @@ def test_times_are_those_of_the_ledger(store, tmp_path, address):
 
 
 def test_a_trial_has_mean_sd_and_number(store, tmp_path, address):
-    drawing = draw(store, written(tmp_path), address)
-    metrics = store.get_run(drawing.run_ids["trial_run_ids"]["0"]).data.metrics
+    writer = write(store, written(tmp_path), address)
+    metrics = store.get_run(writer.run_ids["trial_run_ids"]["0"]).data.metrics
     assert metrics["best_val_accuracy"] == pytest.approx(0.65)
     assert metrics["best_val_accuracy_sd"] == pytest.approx(0.0707106781)
     assert metrics["num_executions"] == 2
@@ -107,15 +107,15 @@ def test_a_trial_has_mean_sd_and_number(store, tmp_path, address):
 
 
 def test_a_failed_trial_says_why(store, tmp_path, address):
-    drawing = draw(store, written(tmp_path), address)
-    failed = store.get_run(drawing.run_ids["trial_run_ids"]["1"])
+    writer = write(store, written(tmp_path), address)
+    failed = store.get_run(writer.run_ids["trial_run_ids"]["1"])
     assert failed.info.status == "FAILED"
     assert failed.data.tags["actsearch.reason"] == "loss is nan in epoch 1"
     assert failed.data.metrics["num_failed"] == 2
 
 
 def test_names_that_mlflow_rejects_are_made_ones_that_it_takes(store, tmp_path, address):
-    draw(store, written(tmp_path), address)
+    write(store, written(tmp_path), address)
     assert any("top k_5 ___" in r.data.metrics for r in runs_of(store, "execution"))
 
 
@@ -133,16 +133,16 @@ def resumed(folder) -> Ledger:
     return whole
 
 
-def test_a_search_with_two_ends_is_drawn_as_its_last_one(store, tmp_path, address):
+def test_a_search_with_two_ends_is_written_as_its_last_one(store, tmp_path, address):
     ledger = resumed(tmp_path)
-    live = Drawing(store, open_experiment(store, address), ledger)
+    live = MLflowWriter(store, open_experiment(store, address), ledger)
     seen = []
     for fact in ledger.facts():
-        live.draw([fact])
+        live.write([fact])
         seen.append(store.get_run(live.run_ids["run_id"]).info.status)
     assert seen == ["RUNNING"] * 4 + ["KILLED"] + ["RUNNING"] * 3 + ["FINISHED"]
     other = StoreAddress(address.tracking_uri, "at once")
-    at_once = draw(store, ledger, other)
+    at_once = write(store, ledger, other)
     one, two = (store.get_run(d.run_ids["run_id"]) for d in (live, at_once))
     assert "actsearch.reason" not in one.data.tags
     assert (one.info.end_time, one.data.metrics) == (two.info.end_time, two.data.metrics)
@@ -153,20 +153,20 @@ def test_a_search_with_two_ends_is_drawn_as_its_last_one(store, tmp_path, addres
 
 def test_a_search_without_an_end_is_closed_once(store, tmp_path, address):
     ledger = written(tmp_path, end=False)
-    drawing = draw(store, ledger, address)
-    drawing.close()
+    writer = write(store, ledger, address)
+    writer.close()
     once = everything(store)
-    status = store.get_run(drawing.run_ids["run_id"]).info
+    status = store.get_run(writer.run_ids["run_id"]).info
     assert (status.status, status.end_time) == ("KILLED", 105_000)
-    draw(store, ledger, address).close()
+    write(store, ledger, address).close()
     assert everything(store) == once
 
 
-def test_an_execution_of_a_deleted_trial_is_drawn_under_a_new_one(store, tmp_path, address):
+def test_an_execution_of_a_deleted_trial_is_written_under_a_new_one(store, tmp_path, address):
     ledger = written(tmp_path)
-    first = draw(store, ledger, address)
+    first = write(store, ledger, address)
     store.delete_run(first.run_ids["trial_run_ids"]["0"])
-    second = draw(store, ledger, address)
+    second = write(store, ledger, address)
     trial = second.run_ids["trial_run_ids"]["0"]
     assert trial != first.run_ids["trial_run_ids"]["0"]
     children = [r for r in runs_of(store, "execution") if r.data.tags["mlflow.parentRunId"] == trial]
@@ -176,14 +176,14 @@ def test_an_execution_of_a_deleted_trial_is_drawn_under_a_new_one(store, tmp_pat
 
 
 def test_a_trial_says_what_it_gained_in_its_activations_colour(store, tmp_path, address):
-    drawing = draw(store, written(tmp_path), address)
-    trial = store.get_run(drawing.run_ids["trial_run_ids"]["0"]).data
+    writer = write(store, written(tmp_path), address)
+    trial = store.get_run(writer.run_ids["trial_run_ids"]["0"]).data
     assert trial.tags["mlflow.runColor"] == style_of("relu").colour
     tags = store.get_experiment_by_name(address.experiment).tags
     assert any(name.startswith("mlflow.sharedViewState.") for name in tags)
 
 
-def test_the_gain_is_drawn_once_at_each_end(store, tmp_path, address):
+def test_the_gain_is_written_once_at_each_end(store, tmp_path, address):
     ledger = Ledger(tmp_path / "pairs", create=True)
     objective = Objective("val_accuracy", Direction.MAX)
     ledger.append_search(SearchRecord("s1", "pairs", objective, "relu", 100.0))
@@ -196,7 +196,7 @@ def test_the_gain_is_drawn_once_at_each_end(store, tmp_path, address):
             )
     ledger.append_end(End(120.0, "completed"))
     for _ in range(2):
-        elu = draw(store, ledger, address).run_ids["trial_run_ids"]["1"]
+        elu = write(store, ledger, address).run_ids["trial_run_ids"]["1"]
     [point] = store.get_metric_history(elu, "difference")
     assert (point.step, point.timestamp, point.value) == (0, 120_000, pytest.approx(0.25))
 
@@ -207,7 +207,7 @@ def test_a_long_note_has_fewer_rows(store, tmp_path, address):
     for trial in range(120):
         ledger.append_trial(TrialRecord(str(trial), {"activation": "relu"}, f"name_{trial} {'x' * 60}"))
     ledger.append_end(End(120.0, "failed", "nothing ran"))
-    note = store.get_run(draw(store, ledger, address).run_ids["run_id"]).data.tags["mlflow.note.content"]
+    note = store.get_run(write(store, ledger, address).run_ids["run_id"]).data.tags["mlflow.note.content"]
     assert len(note) <= 8000
     rows = [line for line in note.splitlines() if line.startswith("|")]
     assert len(rows) > 10
@@ -226,7 +226,7 @@ def test_what_is_wrong_with_the_health_is_said_and_drawn(store, tmp_path, addres
         ledger.append_execution(
             ExecutionRecord(trial, 1, 7, 2, Status.COMPLETED, 101.0, 102.0, score=0.5, health=health)
         )
-    well, sick = draw(store, ledger, address).run_ids["trial_run_ids"].values()
+    well, sick = write(store, ledger, address).run_ids["trial_run_ids"].values()
     assert store.get_run(well).data.metrics["dead/relu"] == 0.9
     assert [file.path for file in store.list_artifacts(well)] == ["activation.png"]
     assert [file.path for file in store.list_artifacts(sick)] == ["activation.png", "health.png"]

@@ -11,7 +11,7 @@ from actsearch.ledger import End, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
 from actsearch.tracking.client import open_experiment
 from actsearch.tracking.store import StoreAddress
-from actsearch.tracking.writer import Drawing
+from actsearch.tracking.writer import MLflowWriter
 
 COMMAND = "actsearch search relu_variants --epochs 2"
 
@@ -36,16 +36,16 @@ def ledger(tmp_path):
     return made
 
 
-def drawn(store, tmp_path, ledger, how="completed", at=120.0):
+def end(store, tmp_path, ledger, how="completed", at=120.0):
     ledger.append_end(End(at, how))
-    return redrawn(store, tmp_path, ledger)
+    return write(store, tmp_path, ledger)
 
 
-def redrawn(store, tmp_path, ledger):
+def write(store, tmp_path, ledger):
     address = StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "ending")
-    drawing = Drawing(store, open_experiment(store, address), ledger)
-    drawing.draw(ledger.facts())
-    return drawing.run_ids
+    writer = MLflowWriter(store, open_experiment(store, address), ledger)
+    writer.write(ledger.facts())
+    return writer.run_ids
 
 
 def curve(store, ids, trial="0"):
@@ -53,25 +53,25 @@ def curve(store, ids, trial="0"):
     return [(point.step, round(point.value, 6)) for point in points]
 
 
-def test_a_trial_has_its_mean_curve_once_however_often_it_is_drawn(store, tmp_path, ledger):
-    ids = drawn(store, tmp_path, ledger)
+def test_a_trial_has_its_mean_curve_once_however_often_it_is_written(store, tmp_path, ledger):
+    ids = end(store, tmp_path, ledger)
     assert curve(store, ids) == [(1, 0.2), (2, 0.3)]
     store.update_run(ids["run_id"], "RUNNING")
-    redrawn(store, tmp_path, ledger)
+    write(store, tmp_path, ledger)
     assert store.get_run(ids["run_id"]).info.status == "FINISHED"
     assert curve(store, ids) == [(1, 0.2), (2, 0.3)]
 
 
 def test_a_search_that_may_go_on_has_no_mean_curves_yet(store, tmp_path, ledger):
-    ids = drawn(store, tmp_path, ledger, "interrupted")
+    ids = end(store, tmp_path, ledger, "interrupted")
     assert curve(store, ids) == []
     ledger.append_end(End(130.0, "completed"))
-    redrawn(store, tmp_path, ledger)
+    write(store, tmp_path, ledger)
     assert curve(store, ids) == [(1, 0.2), (2, 0.3)]
 
 
 def test_the_note_leads_to_the_runs_of_trials_and_says_how_to_repeat(store, tmp_path, ledger):
-    ids = drawn(store, tmp_path, ledger)
+    ids = end(store, tmp_path, ledger)
     note = store.get_run(ids["run_id"]).data.tags["mlflow.note.content"]
     experiment = store.get_experiment_by_name("ending").experiment_id
     for run in ids["trial_run_ids"].values():
@@ -80,14 +80,14 @@ def test_the_note_leads_to_the_runs_of_trials_and_says_how_to_repeat(store, tmp_
 
 
 def test_every_trial_has_its_verdict_and_the_baseline_is_called_so(store, tmp_path, ledger):
-    ids = drawn(store, tmp_path, ledger)
+    ids = end(store, tmp_path, ledger)
     verdicts = [store.get_run(run).data.tags["actsearch.verdict"] for run in ids["trial_run_ids"].values()]
     assert verdicts[0] == "baseline"
     assert verdicts[1] in ("better", "undecided")
 
 
 def test_the_search_has_a_table_and_its_ledger(store, tmp_path, ledger):
-    ids = drawn(store, tmp_path, ledger)
+    ids = end(store, tmp_path, ledger)
     table, exported = (
         Path(store.download_artifacts(ids["run_id"], n)).read_text() for n in ("trials.json", "ledger.jsonl")
     )
@@ -103,21 +103,21 @@ def test_the_search_has_a_table_and_its_ledger(store, tmp_path, ledger):
 
 
 def test_executions_have_their_samples_where_mlflow_shows_system_metrics(store, tmp_path, ledger):
-    drawn(store, tmp_path, ledger)
+    end(store, tmp_path, ledger)
     experiment = store.get_experiment_by_name("ending").experiment_id
     runs = store.search_runs([experiment], "tags.`actsearch.level` = 'execution'")
     assert all(run.data.metrics["system/rss_mib"] == 300 for run in runs)
 
 
-def test_a_search_that_goes_on_after_its_end_keeps_its_first_curves(store, tmp_path, ledger):
-    ids = drawn(store, tmp_path, ledger)
+def test_a_search_that_is_resumed_after_its_end_keeps_its_first_curves(store, tmp_path, ledger):
+    ids = end(store, tmp_path, ledger)
     ledger.append_execution(
         ExecutionRecord(
             "0", 4, 7, 2, Status.COMPLETED, 121.0, 122.0, score=0.9, history={"val_accuracy": (0.8, 0.9)},
             epoch_seconds=(1.0, 1.0),
         )
     )  # fmt: skip
-    drawn(store, tmp_path, ledger, at=130.0)
+    end(store, tmp_path, ledger, at=130.0)
     assert curve(store, ids) == [(1, 0.2), (2, 0.3)]
 
 
@@ -130,6 +130,6 @@ def test_a_model_that_mlflow_refuses_leaves_no_run_open(store, tmp_path, ledger,
     monkeypatch.setattr(runs, "log_model", refused)
     (tmp_path / "found" / "models").mkdir()
     (tmp_path / "found" / "models" / "1.keras").touch()
-    ids = drawn(store, tmp_path, ledger)
+    ids = end(store, tmp_path, ledger)
     assert store.get_run(ids["run_id"]).info.status == "FINISHED"
     assert "no" in store.get_run(ids["trial_run_ids"]["1"]).data.tags["actsearch.model_problem"]

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from actsearch.training.data import TrainingData
-from actsearch.training.epochs import Epochs, Tensors, order_of, to_tensors
+from actsearch.training.epochs import CompiledEpochs, Tensors, order_of, to_tensors
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(107, 8)).astype("float32")
@@ -27,7 +27,7 @@ def compiled_model(optimizer, *, body=None, loss="sparse_categorical_crossentrop
 
 
 def histories(make, *, epochs=3, batch_size=20, x=X, y=Y, **options):
-    """The same training by `model.fit` and by `Epochs`; `shuffle` is off, so both see the same order."""
+    """The same training by `model.fit` and by `CompiledEpochs`; `shuffle` is off, so both see the same order."""
     half = tf.nest.map_structure(lambda a: a[:40], (x, y))
     fitted = make()
     history = fitted.fit(
@@ -35,7 +35,7 @@ def histories(make, *, epochs=3, batch_size=20, x=X, y=Y, **options):
     ).history
     model = make()
     tensors = TrainingData(x, y, half, None, **options).tensors()
-    ours = Epochs(model, tensors, batch_size)
+    ours = CompiledEpochs(model, tensors, batch_size)
     state = [np.array(v.numpy()) for v in model.variables + model.optimizer.variables]
     ours.trace()
     for variable, value in zip(model.variables + model.optimizer.variables, state, strict=True):
@@ -140,7 +140,7 @@ def test_a_train_step_of_the_users_own(batch_size):
 
 def test_test_metrics_are_those_of_evaluate():
     model = compiled_model("adam")
-    epochs = Epochs(model, Tensors(to_tensors((X, Y)), None, to_tensors((X[:31], Y[:31]))), 16)
+    epochs = CompiledEpochs(model, Tensors(to_tensors((X, Y)), None, to_tensors((X[:31], Y[:31]))), 16)
     epochs.trace()
     expected = model.evaluate(X[:31], Y[:31], batch_size=16, verbose=0, return_dict=True)
     assert epochs.test() == pytest.approx(expected, abs=1e-6)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch.training.epochs import Epochs, Tensors, executing, executor_for, order_of, to_tensors
+from actsearch.training.epochs import CompiledEpochs, Tensors, executing, executor_for, order_of, to_tensors
 
 SINGLE = "SINGLE_THREADED_EXECUTOR"
 
@@ -60,7 +60,7 @@ def test_a_function_that_was_traced_for_the_other_executor():
     model.compile("sgd", "mse")
     x, y = np.ones((20, 8), "float32"), np.ones((20, 1), "float32")
     assert executor_for(model, 10) == SINGLE
-    epochs = Epochs(model, Tensors(to_tensors((x, y))), 10)
+    epochs = CompiledEpochs(model, Tensors(to_tensors((x, y))), 10)
     epochs.trace()
     losses = [epochs.train(order_of(0, epoch, 20))["loss"] for epoch in range(3)]
     assert losses[2] < losses[0]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from actsearch.training.model_cache import Workshop
+from actsearch.training.model_cache import ModelCache
 from tests.helpers.support import hyperparameters, request, run, small_network
 
 
@@ -47,9 +47,10 @@ def test_traced_models_beyond_the_limit_of_memory_are_given_back(data):
         built.append(weakref.ref(model))
         return model
 
-    workshop, tensors = Workshop(build, max_bytes=20_000), data.tensors()
+    models = ModelCache(build, max_bytes=20_000)
+    tensors = data.tensors()
     for activation in ("relu", "selu", "relu"):
-        assert workshop.prepare(hyperparameters(activation), 1, tensors, 32).trace_seconds > 0
+        assert models.prepare(hyperparameters(activation), 1, tensors, 32).trace_seconds > 0
     alive = [model() is not None for model in built]
     assert alive.count(True) <= 1
 

@@ -29,7 +29,7 @@ def test_memory_does_not_grow_with_the_number_of_models(digits, compiled):
     x, y = digits
     data = TrainingData(x[:64], y[:64], (x[64:96], y[64:96]))
     executions = Executions(wide, data, Objective("val_loss", Direction.MIN), health=False, compiled=compiled)
-    executions._workshop._max_bytes = 1
+    executions._models._max_bytes = 1
     used = []
     for number, activation in enumerate(["relu", "elu", "selu", "tanh", "silu", "gelu"]):
         trained = executions.run(ExecutionRequest(str(number), 1, 1, 1, {"activation": activation}))

@@ -1,11 +1,11 @@
-"""The directory of a search that is to be deleted while another process still draws it into MLflow."""
+"""The directory of a search that is to be deleted while another process still writes it to MLflow."""
 
 import threading
 import time
 
 import pytest
 
-from actsearch._locks import drawing_alone
+from actsearch._locks import writing_lock
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.tuning.storage import prepare_directory
@@ -18,30 +18,30 @@ def written(tmp_path):
     return tmp_path / "search"
 
 
-def test_deleting_waits_for_who_draws(written):
-    drawing = threading.Event()
+def test_deleting_waits_for_who_writes(written):
+    writing = threading.Event()
     there_at_the_end = []
 
-    def draw():
-        with drawing_alone(written, lambda: False):
-            drawing.set()
+    def write():
+        with writing_lock(written, lambda: False):
+            writing.set()
             time.sleep(0.5)
             there_at_the_end.append((written / FILE_NAME).exists())
 
-    artist = threading.Thread(target=draw)
-    artist.start()
-    drawing.wait()
+    writer = threading.Thread(target=write)
+    writer.start()
+    writing.wait()
     prepare_directory(written, "mine", overwrite=True)
-    artist.join()
+    writer.join()
     assert there_at_the_end == [True]
     assert not (written / FILE_NAME).exists()
 
 
-def test_who_draws_for_long_is_left_alone(written, monkeypatch):
+def test_who_writes_for_long_is_left_alone(written, monkeypatch):
     monkeypatch.setattr("actsearch.tuning.storage.PATIENCE_SECONDS", 0.2)
     with (
-        drawing_alone(written, lambda: False),
-        pytest.raises(UsageError, match="another process draws this search.*another --directory"),
+        writing_lock(written, lambda: False),
+        pytest.raises(UsageError, match="another process is writing this search.*another --directory"),
     ):
         prepare_directory(written, "mine", overwrite=True)
     assert (written / FILE_NAME).exists()

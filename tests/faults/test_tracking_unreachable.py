@@ -1,4 +1,4 @@
-"""MLflow goes away at the start, in the middle or at the end of a search; in the end it has everything once."""
+"""MLflow is unreachable at the start, in the middle or at the end of a search; in the end it has everything once."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from actsearch.tracking.sync_process import sync
 from tests.helpers.proxy import Proxy
 from tests.helpers.servers import Server, free_port
 from tests.helpers.support import small_network
-from tests.helpers.untrained import Searching, contents, drawn, followers, statuses, undisturbed
+from tests.helpers.untrained import Searching, contents, in_mlflow, statuses, sync_processes, undisturbed
 
 pytestmark = pytest.mark.slow
 
@@ -33,22 +33,22 @@ def proxy(server):
 
 
 @pytest.mark.parametrize(("fault", "another"), [("deaf", "hang"), ("reset", "error")])
-def test_what_is_missing_is_drawn_afterwards(fault, another, server, proxy, store, tmp_path, monkeypatch):
+def test_what_is_missing_is_written_afterwards(fault, another, server, proxy, store, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     client, address = MlflowClient(server.uri), StoreAddress(proxy.uri, fault)
     search = Searching(address, search_id=fault)
     search.run(
         search.trials,
         search.seed(1),
-        drawn(client, fault, 5),
+        in_mlflow(client, fault, 5),
         lambda: proxy.set(fault),
         search.seed(2),
-        search.told,
+        search.reported,
         lambda: proxy.set(another),
         search.seed(3),
     )
-    assert "problem" in search.recording.mlflow
-    assert [text[:14] for text in search.messages] == ["MLflow is away", "MLflow has not"]
+    assert "problem" in search.state.mlflow
+    assert [text[:14] for text in search.messages] == ["MLflow is unre", "MLflow is miss"]
     assert all("`actsearch sync found`" in text for text in search.messages)
     proxy.set("pass")
     done = sync("found", address)
@@ -57,14 +57,19 @@ def test_what_is_missing_is_drawn_afterwards(fault, another, server, proxy, stor
     assert client.get_run(done["run_id"]).data.tags["actsearch.level"] == "search"
 
 
-def test_what_is_missing_is_drawn_when_the_store_is_back(server, proxy, store, tmp_path):
+def test_what_is_missing_is_written_when_the_store_is_back(server, proxy, store, tmp_path):
     client = MlflowClient(server.uri)
     search = Searching(StoreAddress(proxy.uri, "back"), search_id="back")
     proxy.set("error")
     search.run(
-        search.trials, search.told, search.seed(1), lambda: proxy.set("pass"), drawn(client, "back", 5), search.seed(2)
+        search.trials,
+        search.reported,
+        search.seed(1),
+        lambda: proxy.set("pass"),
+        in_mlflow(client, "back", 5),
+        search.seed(2),
     )
-    assert "problem" not in search.recording.mlflow
+    assert "problem" not in search.state.mlflow
     [told] = search.messages
     assert "500" in told
     assert contents(client, "back") == undisturbed("found", store, tmp_path)
@@ -76,19 +81,19 @@ def test_a_server_that_is_killed_and_started_again(server, store, tmp_path):
     search.run(
         search.trials,
         search.seed(1),
-        drawn(client, "killed", 5),
+        in_mlflow(client, "killed", 5),
         server.kill,
         search.seed(2),
-        search.told,
+        search.reported,
         server.start,
         search.seed(3),
-        drawn(client, "killed", 9),
+        in_mlflow(client, "killed", 9),
     )
     assert len(search.messages) == 1
     assert contents(client, "killed") == undisturbed("found", store, tmp_path)
 
 
-def test_a_search_goes_on_without_a_server(digits, store, local):
+def test_a_search_continues_without_a_server(digits, store, local):
     x, y = digits
     nowhere = f"http://127.0.0.1:{free_port()}"
     options = {"epochs": 1, "executions": 1, "directory": "found", "verbose": 0, "tracking_uri": nowhere}
@@ -121,13 +126,13 @@ def test_passwords_are_nowhere(monkeypatch):
     seen = []
 
     def look():
-        [process] = followers()
+        [process] = sync_processes()
         seen.extend([*process.cmdline(), *process.environ().values()])
 
     search = Searching(StoreAddress(uri, "e"))
-    search.run(search.trials, search.told, look)
+    search.run(search.trials, search.reported, look)
     written = [path.read_text("utf-8", "replace") for path in Path("found").iterdir()]
-    told = [str(search.recording.mlflow), repr(StoreAddress(uri, "e")), *search.messages]
+    told = [str(search.state.mlflow), repr(StoreAddress(uri, "e")), *search.messages]
     assert "sesame" not in " ".join([*seen, *written, *told])
     assert f"http://***@{server}" in " ".join(written)
     with pytest.raises(UsageError, match="--tracking-uri"):
