@@ -122,7 +122,9 @@ class ExecutionRecord:
 class TrialRecord:
     """One set of hyperparameter values and its executions so far, in the order of their seeds.
 
-    `activation` is a label: the activation's name, or the names at each site. `matching` says which
+    `activation` is a label: the activation's name, or the names at each site. `activations` has by site, `""` where
+    all sites share one, what `BoundActivation.to_dict` gave; it is empty where no activation of the catalogue is
+    known. `matching` says which
     initializer and dropout went with it. `screening` is what was found before training, where that was asked for; a
     trial that was `skipped` for it has no executions.
     """
@@ -134,6 +136,7 @@ class TrialRecord:
     screening: Mapping[str, Any] = field(default_factory=dict)
     skipped: bool = False
     executions: tuple[ExecutionRecord, ...] = ()
+    activations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def completed(self) -> tuple[ExecutionRecord, ...]:

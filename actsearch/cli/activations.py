@@ -109,6 +109,6 @@ def _draw(entry: "Activation", path: Path) -> None:
     from actsearch.visualization.functions_plot import plot_activation
 
     try:
-        plot_activation(entry.name).savefig(path)
+        plot_activation(entry).savefig(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be drawn: {error}. Give a file that ends in .png, .svg or .pdf.") from error

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch.activations import registry
 from actsearch.diagnostics.diagnosis import Diagnosis, LayerHealth, SiteHealth
 from actsearch.diagnostics.hooks import ActivationHook, ActivationStats, find_hooks, hooked
 from actsearch.errors import DataError, ModelError
@@ -264,12 +263,13 @@ def _dead(stats: ActivationStats) -> Any:
 
 def _steepest_slope(activation: Recognised) -> float:
     """The largest |f′| of a function from -8 to 8, without its jumps; 1 where the catalogue does not have it."""
-    if not activation.in_catalogue:
+    bound = activation.bound
+    if bound is None:
         return 1.0
-    entry, step = registry.get(activation.name), 0.01
+    step = 0.01
     z = np.arange(-8.0, 8.0, step)
-    slopes = np.abs(np.diff(entry(z, **activation.parameters))) / step
-    for kink in entry.kinks_at(activation.parameters):
+    slopes = np.abs(np.diff(bound(z))) / step
+    for kink in bound.activation.kinks_at(bound.parameters):
         slopes[np.abs(z[:-1] + step / 2 - kink) < step] = 0.0
     return float(slopes.max())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from actsearch.activations import registry
-from actsearch.activations.activation import Activation
+from actsearch.activations.bound import BoundActivation
 from actsearch.errors import SpaceError
 from actsearch.spaces.space import SearchSpace, Sites
 from actsearch.spaces.yaml_loader import load_space
@@ -14,48 +14,31 @@ from actsearch.spaces.yaml_loader import load_space
 _MARK = "_actsearch_chosen"
 
 
-@dataclass(frozen=True)
-class ChosenActivation:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ChosenActivation(BoundActivation):
     """The activation that a trial has at a site: its layer, and what goes with it.
 
-    `matching` fills with the initializer and the dropout that were handed out; a search logs it.
+    Args:
+        space: The search space that it was chosen from; it says whether initializers are matched.
+        site: The site's name; None where all sites share the activation.
+        matching: Fills with the initializer and the dropout that were handed out; a search logs it.
     """
 
-    activation: Activation
-    parameters: Mapping[str, float]
     space: SearchSpace
     site: str | None = None
     matching: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """The activation's name."""
-        return self.activation.name
-
-    @property
-    def label(self) -> str:
-        """Name and those parameters that differ from the catalogue's: `leaky_relu(slope=0.3)`."""
-        default = self.activation.values()
-        other = [f"{name}={value:g}" for name, value in self.parameters.items() if value != default[name]]
-        return f"{self.name}({', '.join(other)})" if other else self.name
-
-    def layer(self) -> Any:
-        """A new Keras layer; a new one each call, since learned parameters are not to be shared."""
-        return self.activation.layer(**self.parameters)
-
-    def initializer(self) -> Any:
+    def initializer(self, seed: int | None = None) -> Any:
         """The kernel initializer that keeps the variance of the signal through this activation.
 
         With `matching: false` in the space it is Keras's default, `glorot_uniform`, for every activation.
         """
-        import keras
-
-        from actsearch.activations.initializers import matched_initializer
-
         if not self.space.matching:
+            import keras
+
             self.matching["initializer"] = "glorot_uniform"
-            return keras.initializers.GlorotUniform()
-        initializer = matched_initializer(self.activation, self.parameters)
+            return keras.initializers.GlorotUniform(seed=seed)
+        initializer = super().initializer(seed)
         self.matching["initializer"] = f"variance_scaling({initializer.scale:.4g}, fan_in, truncated_normal)"
         return initializer
 
@@ -63,9 +46,7 @@ class ChosenActivation:
         """The dropout layer that fits the activation: AlphaDropout where the function asks for it."""
         import keras
 
-        from actsearch.activations.initializers import matched_dropout
-
-        layer = matched_dropout(self.activation, rate) if self.space.matching else keras.layers.Dropout(rate)
+        layer = super().dropout(rate) if self.space.matching else keras.layers.Dropout(rate)
         self.matching["dropout"] = type(layer).__name__
         return layer
 
@@ -120,7 +101,7 @@ def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = No
     candidate = space.candidate(values[f"activation{suffix}"])
     entry = registry.get(candidate.name)
     varied = {name: values[f"{candidate.name}.{name}{suffix}"] for name in candidate.varied}
-    return ChosenActivation(entry, entry.values({**candidate.fixed, **varied}), space, site)
+    return ChosenActivation(entry, {**candidate.fixed, **varied}, space=space, site=site)
 
 
 def choices_on(hp: Any) -> dict[str | None, ChosenActivation]:

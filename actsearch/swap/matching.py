@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from actsearch.activations.activation import Activation
-from actsearch.activations.initializers import matched_dropout, matched_initializer
+from actsearch.activations.bound import BoundActivation
 from actsearch.swap.dataflow import origins
 from actsearch.swap.graph import Call
 from actsearch.swap.recognition import core
@@ -19,25 +18,6 @@ _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 _MATCHED = _PLAIN + _TRANSPOSED + _DEPTHWISE + _SEPARABLE
-
-
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """An activation with all its parameters, to be put into a model."""
-
-    activation: Activation
-    parameters: Mapping[str, float]
-
-    @property
-    def label(self) -> str:
-        """Name and those parameters that differ from the catalogue's: `leaky_relu(slope=0.3)`."""
-        default = self.activation.values()
-        other = [f"{name}={value:g}" for name, value in self.parameters.items() if value != default[name]]
-        return f"{self.activation.name}({', '.join(other)})" if other else self.activation.name
-
-    def layer(self) -> Any:
-        """A new Keras layer."""
-        return self.activation.layer(**self.parameters)
 
 
 @dataclass(frozen=True)
@@ -54,7 +34,7 @@ class Initializers:
     described: Mapping[str, str] = field(default_factory=dict)
 
 
-def fit_initializers(wanted: Mapping[Place, Wanted]) -> Initializers:
+def fit_initializers(wanted: Mapping[Place, BoundActivation]) -> Initializers:
     """Matched initializers for the layers that feed replaced sites and have Keras's default one."""
     changes: dict[int, dict[str, dict[str, Any]]] = {}
     described: dict[str, str] = {}
@@ -66,7 +46,7 @@ def fit_initializers(wanted: Mapping[Place, Wanted]) -> Initializers:
         if obstacle:
             described[feeder.path] = f"unchanged: {obstacle}"
             continue
-        matched = matched_initializer(activations[0].activation, activations[0].parameters, seed=0)
+        matched = activations[0].initializer(seed=0)
         scales = _scales(layer, matched.scale)
         changes[id(layer)] = {name: _config(matched, scale) for name, scale in scales.items()}
         texts = [f"variance_scaling({scale:.4g}, {matched.mode}, {matched.distribution})" for scale in scales.values()]
@@ -75,7 +55,7 @@ def fit_initializers(wanted: Mapping[Place, Wanted]) -> Initializers:
 
 
 def fit_dropouts(
-    calls: Iterable[Call], places: Iterable[Place], wanted: Mapping[Place, Wanted]
+    calls: Iterable[Call], places: Iterable[Place], wanted: Mapping[Place, BoundActivation]
 ) -> Iterator[tuple[Call, type]]:
     """The dropout layers whose class changes: those after replaced sites that all ask for the same."""
     at = {call: wanted.get(place) for place in places for call in place.calls}
@@ -83,23 +63,23 @@ def fit_dropouts(
         if type(call.operation) not in (keras.layers.Dropout, keras.layers.AlphaDropout):
             continue
         before = [at.get(origin) for origin in origins(call, at)]
-        kinds = {type(matched_dropout(w.activation, call.operation.rate)) if w else None for w in before}
+        kinds = {type(bound.dropout(call.operation.rate)) if bound else None for bound in before}
         if len(kinds) == 1 and (kind := kinds.pop()) is not None and kind is not type(call.operation):
             yield call, kind
 
 
-def _by_feeder(wanted: Mapping[Place, Wanted]) -> dict[int, tuple[Call, list[Wanted]]]:
+def _by_feeder(wanted: Mapping[Place, BoundActivation]) -> dict[int, tuple[Call, list[BoundActivation]]]:
     """The layers that feed replaced sites, each with the activations that it feeds."""
-    found: dict[int, tuple[Call, list[Wanted]]] = {}
+    found: dict[int, tuple[Call, list[BoundActivation]]] = {}
     for place, choice in wanted.items():
         for feeder in place.feeders:
             found.setdefault(id(core(feeder.operation)), (feeder, []))[1].append(choice)
     return found
 
 
-def _obstacle(layer: Any, activations: list[Wanted]) -> str:
+def _obstacle(layer: Any, activations: list[BoundActivation]) -> str:
     """Why a layer keeps its initializer; empty where it gets a matched one."""
-    labels = sorted({wanted.label for wanted in activations})
+    labels = sorted({bound.label for bound in activations})
     if len(labels) > 1:
         return f"it feeds several activations ({', '.join(labels)})"
     if not isinstance(layer, _MATCHED):

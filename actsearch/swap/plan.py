@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from actsearch.activations import registry
 from actsearch.activations.activation import Activation
+from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.swap.graph import trace
-from actsearch.swap.matching import Initializers, Wanted, fit_dropouts, fit_initializers
+from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers
 from actsearch.swap.recognition import Held
 from actsearch.swap.sites import Place, Site, SiteKind, locate
 
-Choice = str | Activation | tuple[str | Activation, Mapping[str, float]]
+Choice = str | Activation | BoundActivation
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Plan:
     """A swap, with the objects of the model that it is for."""
 
     report: SwapReport
-    wanted: Mapping[Place, Wanted]
+    wanted: Mapping[Place, BoundActivation]
     initializers: Initializers
     dropouts: Mapping[int, type]
 
     @cached_property
-    def by_owner(self) -> dict[int, list[tuple[Place, Wanted]]]:
+    def by_owner(self) -> dict[int, list[tuple[Place, BoundActivation]]]:
         """The sites to replace by the id of the layer or operation that holds them."""
-        found: dict[int, list[tuple[Place, Wanted]]] = {}
+        found: dict[int, list[tuple[Place, BoundActivation]]] = {}
         for place, wanted in self.wanted.items():
             found.setdefault(id(place.stand.owner), []).append((place, wanted))
         return found
@@ -124,7 +124,7 @@ def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: b
 
 def _decide(
     model: Any, places: tuple[Place, ...], activation: Choice | Mapping[str, Choice], include_gates: bool
-) -> tuple[dict[Place, Wanted], dict[Place, str]]:
+) -> tuple[dict[Place, BoundActivation], dict[Place, str]]:
     """Which sites get what, and why the rest is left alone."""
     if not places:
         raise ModelError(
@@ -133,7 +133,7 @@ def _decide(
         )
     named = isinstance(activation, Mapping)
     choices = _by_site([place.site.name for place in places], activation)
-    wanted: dict[Place, Wanted] = {}
+    wanted: dict[Place, BoundActivation] = {}
     reasons: dict[Place, str] = {}
     for place in places:
         choice = choices.get(place.site.name)
@@ -149,23 +149,17 @@ def _decide(
     return wanted, reasons
 
 
-def _by_site(sites: Sequence[str], activation: Choice | Mapping[str, Choice]) -> dict[str, Wanted]:
+def _by_site(sites: Sequence[str], activation: Choice | Mapping[str, Choice]) -> dict[str, BoundActivation]:
     """What was asked for, by the name of the site."""
     if not isinstance(activation, Mapping):
-        return dict.fromkeys(sites, _wanted(activation))
+        return dict.fromkeys(sites, bind(activation))
     for name in activation:
         if name not in sites:
             raise UnknownNameError("activation site", name, sites)
-    return {name: _wanted(choice) for name, choice in activation.items()}
+    return {name: bind(choice) for name, choice in activation.items()}
 
 
-def _wanted(choice: Choice) -> Wanted:
-    entry, parameters = choice if isinstance(choice, tuple) else (choice, {})
-    entry = entry if isinstance(entry, Activation) else registry.get(entry)
-    return Wanted(entry, entry.values(parameters))
-
-
-def _obstacle(place: Place, choice: Wanted | None, *, asked: bool) -> str:
+def _obstacle(place: Place, choice: BoundActivation | None, *, asked: bool) -> str:
     """Why a site must be left alone; empty where it can be replaced."""
     site = place.site
     if site.kind is SiteKind.OUTPUT:

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional  # Keras exports it under no public name
 
+from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.swap.graph import WRAPPERS, is_graph
-from actsearch.swap.matching import Wanted
 from actsearch.swap.plan import Plan
 from actsearch.swap.recognition import Held
 from actsearch.swap.sites import Place, unique
@@ -114,7 +114,7 @@ class Rebuilder:
             self._following[id(new)] = self._split_off(*split)
         return new
 
-    def _split_off(self, place: Place, wanted: Wanted) -> Any:
+    def _split_off(self, place: Place, wanted: BoundActivation) -> Any:
         name = unique(f"{place.stand.owner.name}_activation", self._names[-1])
         return new_activation_layer(place, wanted, name=name)
 
@@ -150,7 +150,7 @@ def new_layer(
     kind: type,
     *,
     initializers: Mapping[str, Any],
-    inner: Mapping[tuple[str, ...], Wanted],
+    inner: Mapping[tuple[str, ...], BoundActivation],
     linear: bool,
 ) -> Any:
     """A layer or operation like this one.
@@ -185,7 +185,7 @@ def new_layer(
     return new
 
 
-def new_activation_layer(place: Place, wanted: Wanted, *, name: str) -> Any:
+def new_activation_layer(place: Place, wanted: BoundActivation, *, name: str) -> Any:
     """The layer of a new activation, with dtype, `trainable` and activity regularizer of what stood there."""
     new = wanted.layer()
     owner = place.stand.owner
@@ -245,7 +245,7 @@ def _policy(place: Place) -> Any:
     return operation.dtype_policy
 
 
-def _set_activation(config: dict[str, Any], keys: tuple[str, ...], wanted: Wanted) -> None:
+def _set_activation(config: dict[str, Any], keys: tuple[str, ...], wanted: BoundActivation) -> None:
     new = wanted.layer()
     activation = new.activation if isinstance(new, keras.layers.Activation) else new
     ways = [keys, ("backward_layer", *keys[1:])] if keys[0] == "layer" else [keys]

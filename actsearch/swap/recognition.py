@@ -2,14 +2,15 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import keras
 
 from actsearch.activations import registry
 from actsearch.activations.activation import Activation
+from actsearch.activations.bound import BoundActivation
 from actsearch.layers import FunctionActivation
 from actsearch.layers.base import ActivationLayer
 from actsearch.swap.graph import WRAPPERS
@@ -38,15 +39,29 @@ class Recognised:
 
     Args:
         name: Its name in the catalogue; a description where the catalogue has no such entry.
-        parameters: Its numbers, in the catalogue's words.
-        in_catalogue: Whether the catalogue has it.
+        bound: The entry of the catalogue with its numbers; None where there is no such entry.
         learned: Whether training changes it.
     """
 
     name: str
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    in_catalogue: bool = False
+    bound: BoundActivation | None = None
     learned: bool = False
+
+    @classmethod
+    def entry(cls, activation: Activation, settings: Mapping[str, Any]) -> Self:
+        """An entry of the catalogue, with those of the settings that are its parameters."""
+        given = {key: value for key, value in settings.items() if key in activation.parameters}
+        return cls(activation.name, BoundActivation(activation, given), activation.learns)
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Its numbers, in the catalogue's words; none where the catalogue does not have it."""
+        return self.bound.parameters if self.bound is not None else {}
+
+    @property
+    def in_catalogue(self) -> bool:
+        """Whether the catalogue has it."""
+        return self.bound is not None
 
 
 def recognise(held: Any) -> Recognised:
@@ -82,7 +97,7 @@ def is_activation(operation: Any) -> bool:
 def _of_function(function: Any, parameters: Mapping[str, float]) -> Recognised:
     registered = _registered(function)
     if registered is not None:
-        return _as_entry(registered, parameters)
+        return Recognised.entry(registered, parameters)
     name = getattr(function, "__name__", type(function).__name__)
     if function not in (getattr(module, name, None) for module in (keras.activations, keras.ops)):
         return Recognised(name)
@@ -94,16 +109,16 @@ def _of_operation(operation: Any) -> Recognised:
     registered = _registered(type(operation))
     config = operation.get_config()
     if registered is not None:
-        return _as_entry(registered, config)
+        return Recognised.entry(registered, config)
     found = _named(type(operation).__name__, config)
     learned = bool(getattr(operation, "trainable_weights", ()))
-    return found if found.in_catalogue else Recognised(found.name, found.parameters, learned=learned)
+    return found if found.in_catalogue else replace(found, learned=learned)
 
 
 def _of_keras_prelu(layer: keras.layers.PReLU) -> Recognised:
     start = layer.alpha_initializer
     slopes = {"slope": float(getattr(start, "value", 0.0))}
-    return _as_entry(registry.get("prelu"), slopes)
+    return Recognised.entry(registry.get("prelu"), slopes)
 
 
 def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
@@ -114,22 +129,17 @@ def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
     if settings.get("approximate") is True:
         return Recognised("gelu(approximate)")
     entry = _entry(name)
-    return Recognised(_snake(name)) if entry is None else _as_entry(entry, numbers)
+    return Recognised(_snake(name)) if entry is None else Recognised.entry(entry, numbers)
 
 
 def _relu(numbers: Mapping[str, float]) -> Recognised:
     """Keras's relu with its three settings is three entries of the catalogue, and more that are none."""
     ceiling, slope, threshold = numbers.get("max_value"), numbers.get("slope", 0.0), numbers.get("threshold", 0.0)
     if threshold == 0.0 and ceiling is None:
-        return _as_entry(registry.get("leaky_relu"), {"slope": slope}) if slope else _as_entry(registry.get("relu"), {})
+        return Recognised.entry(registry.get("leaky_relu" if slope else "relu"), {"slope": slope})
     if threshold == slope == 0.0 and ceiling == 6.0:
-        return _as_entry(registry.get("relu6"), {})
+        return Recognised.entry(registry.get("relu6"), {})
     return Recognised(f"relu(max_value={ceiling}, slope={slope:g}, threshold={threshold:g})")
-
-
-def _as_entry(entry: Activation, settings: Mapping[str, Any]) -> Recognised:
-    given = {key: value for key, value in settings.items() if key in entry.parameters}
-    return Recognised(entry.name, entry.values(given), True, entry.learns)
 
 
 def _entry(name: str) -> Activation | None:

@@ -75,8 +75,8 @@ class SearchedModel:
     def _choice(self, values: Mapping[str, Any]) -> Choice | dict[str, Choice]:
         chosen = {site: resolve(values, self.space, site) for site in self._groups}
         if self.space.sites is Sites.SHARED:
-            return chosen[None].name, chosen[None].parameters
-        return {n: (chosen[site].name, chosen[site].parameters) for site, names in self._groups.items() for n in names}
+            return chosen[None]
+        return {name: chosen[site] for site, names in self._groups.items() for name in names}
 
     def _grouped(self) -> dict[str | None, list[str]]:
         """The sites that share an activation, under the name that they have in the hyperparameters."""

@@ -27,8 +27,9 @@ def swap_activations(
 
     Args:
         model: A Sequential or Functional Keras model. It is not changed.
-        activation: A name, an `Activation`, or either with its parameters as `(name, {"slope": 0.1})`: for all
-            hidden sites. Or a mapping of these by site name; sites that it does not name are left alone.
+        activation: A name, an `Activation`, or one with parameters, `actsearch.activations.bind("leaky_relu",
+            slope=0.1)`: for all hidden sites. Or a mapping of these by site name; sites that it does not name are
+            left alone.
         match: Whether layers that feed a replaced site and have Keras's default initializer get the one matched
             to the new activation, and whether `Dropout` and `AlphaDropout` after it are exchanged as it asks.
         keep_weights: Whether layers that are not replaced keep their weights; else all are drawn anew. Layers

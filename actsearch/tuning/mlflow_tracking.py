@@ -92,7 +92,9 @@ class MLflowTracking(_AnyTuner):
             except Exception:  # noqa: BLE001  KerasTuner's own build fails in the same way, and is recorded
                 hp.values = dict(trial.hyperparameters.values)
             label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
-            self._trials[trial.trial_id] = TrialRecord(trial.trial_id, dict(hp.values), label, matching)
+            self._trials[trial.trial_id] = TrialRecord(
+                trial.trial_id, dict(hp.values), label, matching, activations=self._hypermodel.activations_on(hp)
+            )
             self._ledger.append_trial(self._trials[trial.trial_id])
 
     def _build_hypermodel(self, hp: Any) -> keras.Model:

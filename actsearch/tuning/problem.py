@@ -14,6 +14,8 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._user_code import user_code
+from actsearch.activations import registry
+from actsearch.activations.bound import bind
 from actsearch.config import SearchConfig
 from actsearch.diagnostics.advice import advise
 from actsearch.diagnostics.issues import Finding
@@ -57,6 +59,13 @@ class Hypermodel:
         """The activation label of a trial, after a model was built on its hyperparameters."""
         choices = choices_on(hp)
         return label_of(choices.values()) if choices else str(hp.values.get("activation", "-"))
+
+    def activations_on(self, hp: Any) -> dict[str, dict[str, Any]]:
+        """The activations of a trial by site, as plain data; none where the catalogue does not have them."""
+        choices = choices_on(hp)
+        if not choices and self.label_on(hp) in registry.names():
+            return {"": bind(self.label_on(hp)).to_dict()}
+        return {site or "": chosen.to_dict() for site, chosen in choices.items()}
 
     def matching_on(self, hp: Any) -> dict[str, str]:
         """Initializer and dropout that the model built on these hyperparameters asked for."""

@@ -109,7 +109,8 @@ class TrialSource:
         label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
         screening = self._screener(model) if self._screener and model is not None else {}
         skipped = self._skip and bool(screening.get("hopeless")) and label != self.baseline
-        return TrialRecord(trial.trial_id, values, label, matching, screening, skipped)
+        activations = self._discovery.activations_on(hp)
+        return TrialRecord(trial.trial_id, values, label, matching, screening, skipped, activations=activations)
 
 
 def screened(model: Any, data: TrainingData) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from actsearch.activations.bound import activation_name
+
 WIDE, NARROW = 8.0, 3.5  # inches
 MAX_ROWS = 60
 GREY = "#B0B0B0"
@@ -244,7 +246,7 @@ def styles_of(activations: Iterable[str]) -> dict[str, Style]:
 
 def _styles(activation: str) -> Iterator[Style]:
     """The styles that an activation may have, its own first."""
-    name = activation.partition("(")[0]
+    name = activation_name(activation)
     spread = zlib.crc32(activation.encode())
     row, column = divmod(KNOWN.index(name), len(COLOURS)) if name in KNOWN else (spread, spread // 16)
     if activation not in KNOWN:

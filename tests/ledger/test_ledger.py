@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -43,6 +44,14 @@ def test_any_hyperparameters_survive(tmp_path_factory, values):
     ledger.append_search(SEARCH)
     ledger.append_trial(TrialRecord("0", values, "relu"))
     assert dict(ledger.read().trials[0].hyperparameters) == values
+
+
+def test_a_trial_keeps_its_activations_and_one_without_them_is_read():
+    trial = TrialRecord("0", {}, "elu", activations={"": {"name": "elu", "parameters": {"alpha": 0.1}}})
+    body = facts.to_json(trial)
+    assert facts.parse(facts.Fact(1, Kind.TRIAL, "0", body), TrialRecord) == trial
+    without = json.dumps({key: value for key, value in json.loads(body).items() if key != "activations"})
+    assert facts.parse(facts.Fact(1, Kind.TRIAL, "0", without), TrialRecord).activations == {}
 
 
 def test_facts_are_read_from_where_one_stopped(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from keras import layers as kl
 
 from actsearch.activations import get
+from actsearch.activations.bound import bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.swap.plan import SwapReport, plan_swap
 from actsearch.swap.sites import SiteKind
@@ -38,8 +39,8 @@ def new_by_site(report: SwapReport) -> dict[str, str | None]:
     [
         ("elu", "elu"),
         (get("elu"), "elu"),
-        (("elu", {"alpha": 0.5}), "elu(alpha=0.5)"),
-        ((get("elu"), {"alpha": 1.0}), "elu"),
+        (bind("elu", alpha=0.5), "elu(alpha=0.5)"),
+        (bind(get("elu"), alpha=1.0), "elu"),
     ],
 )
 def test_one_activation_for_all_hidden_sites(activation: Any, label: str) -> None:
@@ -51,7 +52,7 @@ def test_one_activation_for_each_site() -> None:
 
 
 def test_the_report_says_what_was_left_alone_and_why() -> None:
-    report = plan_swap(mlp(), {"a": ("leaky_relu", {"slope": 0.3})})
+    report = plan_swap(mlp(), {"a": bind("leaky_relu", slope=0.3)})
     assert [(swap.site.name, swap.activation) for swap in report.replaced] == [("a", "leaky_relu(slope=0.3)")]
     assert [(swap.site.name, swap.reason) for swap in report.left_alone] == [
         ("b", "not among the sites that were named"),
@@ -104,7 +105,7 @@ def test_attention_cannot_be_replaced_even_when_asked() -> None:
             "gru/activation: it is a gate",
         ),
         (mlp, "rleu", UnknownNameError, r"Unknown activation 'rleu'\. Did you mean 'relu'"),
-        (mlp, ("elu", {"alpa": 1.0}), UnknownNameError, r"'alpa'\. Did you mean 'alpha'"),
+        (mlp, ("elu", {"alpha": 1.0}), UsageError, "expected a name, an Activation or a BoundActivation"),
         (mlp, {"heads": "elu"}, UnknownNameError, r"Unknown activation site 'heads'\. Did you mean 'head'"),
         (mlp, {"head": "elu"}, UsageError, "'head' cannot be replaced: it is an output"),
         (recurrent, {"rnn": "prelu"}, UsageError, "'rnn' cannot be replaced: SimpleRNN applies it inside"),

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError
 from actsearch.swap.sites import SiteKind, find_sites
 from actsearch.swap.swap import swap_activations
 
 
-def identity(model: keras.Model) -> dict[str, Any]:
+def identity(model: keras.Model) -> dict[str, BoundActivation]:
     """Each hidden site gets what it has."""
-    return {s.name: (s.activation, s.parameters) for s in find_sites(model) if s.kind is SiteKind.HIDDEN}
+    return {s.name: bind(s.activation, **s.parameters) for s in find_sites(model) if s.kind is SiteKind.HIDDEN}
 
 
 def assert_same_outputs(old: keras.Model, new: keras.Model, *inputs: np.ndarray) -> None:
@@ -185,7 +186,7 @@ def test_a_users_own_layer_takes_a_function_as_its_argument() -> None:
 
     x = uniform(3, 4)
     model = keras.Sequential([keras.Input((4,)), Twice(name="twice"), kl.Dense(2)])
-    new = swap_activations(model, {"twice": ("elu", {"alpha": 0.5})}, keep_weights=True)
+    new = swap_activations(model, {"twice": bind("elu", alpha=0.5)}, keep_weights=True)
     elu = np.where(x > 0, x, 0.5 * np.expm1(x)) + np.where(x < 0, -x, 0.5 * np.expm1(-x))
     np.testing.assert_allclose(new.layers[0](x), elu, rtol=1e-5)
     assert_same_outputs(model, swap_activations(model, "relu", keep_weights=True), x)

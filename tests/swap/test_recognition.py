@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from actsearch.activations import get, names, register_activation
+from actsearch.activations.bound import bind
 from actsearch.swap.recognition import Recognised, is_activation, recognise
 
 FIXED = [name for name in names() if name != "linear"]
@@ -14,7 +15,7 @@ def test_the_layer_of_each_entry_is_recognised_as_it(name: str) -> None:
     entry = get(name)
     layer = entry.layer()
     assert is_activation(layer)
-    assert recognise(layer) == Recognised(name, entry.values(), True, entry.learns)
+    assert recognise(layer) == Recognised(name, bind(name), entry.learns)
 
 
 @pytest.mark.parametrize("name", [name for name in FIXED if get(name).parameters])
@@ -31,15 +32,18 @@ def test_the_functions_of_keras_are_recognised(name: str) -> None:
 @pytest.mark.parametrize(
     ("held", "found"),
     [
-        (keras.activations.leaky_relu, Recognised("leaky_relu", {"slope": 0.2}, True)),
-        (keras.layers.LeakyReLU(), Recognised("leaky_relu", {"slope": pytest.approx(0.3)}, True)),
-        (keras.layers.ELU(0.5), Recognised("elu", {"alpha": 0.5}, True)),
-        (keras.layers.PReLU(), Recognised("prelu", {"slope": 0.0}, True, True)),
-        (keras.layers.PReLU(keras.initializers.Constant(0.1)), Recognised("prelu", {"slope": 0.1}, True, True)),
+        (keras.activations.leaky_relu, Recognised("leaky_relu", bind("leaky_relu", slope=0.2))),
+        (
+            keras.layers.LeakyReLU(),
+            Recognised("leaky_relu", bind("leaky_relu", slope=keras.layers.LeakyReLU().negative_slope)),
+        ),
+        (keras.layers.ELU(0.5), Recognised("elu", bind("elu", alpha=0.5))),
+        (keras.layers.PReLU(), Recognised("prelu", bind("prelu", slope=0.0), True)),
+        (keras.layers.PReLU(keras.initializers.Constant(0.1)), Recognised("prelu", bind("prelu", slope=0.1), True)),
         (keras.layers.Softmax(axis=1), Recognised("softmax")),
         (keras.activations.log_softmax, Recognised("log_softmax")),
         (keras.activations.softmax, Recognised("softmax")),
-        (keras.activations.relu6, Recognised("relu6", {}, True)),
+        (keras.activations.relu6, Recognised("relu6", bind("relu6"))),
     ],
 )
 def test_what_keras_has(held: object, found: Recognised) -> None:
@@ -71,8 +75,8 @@ def test_what_a_user_registered() -> None:
     assert not is_activation(Kept())
     register_activation("recognised_kept")(Kept)
     assert is_activation(Kept())
-    assert recognise(Kept(0.25)) == Recognised("recognised_kept", {"share": 0.25}, True)
-    assert recognise(keras.layers.Activation(bend)) == Recognised("recognised_bend", {"by": 2.0}, True)
+    assert recognise(Kept(0.25)) == Recognised("recognised_kept", bind("recognised_kept", share=0.25))
+    assert recognise(keras.layers.Activation(bend)) == Recognised("recognised_bend", bind("recognised_bend", by=2.0))
     assert recognise(get("recognised_bend").layer(by=3.0)).parameters == {"by": 3.0}
 
 

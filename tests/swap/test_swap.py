@@ -10,6 +10,7 @@ import pytest
 from keras import layers as kl
 
 from actsearch.activations import second_moment
+from actsearch.activations.bound import bind
 from actsearch.errors import ModelError
 from actsearch.layers import PReLU
 from actsearch.swap.sites import find_sites
@@ -60,7 +61,7 @@ def test_the_old_model_is_not_touched() -> None:
 
 
 def test_a_mapping_replaces_the_named_sites_only() -> None:
-    new = swap_activations(mlp(), {"b": ("leaky_relu", {"slope": 0.3})})
+    new = swap_activations(mlp(), {"b": bind("leaky_relu", slope=0.3)})
     found = {s.name: (s.activation, s.parameters) for s in find_sites(new)}
     assert found == {"a": ("relu", {}), "b_activation": ("leaky_relu", {"slope": 0.3}), "head": ("softmax", {})}
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from actsearch.activations.bound import bind
 from actsearch.swap.sites import SiteKind, find_sites
 from actsearch.swap.swap import swap_activations
 
@@ -36,7 +37,7 @@ def test_an_application_keeps_its_function_and_takes_another(
     assert [kinds.count(kind) for kind in (SiteKind.HIDDEN, SiteKind.GATE, SiteKind.OUTPUT)] == [hidden, gates, 1]
 
     x = np.random.default_rng(0).uniform(0, 255, (2, *options["input_shape"])).astype("float32")
-    same = {s.name: (s.activation, s.parameters) for s in sites if s.kind is SiteKind.HIDDEN}
+    same = {s.name: bind(s.activation, **s.parameters) for s in sites if s.kind is SiteKind.HIDDEN}
     np.testing.assert_allclose(model(x), swap_activations(model, same, keep_weights=True)(x), atol=1e-6)
 
     new = swap_activations(model, "prelu")

@@ -5,7 +5,9 @@ import pytest
 
 import actsearch
 from actsearch.errors import ModelError
-from tests.helpers.support import small_network
+from actsearch.swap.searched_model import SearchedModel
+from actsearch.tuning.problem import Hypermodel, inspect_hypermodel
+from tests.helpers.support import compiled, small_network
 
 
 def tuner_for(build) -> actsearch.ActivationTuner:
@@ -49,3 +51,36 @@ def test_a_build_function_that_fails_shows_its_own_traceback():
 def test_a_build_function_that_returns_something_else(build, says):
     with pytest.raises(ModelError, match=says):
         tuner_for(build)
+
+
+def activations_after_a_build(found: Hypermodel, **values) -> dict:
+    hp = found.hyperparameters.copy()
+    hp.values = dict(values)
+    found.build(hp)
+    return found.activations_on(hp)
+
+
+def test_a_record_has_the_activation_with_its_parameters():
+    found = inspect_hypermodel(
+        lambda hp: small_network(hp, {"activations": ["relu", {"leaky_relu": {"slope": [0.1, 0.3]}}]})
+    )
+    recorded = activations_after_a_build(found, **{"activation": "leaky_relu", "leaky_relu.slope": 0.3})
+    assert recorded == {"": {"name": "leaky_relu", "parameters": {"slope": 0.3}}}
+
+
+def test_a_record_has_the_activation_of_each_site():
+    model = keras.Sequential([keras.Input((64,)), *(keras.layers.Dense(8, "relu", name=name) for name in "ab")])
+    model.add(keras.layers.Dense(10, name="output"))
+    space = actsearch.load_space({"activations": ["relu", "elu"], "sites": "per_layer"})
+    found = inspect_hypermodel(SearchedModel(compiled(model), space))
+    recorded = activations_after_a_build(found, **{"activation.a": "elu", "activation.b": "relu"})
+    assert recorded == {"a": {"name": "elu", "parameters": {"alpha": 1.0}}, "b": {"name": "relu", "parameters": {}}}
+
+
+@pytest.mark.parametrize(("name", "recorded"), [("relu", {"": {"name": "relu", "parameters": {}}}), ("exotic", {})])
+def test_a_choice_of_the_users_own_is_recorded_where_the_catalogue_has_it(name, recorded):
+    def build(hp):
+        hp.Choice("activation", ["relu", "exotic"])
+        return compiled(keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)]))
+
+    assert activations_after_a_build(inspect_hypermodel(build), activation=name) == recorded
