@@ -20,8 +20,9 @@ from actsearch._startup import load_tensorflow
 
 load_tensorflow()
 
-from actsearch.data import load_data  # noqa: E402
 from actsearch.models import baseline, output_for  # noqa: E402
+
+from actsearch.data import load_data  # noqa: E402
 from actsearch.spaces import load_space  # noqa: E402
 from actsearch.tuning.progress import Silent  # noqa: E402
 from actsearch.tuning.tuner import ActivationTuner  # noqa: E402
@@ -55,8 +56,8 @@ def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:
         "seed": seed,
         "executions": sum(len(trial.executions) for trial in result.trials),
         "seconds": round(seconds, 1),
-        "not_the_best": sorted(finding.activation for finding in verdict.findings if finding.beaten),
-        "outcomes": {finding.activation: str(finding.outcome) for finding in verdict.findings},
+        "not_the_best": sorted(comparison.activation for comparison in verdict.comparisons if comparison.beaten),
+        "outcomes": {comparison.activation: str(comparison.outcome) for comparison in verdict.comparisons},
         "recommendation": verdict.recommendation,
     }
 

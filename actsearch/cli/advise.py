@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def run(path: Path, source: str | None, target: str | None) -> None:
-    """Prints the findings on the model of a `.keras` file, the worst first."""
+    """Prints the issues on the model of a `.keras` file, the worst first."""
     from actsearch._startup import load_tensorflow
 
     load_tensorflow()
@@ -13,8 +13,8 @@ def run(path: Path, source: str | None, target: str | None) -> None:
     from actsearch.swap.user_model import load_user_model
 
     model = load_user_model(path)
-    findings = advise(model, None if source is None else load_data(source, target=target).y_train)
-    for finding in findings:
-        print(finding)
-    if not findings:
+    issues = advise(model, None if source is None else load_data(source, target=target).y_train)
+    for issue in issues:
+        print(issue)
+    if not issues:
         print(f"{path}: nothing is wrong with its activations, output and loss.")

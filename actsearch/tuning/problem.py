@@ -13,7 +13,7 @@ import keras_tuner
 
 from actsearch._user_code import user_code
 from actsearch.diagnostics.advice import advise
-from actsearch.diagnostics.issues import Finding
+from actsearch.diagnostics.issues import Issue
 from actsearch.environment import describe_environment
 from actsearch.errors import DataError, ModelError
 from actsearch.records import Objective, SearchRecord
@@ -46,7 +46,7 @@ class Discovery:
             return dict(self.build.matching(hp.values)) if choices_on(hp) else {}
         return matching_of(choices_on(hp).values())
 
-    def advice(self, y: Any) -> list[Finding]:
+    def advice(self, y: Any) -> list[Issue]:
         """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
         try:
             return advise(self.model, y)

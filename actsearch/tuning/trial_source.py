@@ -114,4 +114,4 @@ def screened(model: Any, data: TrainingData) -> dict[str, Any]:
         screening = screen(model, data.x, data.y)
     except (ModelError, DataError) as error:
         return {"problem": str(error)}
-    return screening.to_dict() | {"reason": " ".join(finding.reason for finding in screening.reasons)}
+    return screening.to_dict() | {"reason": " ".join(issue.message for issue in screening.reasons)}

@@ -229,7 +229,7 @@ class ActivationTuner(keras_tuner.Tuner):
             reporter.begin(search, str(directory))
             if book.num_recorded:
                 reporter.message(f"going on after {book.num_recorded} executions that are in the ledger")
-            for text in [*changed, *(f"advice: {finding}" for finding in self._discovery.advice(training.y))]:
+            for text in [*changed, *(f"advice: {issue}" for issue in self._discovery.advice(training.y))]:
                 reporter.message(text)
             proposals = self._proposals(training, book.before)
             try:

@@ -2,7 +2,7 @@
 
 import math
 
-from actsearch.analysis.race import Elimination
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Decision
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Direction, Objective
@@ -152,7 +152,7 @@ class Race(Waves):
             raise UsageError(f"max_executions must be at least 1, not {max_executions}.")
         super().__init__()
         self._objective, self._alpha, self._margin, self._max = objective, alpha, margin, max_executions
-        self._evidence: Elimination | None = None
+        self._evidence: RaceTest | None = None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -166,7 +166,7 @@ class Race(Waves):
 
     def _close(self, scores: dict[str, float | None]) -> None:
         if self._evidence is None:
-            self._evidence = Elimination(
+            self._evidence = RaceTest(
                 list(self._results),
                 self._baselines,
                 self._objective,
