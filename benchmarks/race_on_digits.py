@@ -54,8 +54,8 @@ def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:
         "seed": seed,
         "executions": sum(len(trial.executions) for trial in result.trials),
         "seconds": round(seconds, 1),
-        "not_the_best": sorted(finding.activation for finding in verdict.findings if finding.beaten),
-        "outcomes": {finding.activation: str(finding.outcome) for finding in verdict.findings},
+        "not_the_best": sorted(comparison.activation for comparison in verdict.comparisons if comparison.beaten),
+        "outcomes": {comparison.activation: str(comparison.outcome) for comparison in verdict.comparisons},
         "recommendation": verdict.recommendation,
     }
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 Array = NDArray[np.float64]
-TABLE = Path(__file__).parents[1] / "tests" / "analysis" / "squeezenet_cifar10_23_runs.csv"
+TABLE = Path(__file__).with_name("squeezenet_cifar10_23_runs.csv")
 SAMPLES = 400
 ACCURACY = 0.9
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from actsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from actsearch.analysis.results import Finding as Finding
+    from actsearch.analysis.results import Comparison as Comparison
     from actsearch.analysis.results import Outcome as Outcome
     from actsearch.analysis.results import Verdict as Verdict
     from actsearch.analysis.verdict import judge as judge
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "Finding": "results",
+        "Comparison": "results",
         "Outcome": "results",
         "Verdict": "results",
         "judge": "verdict",

@@ -1,4 +1,8 @@
-"""Which executions of a search a verdict may rest on."""
+"""Which scores a verdict compares: judged scores by seed, paired samples, and the family of tests that share alpha.
+
+The file follows the data: `judged_scores` keeps the complete seeds of a search, `paired_samples` pairs each activation
+with the baseline on those seeds, and `make_family` adds what all of the tests have in common.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,29 +10,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actsearch.analysis.race import Elimination
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.statistics import Array, paired_differences, resolution
 from actsearch.analysis.units import Units
 from actsearch.records import Direction, ExecutionRecord, SearchRecord, Status, TrialRecord
 
+DEFAULT_ALPHA = 0.05
+
 
 @dataclass(frozen=True)
-class Evidence:
-    """The complete seeds of a search.
+class JudgedScores:
+    """The scores of the complete seeds of a search.
 
     Args:
         search: The search.
         source: `"test"` where every completed execution has a test score, else `"validation"`.
         executions: The numbers of the executions that every trial still in the running has ended.
         scores: By trial, the scores of those executions; None where one failed.
-        race: The evidence as the race saw it, where it was one.
+        race: The race's own test on the scores that drove it, where there was a race.
     """
 
     search: SearchRecord
     source: str
     executions: tuple[int, ...]
     scores: Mapping[str, Mapping[int, float | None]]
-    race: Elimination | None = None
+    race: RaceTest | None = None
 
     @property
     def baselines(self) -> list[TrialRecord]:
@@ -49,10 +55,10 @@ class Evidence:
         return sum(s is None for s in self.scores[trial.trial_id].values())
 
 
-def gather(search: SearchRecord) -> Evidence:
-    """Finds the complete seeds.
+def judged_scores(search: SearchRecord) -> JudgedScores:
+    """The scores of a search on its complete seeds.
 
-    Executions with fewer epochs than the most (the first rungs of halving) are left out: they answer another
+    Executions with fewer epochs than the most (the first rungs of halving) are omitted: they answer another
     question. In a race, which trials were still in the running after each seed follows from the scores before.
     """
     used = {t.trial_id: _ended(t, _full_epochs(search)) for t in search.trials}
@@ -68,37 +74,20 @@ def gather(search: SearchRecord) -> Evidence:
         trial: {n: score_of(executions[n], source) for n in complete if n in executions}
         for trial, executions in used.items()
     }
-    return Evidence(search, source, tuple(complete), scores, race)
-
-
-def is_race(search: SearchRecord) -> bool:
-    """Whether executions were handed out by a race."""
-    return search.settings.get("allocation") == "race"
-
-
-def new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> Elimination:
-    """The evidence of a race before its first seed."""
-    return Elimination(
-        [t.trial_id for t in search.trials],
-        [t.trial_id for t in search.trials if t.activation == search.baseline],
-        search.objective,
-        alpha=alpha,
-        margin=margin,
-        max_executions=max_executions(search),
-    )
-
-
-def max_executions(search: SearchRecord) -> int:
-    """The most executions that a trial of a race may get: as it was set, or else the most that any has."""
-    most = max((e.execution for t in search.trials for e in t.executions), default=1)
-    return max(most, int(search.settings.get("max_executions") or 0))
+    return JudgedScores(search, source, tuple(complete), scores, race)
 
 
 def score_of(execution: ExecutionRecord, source: str) -> float | None:
-    """The score that is judged; None where the execution failed or its score is no number."""
+    """The score that is judged; None where the execution failed or its score is not a number."""
     score = execution.test_score if source == "test" else execution.score
     usable = execution.status is Status.COMPLETED and score is not None and math.isfinite(score)
     return score if usable else None
+
+
+def is_joint(search: SearchRecord) -> bool:
+    """Whether an activation has several configurations."""
+    labels = [t.activation for t in search.trials]
+    return len(set(labels)) < len(labels)
 
 
 def _full_epochs(search: SearchRecord) -> int:
@@ -109,10 +98,167 @@ def _ended(trial: TrialRecord, epochs: int) -> dict[int, ExecutionRecord]:
     return {e.execution: e for e in trial.executions if e.status is not Status.RUNNING and e.epochs == epochs}
 
 
-def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]]) -> tuple[Elimination, list[int]]:
+@dataclass(frozen=True)
+class PairedSample:
+    """A trial, the baseline's trial that it is compared with, and their differences seed by seed.
+
+    Args:
+        trial, baseline: The two.
+        executions: The numbers of the executions to judge by.
+        differences: Oriented differences over those that both completed.
+        num_failed: Failed executions of the trial.
+        num_configurations: How many configurations of each activation were chosen from.
+        obstacle: Why they are not compared, where they are not.
+    """
+
+    trial: TrialRecord
+    baseline: TrialRecord
+    executions: tuple[int, ...]
+    differences: Array
+    num_failed: int = 0
+    num_configurations: int = 1
+    obstacle: str = ""
+
+
+def paired_samples(judged: JudgedScores) -> list[PairedSample]:
+    """One for each activation but the baseline's, in the order of the search.
+
+    Activations with several configurations are compared at their own best one. It is chosen by the first third of the
+    seeds and judged by the others, from as many configurations as the baseline has.
+
+    Args:
+        judged: The scores of a search that has a trial with the baseline's activation.
+    """
+    if not is_joint(judged.search):
+        baseline = judged.baselines[0]
+        others = [t for t in judged.search.trials if t is not baseline]
+        return [_pair(judged, trial, baseline, judged.executions) for trial in others]
+    groups: dict[str, list[TrialRecord]] = {}
+    for trial in judged.search.trials:
+        groups.setdefault(trial.activation, []).append(trial)
+    own = groups.pop(judged.search.baseline or "")
+    return [_tuned_pair(judged, group, own) for group in groups.values()]
+
+
+def _pair(
+    judged: JudgedScores,
+    trial: TrialRecord,
+    baseline: TrialRecord,
+    executions: tuple[int, ...],
+    configurations: int = 1,
+) -> PairedSample:
+    own = judged.known(trial)
+    of_both = paired_differences({n: own[n] for n in executions if n in own}, judged.known(baseline))
+    return PairedSample(trial, baseline, executions, judged.sign * of_both, judged.failed(trial), configurations)
+
+
+def _tuned_pair(judged: JudgedScores, group: list[TrialRecord], own: list[TrialRecord]) -> PairedSample:
+    num = min(len(group), len(own))
+    if num == 1 < max(len(group), len(own)):
+        noun = "configuration" if len(group) == 1 else "configurations"
+        obstacle = f"not compared: {len(group)} {noun} against {len(own)} of {own[0].activation}"
+        return PairedSample(group[0], own[0], (), np.array([]), judged.failed(group[0]), 1, obstacle)
+    first = math.ceil(len(judged.executions) / 3)
+    choosing = judged.executions[:first]
+    trial = _best(judged, group[:num], choosing)
+    return _pair(judged, trial, _best(judged, own[:num], choosing), judged.executions[first:], num)
+
+
+def _best(judged: JudgedScores, trials: list[TrialRecord], executions: tuple[int, ...]) -> TrialRecord:
+    """The configuration with the best mean over these executions, in the judged scores; one that failed comes last."""
+
+    def merit(trial: TrialRecord) -> float:
+        scores = [judged.scores[trial.trial_id].get(n) for n in executions]
+        known = [s for s in scores if s is not None]
+        return judged.sign * sum(known) / len(known) if known and len(known) == len(scores) else -math.inf
+
+    return max(trials, key=merit)
+
+
+@dataclass(frozen=True)
+class ComparisonFamily:
+    """The comparisons of a search, which share one chance of a wrong claim.
+
+    Args:
+        judged: The scores on complete seeds.
+        samples: The pairs: with the baseline, or without one with the trial of the best mean.
+        has_baseline: Whether there is a baseline with a score.
+        units: How the objective is written.
+        alpha, margin: The chance of any wrong claim, and the difference that does not matter.
+        floor: The smallest standard deviation of differences that is believed.
+        num_tests: How many comparisons share alpha.
+        race: The race's test on the judged scores, where there was a race of single configurations.
+    """
+
+    judged: JudgedScores
+    samples: Sequence[PairedSample]
+    has_baseline: bool
+    units: Units
+    alpha: float
+    margin: float
+    floor: float
+    num_tests: int
+    race: RaceTest | None = None
+
+
+def make_family(search: SearchRecord, alpha: float, margin: float | None) -> ComparisonFamily:
+    """Everything that the verdict of a search is computed from."""
+    judged = judged_scores(search)
+    has_baseline = any(judged.known(t) for t in judged.baselines)
+    samples = paired_samples(judged) if has_baseline else _against_leader(judged)
+    scores = [s for t in search.trials for s in judged.known(t).values()]
+    typical = [s for sample in samples[:1] for s in judged.known(sample.baseline).values()] or scores
+    units = Units(search.objective, float(np.mean(typical)) if typical else 0.0)
+    margin = units.default_margin if margin is None else margin
+    race = None
+    if judged.race is not None and not is_joint(search):
+        race = _race_on_judged_scores(judged, alpha, margin)
+        samples = [replace(s, differences=np.array(race.differences(s.trial.trial_id))) for s in samples]
+    num_tests = max(len(samples) if has_baseline else len(samples) * (len(samples) + 1) // 2, 1)
+    return ComparisonFamily(judged, samples, has_baseline, units, alpha, margin, resolution(scores), num_tests, race)
+
+
+def _against_leader(judged: JudgedScores) -> list[PairedSample]:
+    known = {t.trial_id: judged.known(t) for t in judged.search.trials}
+    whole = [t for t in judged.search.trials if known[t.trial_id] and not judged.failed(t)]
+    if not whole:
+        return []
+    leader = max(whole, key=lambda t: judged.sign * float(np.mean(list(known[t.trial_id].values()))))
+    others = [t for t in judged.search.trials if t is not leader]
+    return [_pair(judged, t, leader, judged.executions) for t in others]
+
+
+def alpha_of(search: SearchRecord) -> float:
+    """The chance of any wrong claim that a search was asked for; another tuner's search has none on record."""
+    return search.settings.get("alpha", DEFAULT_ALPHA)
+
+
+def is_race(search: SearchRecord) -> bool:
+    """Whether executions were handed out by a race."""
+    return search.settings.get("allocation") == "race"
+
+
+def max_executions(search: SearchRecord) -> int:
+    """The maximum number of executions of a trial in a race: as it was set, or else the largest that any trial has."""
+    most = max((e.execution for t in search.trials for e in t.executions), default=1)
+    return max(most, int(search.settings.get("max_executions") or 0))
+
+
+def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> RaceTest:
+    return RaceTest(
+        [t.trial_id for t in search.trials],
+        [t.trial_id for t in search.trials if t.activation == search.baseline],
+        search.objective,
+        alpha=alpha,
+        margin=margin,
+        max_executions=max_executions(search),
+    )
+
+
+def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]]) -> tuple[RaceTest, list[int]]:
     """Runs the race again on the scores that drove it, as far as its seeds are complete."""
-    alpha, margin = search.settings.get("alpha", 0.05), search.settings.get("margin")
-    race, complete = new_race(search, alpha=alpha, margin=margin), list[int]()
+    race = _new_race(search, alpha=alpha_of(search), margin=search.settings.get("margin"))
+    complete = list[int]()
     last = max((n for executions in used.values() for n in executions), default=0)
     for n in range(1, last + 1):
         present = {t: score_of(used[t][n], "validation") for t in race.running if n in used[t]}
@@ -123,147 +269,16 @@ def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecor
     return race, complete
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A trial and the baseline's trial that it is compared with.
-
-    Args:
-        trial, baseline: The two.
-        executions: The numbers of the executions to judge by.
-        differences: Oriented differences over those that both completed.
-        num_failed: Failed executions of the trial among its settings.
-        num_settings: How many settings of each were chosen from.
-        obstacle: Why they are not compared, where they are not.
-    """
-
-    trial: TrialRecord
-    baseline: TrialRecord
-    executions: tuple[int, ...]
-    differences: Array
-    num_failed: int = 0
-    num_settings: int = 1
-    obstacle: str = ""
-
-
-def is_joint(evidence: Evidence) -> bool:
-    """Whether an activation has several settings."""
-    labels = [t.activation for t in evidence.search.trials]
-    return len(set(labels)) < len(labels)
-
-
-def contenders(evidence: Evidence) -> list[Contender]:
-    """One for each activation but the baseline's, in the order of the search.
-
-    Args:
-        evidence: Of a search that has a trial with the baseline's activation.
-    """
-    if not is_joint(evidence):
-        baseline = evidence.baselines[0]
-        others = [t for t in evidence.search.trials if t is not baseline]
-        return [pair(evidence, trial, baseline, evidence.executions) for trial in others]
-    groups: dict[str, list[TrialRecord]] = {}
-    for trial in evidence.search.trials:
-        groups.setdefault(trial.activation, []).append(trial)
-    own = groups.pop(evidence.search.baseline or "")
-    return [_tuned_pair(evidence, group, own) for group in groups.values()]
-
-
-def pair(
-    evidence: Evidence, trial: TrialRecord, baseline: TrialRecord, executions: tuple[int, ...], settings: int = 1
-) -> Contender:
-    """A trial and a baseline, with their differences over these executions."""
-    sign = evidence.sign
-    own, other = evidence.known(trial), evidence.known(baseline)
-    differences = sign * paired_differences({n: own[n] for n in executions if n in own}, other)
-    return Contender(trial, baseline, executions, differences, evidence.failed(trial), settings)
-
-
-def _tuned_pair(evidence: Evidence, group: list[TrialRecord], own: list[TrialRecord]) -> Contender:
-    settings = min(len(group), len(own))
-    if settings == 1 < max(len(group), len(own)):
-        obstacle = f"not compared: {len(group)} settings against {len(own)} of {own[0].activation}"
-        return Contender(group[0], own[0], (), np.array([]), evidence.failed(group[0]), 1, obstacle)
-    first = math.ceil(len(evidence.executions) / 3)
-    choosing, judging = evidence.executions[:first], evidence.executions[first:]
-    trial = _best(evidence, group[:settings], choosing)
-    return pair(evidence, trial, _best(evidence, own[:settings], choosing), judging, settings)
-
-
-def _best(evidence: Evidence, trials: list[TrialRecord], executions: tuple[int, ...]) -> TrialRecord:
-    """The setting with the best mean over these executions, validation scores or test; one that failed comes last."""
-    sign = evidence.sign
-
-    def merit(trial: TrialRecord) -> float:
-        scores = [evidence.scores[trial.trial_id].get(n) for n in executions]
-        known = [s for s in scores if s is not None]
-        return sign * sum(known) / len(known) if known and len(known) == len(scores) else -math.inf
-
-    return max(trials, key=merit)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is judged.
-
-    Args:
-        evidence: The scores on complete seeds.
-        contenders: The comparisons: with the baseline, or without one with the trial of the best mean.
-        has_baseline: Whether there is a baseline with a score.
-        units: How the objective is written.
-        alpha, margin: The chance of any wrong claim, and the difference that does not matter.
-        floor: The smallest standard deviation of differences that is believed.
-        num_tests: How many comparisons share alpha.
-        race: The race's tests on the scores that are judged, where it was one of single settings.
-    """
-
-    evidence: Evidence
-    contenders: Sequence[Contender]
-    has_baseline: bool
-    units: Units
-    alpha: float
-    margin: float
-    floor: float
-    num_tests: int
-    race: Elimination | None = None
-
-
-def make_case(search: SearchRecord, alpha: float, margin: float | None) -> Case:
-    """Prepares a search for its verdict."""
-    evidence = gather(search)
-    has_baseline = any(evidence.known(t) for t in evidence.baselines)
-    found = contenders(evidence) if has_baseline else _against_leader(evidence)
-    scores = [s for t in search.trials for s in evidence.known(t).values()]
-    typical = [s for c in found[:1] for s in evidence.known(c.baseline).values()] or scores
-    units = Units(search.objective, float(np.mean(typical)) if typical else 0.0)
-    margin = units.default_margin if margin is None else margin
-    race = None
-    if evidence.race is not None and not is_joint(evidence):
-        race = _race_on_judged_scores(evidence, alpha, margin)
-        found = [replace(c, differences=np.array(race.differences(c.trial.trial_id))) for c in found]
-    num_tests = max(len(found) if has_baseline else len(found) * (len(found) + 1) // 2, 1)
-    return Case(evidence, found, has_baseline, units, alpha, margin, resolution(scores), num_tests, race)
-
-
-def _against_leader(evidence: Evidence) -> list[Contender]:
-    known = {t.trial_id: evidence.known(t) for t in evidence.search.trials}
-    whole = [t for t in evidence.search.trials if known[t.trial_id] and not evidence.failed(t)]
-    if not whole:
-        return []
-    leader = max(whole, key=lambda t: evidence.sign * float(np.mean(list(known[t.trial_id].values()))))
-    others = [t for t in evidence.search.trials if t is not leader]
-    return [pair(evidence, t, leader, evidence.executions) for t in others]
-
-
-def _race_on_judged_scores(evidence: Evidence, alpha: float, margin: float) -> Elimination:
+def _race_on_judged_scores(judged: JudgedScores, alpha: float, margin: float) -> RaceTest:
     """The same test as the race's, on the scores that are judged and at the level that is asked for."""
-    race = new_race(evidence.search, alpha=alpha, margin=margin)
-    for n in evidence.executions:
-        race.observe({t: evidence.scores[t][n] for t in race.running if n in evidence.scores[t]})
+    race = _new_race(judged.search, alpha=alpha, margin=margin)
+    for n in judged.executions:
+        race.observe({t: judged.scores[t][n] for t in race.running if n in judged.scores[t]})
     return race
 
 
-def most_at_once(search: SearchRecord) -> int:
-    """The most executions that were under way at one moment, by the times at which they began and ended.
+def max_concurrent(search: SearchRecord) -> int:
+    """The maximum number of executions that ran concurrently, by the times at which they began and ended.
 
     Example:
 
@@ -271,7 +286,7 @@ def most_at_once(search: SearchRecord) -> int:
     >>> def execution(number, begin, end):
     ...     return ExecutionRecord("0", number, 1, 1, Status.COMPLETED, begin, end)
     >>> trial = TrialRecord("0", {}, "relu", executions=(execution(1, 0.0, 2.0), execution(2, 1.0, 3.0)))
-    >>> most_at_once(SearchRecord("s", "s", Objective("val_loss", "min"), None, 0.0, trials=(trial,)))
+    >>> max_concurrent(SearchRecord("s", "s", Objective("val_loss", "min"), None, 0.0, trials=(trial,)))
     2
     """
     executions = [e for trial in search.trials for e in trial.executions]

@@ -33,8 +33,8 @@ from actsearch.analysis.units import Units
 from actsearch.records import Objective
 
 
-class Elimination:
-    """The evidence of a race, seed by seed.
+class RaceTest:
+    """The sequential test of a race: it observes the scores of one seed after another, and decides.
 
     Args:
         trials: All trials, at least two for anything to be decided.
@@ -48,7 +48,8 @@ class Elimination:
     Example:
 
     >>> from actsearch.records import Direction
-    >>> race = Elimination(["a", "b"], ["a"], Objective("val_accuracy", Direction.MAX), max_executions=10)
+    >>> accuracy = Objective("val_accuracy", Direction.MAX)
+    >>> race = RaceTest(["a", "b"], ["a"], accuracy, alpha=0.05, margin=None, max_executions=10)
     >>> for noise in (0.0, 0.01, -0.01, 0.02, 0.01):
     ...     _ = race.observe({"a": 0.90 + noise / 2, "b": 0.50 + noise})
     >>> race.running, race.claims["b"].value
@@ -61,9 +62,9 @@ class Elimination:
         baselines: Iterable[str],
         objective: Objective,
         *,
-        alpha: float = 0.05,
-        margin: float | None = None,
-        max_executions: int = 30,
+        alpha: float,
+        margin: float | None,
+        max_executions: int,
     ) -> None:
         self.running = list(trials)
         self.unbeaten = list(trials)

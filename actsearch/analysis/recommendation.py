@@ -1,8 +1,8 @@
-"""The verdict in one sentence, from its findings and nothing else."""
+"""The verdict in one sentence, from its comparisons and nothing else."""
 
 from collections.abc import Sequence
 
-from actsearch.analysis.results import Finding, Outcome, Ratio, Verdict
+from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
 
 SAME_COST = 0.1
 MAX_NAMES = 4
@@ -10,7 +10,7 @@ MAX_NAMES = 4
 
 def recommend(verdict: Verdict) -> str:
     """What to do, in one sentence."""
-    if not verdict.findings:
+    if not verdict.comparisons:
         return "nothing to compare: no two trials with a score"
     if verdict.baseline is None:
         return _without_baseline(verdict)
@@ -20,12 +20,12 @@ def recommend(verdict: Verdict) -> str:
         return "; ".join([_better(verdict, better), *_leftover(undecided)])
     if verdict.baseline_beaten and undecided:
         return f"{verdict.baseline} is not the best; {_between(undecided, 'which is better is undecided between ')}"
-    if len(undecided) == len(verdict.findings):
+    if len(undecided) == len(verdict.comparisons):
         return _between(undecided, "undecided between ", verdict.baseline)
     return "; ".join([_keep(verdict), *_leftover(undecided)])
 
 
-def _better(verdict: Verdict, better: Sequence[Finding]) -> str:
+def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
     best, units = better[0], verdict.units
     shown = f"{units.difference(best.difference or 0.0)} {units.interval(best.interval.low, best.interval.high)}"
     text = f"{best.activation}: {shown}, {_cost(best)}"
@@ -38,10 +38,10 @@ def _keep(verdict: Verdict) -> str:
     margin = verdict.units.margin(verdict.margin)
     cheaper = [f for f in same if (time := _time(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
     if cheaper:
-        best = min(cheaper, key=lambda f: f.prices["train_seconds"].estimate)
+        best = min(cheaper, key=lambda f: f.cost_ratios["train_seconds"].estimate)
         return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {_cost(best)}"
     dearer = [f for f in same if (time := _time(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
-    beaten = [f for f in verdict.findings if f.beaten and f.outcome is Outcome.UNDECIDED]
+    beaten = [f for f in verdict.comparisons if f.beaten and f.outcome is Outcome.UNDECIDED]
     parts = []
     if same:
         takes = "".join(f" and {f.activation} takes {_cost(f)}" for f in dearer[:MAX_NAMES])
@@ -61,39 +61,40 @@ def _without_baseline(verdict: Verdict) -> str:
     return "; ".join(parts)
 
 
-def _open(verdict: Verdict) -> list[Finding]:
+def _open(verdict: Verdict) -> list[Comparison]:
     return [f for f in verdict.with_outcome(Outcome.UNDECIDED) if not f.beaten]
 
 
-def _between(findings: Sequence[Finding], text: str, other: str | None = None) -> str:
+def _between(comparisons: Sequence[Comparison], text: str, other: str | None = None) -> str:
     """Those that more executions would settle, and those that they would not."""
-    settled = [f for f in findings if f.more_executions is not None] or findings
+    settled = [f for f in comparisons if f.more_executions is not None] or comparisons
     names = [*([other] if other else []), *_names(settled)]
-    return "; ".join([f"{text}{_join(names)}{_more(settled)}", *_leftover([f for f in findings if f not in settled])])
+    rest = [f for f in comparisons if f not in settled]
+    return "; ".join([f"{text}{_join(names)}{_more(settled)}", *_leftover(rest)])
 
 
-def _leftover(findings: Sequence[Finding]) -> list[str]:
+def _leftover(comparisons: Sequence[Comparison]) -> list[str]:
     """Undecided ones in clauses of their own: first those that more executions would settle, then by reason."""
-    groups: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=lambda f: f.more_executions is None):
-        groups.setdefault("" if finding.more_executions is not None else finding.reason, []).append(finding)
+    groups: dict[str, list[Comparison]] = {}
+    for comparison in sorted(comparisons, key=lambda f: f.more_executions is None):
+        groups.setdefault("" if comparison.more_executions is not None else comparison.reason, []).append(comparison)
     return [f"{_are(group)} undecided{_more(group)}" for group in groups.values()]
 
 
-def _more(findings: Sequence[Finding]) -> str:
-    """How many more executions would settle them, or why that cannot be told."""
-    more = [f.more_executions for f in findings if f.more_executions is not None]
+def _more(comparisons: Sequence[Comparison]) -> str:
+    """How many more executions would settle them, or why that is unknown."""
+    more = [f.more_executions for f in comparisons if f.more_executions is not None]
     if more:
         low, high = _rounded(min(more)), _rounded(max(more))
         count = str(low) if low == high else f"{low} to {high}"
-        return f": about {count} more executions{' each' if len(findings) > 1 else ''}"
-    reasons = {f.reason for f in findings if f.reason}
+        return f": about {count} more executions{' each' if len(comparisons) > 1 else ''}"
+    reasons = {f.reason for f in comparisons if f.reason}
     return f" ({reasons.pop()})" if len(reasons) == 1 else ""
 
 
-def _cost(finding: Finding) -> str:
+def _cost(comparison: Comparison) -> str:
     """Training time in words."""
-    time = _time(finding)
+    time = _time(comparison)
     if time is None:
         return "cost not measured"
     unsure = time.interval.low < 1 - SAME_COST or time.interval.high > 1 + SAME_COST
@@ -104,16 +105,16 @@ def _cost(finding: Finding) -> str:
     return f"{time.estimate:.{1 if abs(time.estimate - 1) >= SAME_COST else 2}f}× the time"
 
 
-def _time(finding: Finding) -> Ratio | None:
-    return finding.prices.get("train_seconds")
+def _time(comparison: Comparison) -> CostRatio | None:
+    return comparison.cost_ratios.get("train_seconds")
 
 
-def _names(findings: Sequence[Finding]) -> list[str]:
-    return [f.activation for f in findings]
+def _names(comparisons: Sequence[Comparison]) -> list[str]:
+    return [f.activation for f in comparisons]
 
 
-def _are(findings: Sequence[Finding]) -> str:
-    return f"{_join(_names(findings))} {'is' if len(findings) == 1 else 'are'}"
+def _are(comparisons: Sequence[Comparison]) -> str:
+    return f"{_join(_names(comparisons))} {'is' if len(comparisons) == 1 else 'are'}"
 
 
 def _join(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The verdict of a search as plain data: findings a trial, prices, Pareto fronts."""
+"""The verdict of a search as plain data: a comparison for each trial, costs, Pareto fronts."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -59,12 +59,12 @@ class Decision:
     level: float | None = None
 
 
-PRICES = ("train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters")
+COSTS = ("train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters")
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A cost as a multiple of the baseline's, with its own 95 % interval (one price, one trial)."""
+class CostRatio:
+    """A cost as a multiple of the baseline's, with its own 95 % interval (one cost, one trial)."""
 
     estimate: float
     interval: Interval
@@ -74,11 +74,11 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Comparison:
     """What the evidence says of one trial.
 
     Args:
-        trial_id, activation: Whom it is about; of several settings of an activation, the one that was chosen.
+        trial_id, activation: The trial it is about; of several configurations of an activation, the one chosen.
         outcome: Better, equivalent, worse than the baseline, or undecided.
         difference: Mean difference from the baseline, oriented: positive is better. None without pairs.
         interval: Its interval; outcomes are read from it. Over all candidates, it misses with at most alpha.
@@ -86,9 +86,9 @@ class Finding:
             other trials' tests.
         num_pairs: Executions that both have completed.
         more_executions: How many more of each would probably settle it (power 0.8); None where it is settled, or
-            cannot be told.
-        prices: Costs relative to the baseline, by the names in `PRICES`.
-        num_settings: How many settings of the activation were compared; the baseline had as many.
+            is unknown.
+        cost_ratios: Costs relative to the baseline, by the names in `COSTS`.
+        num_configurations: How many configurations of the activation were compared; the baseline had as many.
         num_failed: Executions that failed.
         beaten: Whether a race showed that it is not the best, and dropped it.
         reason: Why the outcome is what it is, where the interval does not say it.
@@ -102,8 +102,8 @@ class Finding:
     p_value: float | None = None
     num_pairs: int = 0
     more_executions: int | None = None
-    prices: Mapping[str, Ratio] = field(default_factory=dict)
-    num_settings: int = 1
+    cost_ratios: Mapping[str, CostRatio] = field(default_factory=dict)
+    num_configurations: int = 1
     num_failed: int = 0
     beaten: bool = False
     reason: str = ""
@@ -114,7 +114,7 @@ class Verdict:
     """What a search says of its activations.
 
     Args:
-        baseline: The activation that all others are compared with; None where the search has none, and the findings
+        baseline: The activation that all others are compared with; None where the search has none, and the comparisons
             compare with `leader` instead.
         leader: The activation with the best mean, where there is no baseline.
         units: How the objective is written, with its name and direction.
@@ -122,9 +122,9 @@ class Verdict:
         margin: The difference that does not matter.
         source: `"test"` or `"validation"`: whose scores were judged.
         executions: The numbers of the executions used: those that every trial still in the running has ended.
-        findings: One for each trial but the baseline's, in the order of the search.
+        comparisons: One for each trial but the baseline's, in the order of the search.
         baseline_beaten: Whether a race showed that some trial is better than the baseline, perhaps not which.
-        fronts: For each price, the trials that no other beats in both objective and price.
+        fronts: For each cost, the trials that no other beats in both objective and cost.
         recommendation: One sentence that follows from all this and nothing else.
         notes: What one should know about how it was judged.
     """
@@ -136,24 +136,24 @@ class Verdict:
     margin: float
     source: str
     executions: tuple[int, ...]
-    findings: tuple[Finding, ...]
+    comparisons: tuple[Comparison, ...]
     fronts: Mapping[str, tuple[str, ...]]
     baseline_beaten: bool = False
     recommendation: str = ""
     notes: tuple[str, ...] = ()
 
-    def with_outcome(self, outcome: Outcome) -> list[Finding]:
-        """The findings with this outcome, the largest difference first."""
-        found = [f for f in self.findings if f.outcome is outcome]
+    def with_outcome(self, outcome: Outcome) -> list[Comparison]:
+        """The comparisons with this outcome, the largest difference first."""
+        found = [f for f in self.comparisons if f.outcome is outcome]
         return sorted(found, key=lambda f: -f.difference if f.difference is not None else 0.0)
 
-    def of(self, trial_id: str) -> Finding | None:
-        """The finding about a trial; None for the baseline."""
-        return next((f for f in self.findings if f.trial_id == trial_id), None)
+    def of(self, trial_id: str) -> Comparison | None:
+        """The comparison about a trial; None for the baseline."""
+        return next((f for f in self.comparisons if f.trial_id == trial_id), None)
 
     def __str__(self) -> str:
         lines = [self.recommendation, ""]
-        lines += [f"  {f.activation}: {describe(f, self.units)}" for f in self.findings]
+        lines += [f"  {f.activation}: {describe(f, self.units)}" for f in self.comparisons]
         return "\n".join([*lines, "", *self.notes])
 
     def _repr_html_(self) -> str:
@@ -162,31 +162,31 @@ class Verdict:
         return verdict_html(self)
 
 
-def describe(finding: Finding, units: Units) -> str:
-    """A finding in words: outcome, difference, interval, and what would settle it.
+def describe(comparison: Comparison, units: Units) -> str:
+    """A comparison in words: outcome, difference, interval, and what would settle it.
 
     Example:
 
     >>> from actsearch.records import Direction, Objective
     >>> units = Units(Objective("val_accuracy", Direction.MAX), level=0.9)
-    >>> describe(Finding("3", "selu", Outcome.BETTER, 0.012, Interval(0.007, 0.018), num_pairs=20), units)
+    >>> describe(Comparison("3", "selu", Outcome.BETTER, 0.012, Interval(0.007, 0.018), num_pairs=20), units)
     'better, +1.2 points [0.7, 1.8] over 20 pairs'
     """
-    parts = [str(finding.outcome)]
-    if finding.difference is not None:
-        shown = units.difference(finding.difference)
-        if finding.num_pairs > 1:
-            shown += f" {units.interval(finding.interval.low, finding.interval.high)}"
-        parts.append(f"{shown} over {finding.num_pairs} {'pair' if finding.num_pairs == 1 else 'pairs'}")
-    if finding.more_executions is not None:
-        parts.append(f"about {finding.more_executions} more executions would settle it")
-    if finding.reason:
-        parts.append(finding.reason)
+    parts = [str(comparison.outcome)]
+    if comparison.difference is not None:
+        shown = units.difference(comparison.difference)
+        if comparison.num_pairs > 1:
+            shown += f" {units.interval(comparison.interval.low, comparison.interval.high)}"
+        parts.append(f"{shown} over {comparison.num_pairs} {'pair' if comparison.num_pairs == 1 else 'pairs'}")
+    if comparison.more_executions is not None:
+        parts.append(f"about {comparison.more_executions} more executions would settle it")
+    if comparison.reason:
+        parts.append(comparison.reason)
     return ", ".join(parts)
 
 
-def price_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collection[int]) -> dict[str, Ratio]:
-    """The ratio of each price over the executions that both completed.
+def cost_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collection[int]) -> dict[str, CostRatio]:
+    """The ratio of each cost over the executions that both completed.
 
     Geometric means, and t intervals of the paired log ratios, each at 95 % for itself.
 
@@ -195,18 +195,18 @@ def price_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collecti
         executions: The numbers of the executions to use.
     """
     ratios = {}
-    for name in PRICES:
+    for name in COSTS:
         own, other = _costs(trial, name, executions), _costs(baseline, name, executions)
         logs = np.log([own[n] / other[n] for n in sorted(own.keys() & other.keys())])
         if logs.size:
             interval = mean_interval(logs)
             low, high = (math.exp(x) if x < 700 else math.inf for x in (interval.low, interval.high))
-            ratios[name] = Ratio(math.exp(float(logs.mean())), type(interval)(low, high))
+            ratios[name] = CostRatio(math.exp(float(logs.mean())), type(interval)(low, high))
     return ratios
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Those that no other beats: of (score, price), larger score and smaller price are better; cheapest first.
+    """Those that no other beats: of (score, cost), larger score and smaller cost are better; cheapest first.
 
     Example:
 
@@ -215,14 +215,14 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
     """
 
     def beaten(name: str) -> bool:
-        score, price = points[name]
-        return any(s >= score and p <= price and (s > score or p < price) for n, (s, p) in points.items() if n != name)
+        score, cost = points[name]
+        return any(s >= score and c <= cost and (s > score or c < cost) for n, (s, c) in points.items() if n != name)
 
     return tuple(sorted((n for n in points if not beaten(n)), key=lambda n: points[n][1]))
 
 
-def mean_price(trial: TrialRecord, name: str, executions: Collection[int]) -> float | None:
-    """The mean of a price over these executions; None where it was not measured."""
+def mean_cost(trial: TrialRecord, name: str, executions: Collection[int]) -> float | None:
+    """The mean of a cost over these executions; None where it was not measured."""
     costs = _costs(trial, name, executions)
     return sum(costs.values()) / len(costs) if costs else None
 

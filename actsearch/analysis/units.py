@@ -1,4 +1,4 @@
-"""How values are written: those of an objective, oriented, in points of accuracy or plain numbers; and prices."""
+"""How values are written: those of an objective, oriented, in points of accuracy or plain numbers; and costs."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ POINTS_MARGIN = 0.005
 RELATIVE_MARGIN = 0.01
 
 
-class PriceUnit(NamedTuple):
-    """How a price is written: its name, the unit, and how many of the recorded unit that is."""
+class CostUnit(NamedTuple):
+    """How a cost is written: its name, the unit, and how many of the recorded unit that is."""
 
     name: str
     unit: str
@@ -24,19 +24,19 @@ class PriceUnit(NamedTuple):
 
         Example:
 
-        >>> PRICE_UNITS["peak_rss_bytes"].text(2**29), PRICE_UNITS["train_seconds"].text(0.187)
+        >>> COST_UNITS["peak_rss_bytes"].text(2**29), COST_UNITS["train_seconds"].text(0.187)
         ('512', '0.19')
         """
         value /= self.scale
         return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
 
 
-PRICE_UNITS = {
-    "train_seconds": PriceUnit("training time", "s"),
-    "cpu_seconds": PriceUnit("CPU time", "s"),
-    "peak_rss_bytes": PriceUnit("peak memory", "MiB", 2.0**20),
-    "inference_microseconds": PriceUnit("inference", "µs a sample"),
-    "num_parameters": PriceUnit("parameters", "number"),
+COST_UNITS = {
+    "train_seconds": CostUnit("training time", "s"),
+    "cpu_seconds": CostUnit("CPU time", "s"),
+    "peak_rss_bytes": CostUnit("peak memory", "MiB", 2.0**20),
+    "inference_microseconds": CostUnit("inference", "µs a sample"),
+    "num_parameters": CostUnit("parameters", "number"),
 }
 
 
@@ -60,7 +60,7 @@ class Units:
 
     @property
     def in_points(self) -> bool:
-        """Whether the objective is a share between 0 and 1, of which differences are told in points."""
+        """Whether the objective is a share between 0 and 1, whose differences are written in points."""
         named = not SHARES.isdisjoint(self.objective.name.lower().split("_"))
         return named and self.objective.direction is Direction.MAX and 0 <= self.level <= 1
 
@@ -111,7 +111,7 @@ class Units:
 
 
 def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
-    """The activation; where it has several settings, also the values that tell them apart."""
+    """The activation; where it has several configurations, also the values that tell them apart."""
     same = [t.hyperparameters for t in search.trials if t.activation == trial.activation]
     names = [n for n in trial.hyperparameters if len({repr(values.get(n)) for values in same}) > 1]
     values = ", ".join(f"{n}={_value(trial.hyperparameters[n])}" for n in names)
@@ -129,15 +129,15 @@ def metric_label(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def price_label(price: str) -> str:
-    """A price with its unit, as a label of an axis.
+def cost_label(cost: str) -> str:
+    """A cost with its unit, as a label of an axis.
 
     Example:
 
-    >>> price_label("peak_rss_bytes"), price_label("num_parameters")
+    >>> cost_label("peak_rss_bytes"), cost_label("num_parameters")
     ('peak memory (MiB)', 'parameters (number)')
     """
-    return f"{PRICE_UNITS[price].name} ({PRICE_UNITS[price].unit})"
+    return f"{COST_UNITS[cost].name} ({COST_UNITS[cost].unit})"
 
 
 def number_range(numbers: Sequence[int]) -> str:

@@ -1,8 +1,8 @@
-"""From the records of a search to what they say: better, equivalent, worse or undecided, at which price.
+"""From the records of a search to what they say: better, equivalent, worse or undecided, at which cost.
 
 A trial with fewer than three pairs is undecided. So is one of which an execution failed, unless it is worse: its pairs
-are those that went well. Activations with several settings are compared at their own best one: see `contenders`. How
-often claims may be wrong is said in `deciding`, and for races in `elimination`.
+are those that went well. Activations with several configurations are compared at their own best one: see
+`comparison`. How often claims may be wrong is said in `adjusted`, and for races in `race`.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from actsearch.analysis.comparison import Case, Contender, Evidence, is_joint, make_case, max_executions, most_at_once
-from actsearch.analysis.race import Elimination
+from actsearch.analysis.comparison import (
+    ComparisonFamily,
+    JudgedScores,
+    PairedSample,
+    alpha_of,
+    is_joint,
+    make_family,
+    max_concurrent,
+    max_executions,
+)
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend
-from actsearch.analysis.results import PRICES, Action, Finding, Outcome, Verdict, mean_price, pareto_front, price_ratios
+from actsearch.analysis.results import COSTS, Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
 from actsearch.analysis.sequential import nominal_levels
 from actsearch.analysis.statistics import (
     UNBOUNDED,
@@ -29,7 +38,7 @@ from actsearch.errors import UsageError
 from actsearch.records import SearchRecord
 
 
-def judge(search: SearchRecord, *, alpha: float = 0.05, margin: float | None = None) -> Verdict:
+def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdict:
     """What the evidence says of each trial against the baseline.
 
     Test scores are judged where every completed execution has one, else validation scores; and only complete seeds.
@@ -52,66 +61,70 @@ def judge(search: SearchRecord, *, alpha: float = 0.05, margin: float | None = N
         raise UsageError(f"alpha must lie between 0 and 1, not {alpha}.")
     if margin is not None and margin < 0:
         raise UsageError(f"margin must be 0 or more, not {margin}.")
-    case = make_case(search, alpha, margin)
+    family = make_family(search, alpha, margin)
     verdict = Verdict(
-        baseline=search.baseline if case.has_baseline else None,
-        leader=None if case.has_baseline or not case.contenders else case.contenders[0].baseline.activation,
-        units=case.units,
+        baseline=search.baseline if family.has_baseline else None,
+        leader=None if family.has_baseline or not family.samples else family.samples[0].baseline.activation,
+        units=family.units,
         alpha=alpha,
-        margin=case.margin,
-        source=case.evidence.source,
-        executions=case.evidence.executions,
-        findings=tuple(find(case)),
-        baseline_beaten=case.race is not None and case.has_baseline and case.race.baseline not in case.race.unbeaten,
-        fronts=_fronts(case.evidence),
-        notes=tuple(_notes(case)),
+        margin=family.margin,
+        source=family.judged.source,
+        executions=family.judged.executions,
+        comparisons=tuple(find(family)),
+        baseline_beaten=_baseline_beaten(family),
+        fronts=_fronts(family.judged),
+        notes=tuple(_notes(family)),
     )
     return replace(verdict, recommendation=recommend(verdict))
 
 
 def verdict_of(search: SearchRecord) -> Verdict:
     """The verdict at the level and margin that the search was asked for."""
-    return judge(search, alpha=search.settings.get("alpha", 0.05), margin=search.settings.get("margin"))
+    return judge(search, alpha=alpha_of(search), margin=search.settings.get("margin"))
 
 
-def _fronts(evidence: Evidence) -> dict[str, tuple[str, ...]]:
+def _baseline_beaten(family: ComparisonFamily) -> bool:
+    return family.race is not None and family.has_baseline and family.race.baseline not in family.race.unbeaten
+
+
+def _fronts(judged: JudgedScores) -> dict[str, tuple[str, ...]]:
     fronts = {}
-    for name in PRICES:
+    for name in COSTS:
         points = {}
-        for trial in evidence.search.trials:
-            scores, price = evidence.known(trial), mean_price(trial, name, evidence.executions)
-            if scores and price is not None and not evidence.failed(trial):
-                points[trial.trial_id] = (evidence.sign * float(np.mean(list(scores.values()))), price)
+        for trial in judged.search.trials:
+            scores, cost = judged.known(trial), mean_cost(trial, name, judged.executions)
+            if scores and cost is not None and not judged.failed(trial):
+                points[trial.trial_id] = (judged.sign * float(np.mean(list(scores.values()))), cost)
         if points:
             fronts[name] = pareto_front(points)
     return fronts
 
 
-def _notes(case: Case) -> list[str]:
-    evidence = case.evidence
-    used = evidence.executions
+def _notes(family: ComparisonFamily) -> list[str]:
+    judged = family.judged
+    used = judged.executions
     if not used:
         return ["No execution has been ended by every trial yet."]
     which = f"execution{'s' if len(used) > 1 else ''} {number_range(used)}"
-    notes = [f"Uses {which}, which every trial then in the running has ended; judged by {evidence.source} scores."]
-    if any(e.execution > max(used) for t in evidence.search.trials for e in t.executions):
-        notes.append(f"Executions after number {max(used)} are left out: not every trial has ended them.")
-    if (most := most_at_once(evidence.search)) > 1:
+    notes = [f"Uses {which}, which every trial then in the running has ended; judged by {judged.source} scores."]
+    if any(e.execution > max(used) for t in judged.search.trials for e in t.executions):
+        notes.append(f"Executions after number {max(used)} are omitted: not every trial has ended them.")
+    if (most := max_concurrent(judged.search)) > 1:
         notes.append(
-            f"Up to {most} executions ran at the same time: where they shared a machine, they slowed each other down. "
+            f"Up to {most} executions ran concurrently: where they shared a machine, they slowed each other down. "
             "Compare training, CPU and inference times with care."
         )
-    if evidence.search.settings.get("matching") == "off":
+    if judged.search.settings.get("matching") == "off":
         notes.append("Bare functions were compared: initializers and dropout were not matched to them.")
-    if is_joint(evidence):
-        notes.append("Settings were chosen by the first third of these seeds, and judged by the others.")
-    if evidence.race is not None:
-        left = sum(d.action in (Action.DROPPED, Action.FAILED) for d in evidence.race.decisions)
-        notes.append(f"A race: {left} of {len(evidence.search.trials)} trials left it before its end.")
-    if case.contenders and not case.has_baseline:
-        notes.append(f"No baseline: compared with the best mean, at a level shared by {case.num_tests} pairs.")
-    failed = sum(evidence.failed(t) for t in evidence.baselines)
-    if case.has_baseline and failed:
+    if is_joint(judged.search):
+        notes.append("Configurations were chosen by the first third of these seeds, and judged by the others.")
+    if judged.race is not None:
+        left = sum(d.action in (Action.DROPPED, Action.FAILED) for d in judged.race.decisions)
+        notes.append(f"A race: {left} of {len(judged.search.trials)} trials left it before its end.")
+    if family.samples and not family.has_baseline:
+        notes.append(f"No baseline: compared with the best mean, at a level shared by {family.num_tests} pairs.")
+    failed = sum(judged.failed(t) for t in judged.baselines)
+    if family.has_baseline and failed:
         notes.append(f"{failed} executions of the baseline failed; its pairs are those that went well.")
     return notes
 
@@ -120,14 +133,14 @@ MIN_PAIRS = 3
 Tests = tuple[float, float | None]
 
 
-def find(case: Case) -> list[Finding]:
-    """A finding for each contender."""
-    if case.race is not None:
-        return [_raced(case, case.race, contender) for contender in case.contenders]
-    if case.evidence.race is not None:
-        return [_raced_jointly(case, contender) for contender in case.contenders]
-    tests = [_tests(case, c) for c in case.contenders]
-    return [_tested_once(case, c, i, tests) for i, c in enumerate(case.contenders)]
+def find(family: ComparisonFamily) -> list[Comparison]:
+    """A comparison for each paired sample."""
+    if family.race is not None:
+        return [_raced(family, family.race, sample) for sample in family.samples]
+    if family.judged.race is not None:
+        return [_raced_jointly(family, sample) for sample in family.samples]
+    tests = [_tests(family, c) for c in family.samples]
+    return [_tested_once(family, c, i, tests) for i, c in enumerate(family.samples)]
 
 
 def adjusted(index: int, p_value: float, tests: Sequence[Tests], num_tests: int) -> float:
@@ -152,110 +165,115 @@ def adjusted(index: int, p_value: float, tests: Sequence[Tests], num_tests: int)
     return min(1.0, max((s + extra) * min(p_value, other) for s, other in enumerate([1.0, *others])))
 
 
-def _tests(case: Case, contender: Contender) -> Tests:
+def _tests(family: ComparisonFamily, sample: PairedSample) -> Tests:
     """p of a difference, and p of equivalence where there is a margin: that the interval lies within it."""
-    if contender.differences.size < MIN_PAIRS:
-        return 1.0, 1.0 if case.margin > 0 else None
-    different = t_test(contender.differences, floor=case.floor)
-    if case.margin == 0:
+    if sample.differences.size < MIN_PAIRS:
+        return 1.0, 1.0 if family.margin > 0 else None
+    different = t_test(sample.differences, floor=family.floor)
+    if family.margin == 0:
         return different, None
-    return different, min(1.0, 2 * equivalence_test(contender.differences, case.margin, floor=case.floor))
+    return different, min(1.0, 2 * equivalence_test(sample.differences, family.margin, floor=family.floor))
 
 
-def _tested_once(case: Case, contender: Contender, index: int, tests: Sequence[Tests]) -> Finding:
+def _tested_once(family: ComparisonFamily, sample: PairedSample, index: int, tests: Sequence[Tests]) -> Comparison:
     raw, same = tests[index]
-    p_value = adjusted(index, raw, tests, case.num_tests)
-    p_same = adjusted(index, same, tests, case.num_tests) if same is not None else 1.0
-    outcome, level = Outcome.UNDECIDED, case.alpha / case.num_tests
-    if same is not None and p_same <= case.alpha:
+    p_value = adjusted(index, raw, tests, family.num_tests)
+    p_same = adjusted(index, same, tests, family.num_tests) if same is not None else 1.0
+    outcome, level = Outcome.UNDECIDED, family.alpha / family.num_tests
+    if same is not None and p_same <= family.alpha:
         outcome, raw, p_value = Outcome.EQUIVALENT, same, p_same
-    elif p_value <= case.alpha:
-        outcome = Outcome.BETTER if contender.differences.mean() > 0 else Outcome.WORSE
+    elif p_value <= family.alpha:
+        outcome = Outcome.BETTER if sample.differences.mean() > 0 else Outcome.WORSE
     if outcome is not Outcome.UNDECIDED and raw > 0:
-        level = case.alpha * raw / p_value
-    interval = mean_interval(contender.differences, level=1 - level, floor=case.floor)
-    return _finding(case, contender, outcome, interval, p_value)
+        level = family.alpha * raw / p_value
+    interval = mean_interval(sample.differences, level=1 - level, floor=family.floor)
+    return _comparison(family, sample, outcome, interval, p_value)
 
 
-def _raced(case: Case, race: Elimination, contender: Contender) -> Finding:
-    trial = contender.trial.trial_id
+def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Comparison:
+    trial = sample.trial.trial_id
     beaten = trial not in race.unbeaten
-    if not case.has_baseline:
+    if not family.has_baseline:
         outcome = Outcome.WORSE if beaten else Outcome.UNDECIDED
-        found = _finding(case, contender, outcome, UNBOUNDED, None, "shown not to be the best" if beaten else "")
+        found = _comparison(family, sample, outcome, UNBOUNDED, None, "shown not to be the best" if beaten else "")
         return replace(found, beaten=beaten)
     outcome, interval = race.claims.get(trial, Outcome.UNDECIDED), race.interval(trial)
-    p_value, reason = _sequential_p_value(case, contender, race.level(trial)), ""
+    p_value, reason = _sequential_p_value(family, sample, race.level(trial)), ""
     if outcome in (Outcome.BETTER, Outcome.WORSE) and 0.0 in interval:
         p_value, reason = None, "all but one are shown not to be the best"
     elif outcome is Outcome.UNDECIDED and beaten:
         reason = "dropped: shown not to be the best"
-    return replace(_finding(case, contender, outcome, interval, p_value, reason), beaten=beaten)
+    return replace(_comparison(family, sample, outcome, interval, p_value, reason), beaten=beaten)
 
 
-def _raced_jointly(case: Case, contender: Contender) -> Finding:
-    """By intervals that hold at every look, for the settings that were chosen."""
-    looks = max_executions(case.evidence.search)
-    level = 2 * float(nominal_levels((case.alpha / case.num_tests / 2,), looks)[contender.differences.size, 0])
-    interval = mean_interval(contender.differences, level=1 - level, floor=case.floor) if level else UNBOUNDED
-    if interval.within(case.margin):
+def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison:
+    """By intervals that hold at every look, for the configurations that were chosen."""
+    looks = max_executions(family.judged.search)
+    level = 2 * float(nominal_levels((family.alpha / family.num_tests / 2,), looks)[sample.differences.size, 0])
+    interval = mean_interval(sample.differences, level=1 - level, floor=family.floor) if level else UNBOUNDED
+    if interval.within(family.margin):
         outcome = Outcome.EQUIVALENT
     elif 0.0 in interval:
         outcome = Outcome.UNDECIDED
     else:
         outcome = Outcome.BETTER if interval.low > 0 else Outcome.WORSE
-    return _finding(case, contender, outcome, interval, _sequential_p_value(case, contender, level))
+    return _comparison(family, sample, outcome, interval, _sequential_p_value(family, sample, level))
 
 
-def _sequential_p_value(case: Case, contender: Contender, level: float) -> float | None:
+def _sequential_p_value(family: ComparisonFamily, sample: PairedSample, level: float) -> float | None:
     """p of the latest look, scaled so that it is at most alpha where it reaches the level of that look."""
-    p_value = t_test(contender.differences, floor=case.floor)
-    return min(1.0, p_value * case.alpha / level) if level > 0 else 1.0
+    p_value = t_test(sample.differences, floor=family.floor)
+    return min(1.0, p_value * family.alpha / level) if level > 0 else 1.0
 
 
-def _finding(
-    case: Case, contender: Contender, outcome: Outcome, interval: Interval, p_value: float | None, reason: str = ""
-) -> Finding:
-    pairs, failed = contender.differences.size, contender.num_failed
+def _comparison(
+    family: ComparisonFamily,
+    sample: PairedSample,
+    outcome: Outcome,
+    interval: Interval,
+    p_value: float | None,
+    reason: str = "",
+) -> Comparison:
+    pairs, failed = sample.differences.size, sample.num_failed
     if failed and outcome in (Outcome.BETTER, Outcome.EQUIVALENT):
         outcome = Outcome.UNDECIDED
-    reason = contender.obstacle or reason
+    reason = sample.obstacle or reason
     if outcome is Outcome.UNDECIDED and not reason:
-        reason = _why_undecided(case, contender)
-    return Finding(
-        trial_id=contender.trial.trial_id,
-        activation=contender.trial.activation,
+        reason = _why_undecided(family, sample)
+    return Comparison(
+        trial_id=sample.trial.trial_id,
+        activation=sample.trial.activation,
         outcome=outcome,
-        difference=float(contender.differences.mean()) if pairs else None,
+        difference=float(sample.differences.mean()) if pairs else None,
         interval=interval,
         p_value=p_value,
         num_pairs=pairs,
-        more_executions=_more(case, contender) if outcome is Outcome.UNDECIDED and not reason else None,
-        prices=price_ratios(contender.trial, contender.baseline, contender.executions),
-        num_settings=contender.num_settings,
+        more_executions=_more(family, sample) if outcome is Outcome.UNDECIDED and not reason else None,
+        cost_ratios=cost_ratios(sample.trial, sample.baseline, sample.executions),
+        num_configurations=sample.num_configurations,
         num_failed=failed,
         reason=reason,
     )
 
 
-def _why_undecided(case: Case, contender: Contender) -> str:
-    scores, pairs = case.evidence.scores[contender.trial.trial_id], contender.differences.size
-    if contender.num_failed:
-        return f"{contender.num_failed} of {len(scores)} executions failed"
+def _why_undecided(family: ComparisonFamily, sample: PairedSample) -> str:
+    scores, pairs = family.judged.scores[sample.trial.trial_id], sample.differences.size
+    if sample.num_failed:
+        return f"{sample.num_failed} of {len(scores)} executions failed"
     if not scores:
         return "no execution with all epochs on a complete seed"
     return f"{pairs} of at least {MIN_PAIRS} pairs" if pairs < MIN_PAIRS else ""
 
 
-def _more(case: Case, contender: Contender) -> int | None:
+def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:
     """How many more executions show a difference, or else equivalence, if mean and spread stay as they are."""
-    mean, error = mean_and_error(contender.differences, floor=case.floor)
-    sd = error * contender.differences.size**0.5
+    mean, error = mean_and_error(sample.differences, floor=family.floor)
+    sd = error * sample.differences.size**0.5
     if sd == 0:
         return None
-    level = case.alpha / case.num_tests
+    level = family.alpha / family.num_tests
     needed = [pairs_needed(mean / sd, alpha=level)]
-    if abs(mean) < case.margin:
-        needed.append(pairs_needed((case.margin - abs(mean)) / sd, alpha=level, chance=0.9))
+    if abs(mean) < family.margin:
+        needed.append(pairs_needed((family.margin - abs(mean)) / sd, alpha=level, chance=0.9))
     known = [n for n in needed if n is not None]
-    return max(min(known) - contender.differences.size, 1) if known else None
+    return max(min(known) - sample.differences.size, 1) if known else None

@@ -22,8 +22,8 @@ def advise(
     from actsearch.swap.user_model import load_user_model
 
     model = load_user_model(path)
-    findings = advice.advise(model, None if data is None else load_data(data, target=target).y_train)
-    for finding in findings:
-        print(finding)
-    if not findings:
+    issues = advice.advise(model, None if data is None else load_data(data, target=target).y_train)
+    for issue in issues:
+        print(issue)
+    if not issues:
         print(f"{path}: nothing is wrong with its activations, output and loss.")

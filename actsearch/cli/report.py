@@ -19,10 +19,10 @@ def report(
 ) -> None:
     """Show what a search found: verdict, leaderboard and pictures."""
     from actsearch.analysis.verdict import verdict_of
-    from actsearch.cli.terminal import print_findings, print_leaderboard
+    from actsearch.cli.terminal import print_comparisons, print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage
     from actsearch.reports import html_report
-    from actsearch.visualization.figures import save_pictures
+    from actsearch.visualization.figures import save_figures
 
     salvaged = salvage(directory)
     if salvaged.problem:
@@ -36,7 +36,7 @@ def report(
     print_leaderboard(search, sys.stdout)
     verdict = verdict_of(search)
     if search.best is not None:
-        print_findings(verdict, sys.stdout)
+        print_comparisons(verdict, sys.stdout)
         for note in verdict.notes:
             print(f"- {note}")
         print(f"\n{verdict.recommendation}.")
@@ -45,7 +45,7 @@ def report(
         print(f"\nReport: {html}")
     elif search.best is not None:
         try:
-            paths = save_pictures(search, verdict, directory / FOLDER)
+            paths = save_figures(search, verdict, directory / FOLDER)
         except OSError as error:
             raise UsageError(
                 f"{directory / FOLDER}: pictures cannot be written: {error.strerror}. --html FILE puts them elsewhere."

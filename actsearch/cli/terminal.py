@@ -46,13 +46,13 @@ def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
                 print(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}", file=stream)
 
 
-def print_findings(verdict: "Verdict", stream: TextIO) -> None:
-    """What is found of each trial against the baseline, with its intervals and prices."""
-    from actsearch.reports.markdown import FINDING_HEADERS, finding_row
+def print_comparisons(verdict: "Verdict", stream: TextIO) -> None:
+    """What is found of each trial against the baseline, with its intervals and costs."""
+    from actsearch.reports.markdown import COMPARISON_HEADERS, comparison_row
 
-    rows = [finding_row(finding, verdict.units) for finding in verdict.findings]
+    rows = [comparison_row(comparison, verdict.units) for comparison in verdict.comparisons]
     if rows:
-        print_table(FINDING_HEADERS, rows, stream, numbers=True)
+        print_table(COMPARISON_HEADERS, rows, stream, numbers=True)
 
 
 def show_interrupted(directory: Path) -> None:

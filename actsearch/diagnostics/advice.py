@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from actsearch.activations import registry
-from actsearch.diagnostics.issues import Finding, Severity
+from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.diagnostics.output_heads import heads
-from actsearch.diagnostics.output_rules import output_findings
+from actsearch.diagnostics.output_rules import output_issues
 from actsearch.swap.graph import Call, trace
 from actsearch.swap.recognition import SHARES, Held, core
 from actsearch.swap.sites import Place, SiteKind, locate
@@ -42,7 +42,7 @@ _TANH = frozenset({"tanh", "hard_tanh", "softsign"})
 _RELU = frozenset({"relu", "relu6"})
 
 
-def advise(model: Any, y: Any = None) -> list[Finding]:
+def advise(model: Any, y: Any = None) -> list[Issue]:
     """What is wrong with the activations of a model, and with its output, loss and targets; nothing is trained.
 
     Found are: a softmax, sigmoid or linear output, a loss, `from_logits`, a number of units and targets that
@@ -55,7 +55,7 @@ def advise(model: Any, y: Any = None) -> list[Finding]:
         y: The targets, structured as for `model.fit`; without them nothing is said of them.
 
     Returns:
-        The findings, the worst first; empty where nothing is wrong.
+        The issues, the worst first; empty where nothing is wrong.
 
     Raises:
         ModelError: The model is subclassed.
@@ -65,22 +65,22 @@ def advise(model: Any, y: Any = None) -> list[Finding]:
 
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "softmax")])
     >>> model.compile("adam", "binary_crossentropy")
-    >>> [(str(finding.severity), finding.reason) for finding in advise(model)]
+    >>> [(str(issue.severity), issue.message) for issue in advise(model)]
     [('error', 'A softmax over one unit is always 1, so nothing can be learned.')]
     """
     calls = trace(model)
     places = locate(calls)
-    found = [finding for head in heads(model, calls, y) for finding in output_findings(head)]
-    found += [finding for place in places for rule in _RULES for finding in rule(place)]
+    found = [issue for head in heads(model, calls, y) for issue in output_issues(head)]
+    found += [issue for place in places for rule in _RULES for issue in rule(place)]
     found += [*_deep_stacks(calls, places), *_deadly_learning_rate(model, calls, places)]
     order = list(Severity)
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    return sorted(found, key=lambda issue: order.index(issue.severity))
 
 
-def _untrained(place: Place) -> Iterator[Finding]:
+def _untrained(place: Place) -> Iterator[Issue]:
     """A learned activation where Keras does not train it."""
     if place.site.learned and place.site.held in (Held.ARGUMENT, Held.INNER_ARGUMENT):
-        yield Finding(
+        yield Issue(
             Severity.ERROR,
             place.site.name,
             f"{place.site.activation} is passed as activation=, where Keras does not train its parameters.",
@@ -88,11 +88,11 @@ def _untrained(place: Place) -> Iterator[Finding]:
         )
 
 
-def _shared_slopes(place: Place) -> Iterator[Finding]:
+def _shared_slopes(place: Place) -> Iterator[Issue]:
     """One learned activation after several layers."""
     feeders = sorted({feeder.name for feeder in place.site.feeders})
     if place.site.learned and len(feeders) > 1:
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             place.site.name,
             f"One {place.site.layer_class} with the same learned parameters follows {len(feeders)} layers "
@@ -101,7 +101,7 @@ def _shared_slopes(place: Place) -> Iterator[Finding]:
         )
 
 
-def _slopes_of_pixels(place: Place) -> Iterator[Finding]:
+def _slopes_of_pixels(place: Place) -> Iterator[Issue]:
     """A learned activation with parameters for each place of an image or a sequence."""
     shape = place.site.shape or ()
     if not place.site.learned or place.site.held is not Held.LAYER or len(shape) < 3:
@@ -110,7 +110,7 @@ def _slopes_of_pixels(place: Place) -> Iterator[Finding]:
     if sizes and max(sizes) > (shape[-1] or 1):
         ours = 'sharing="channel"' if type(place.stand.owner).__module__.startswith("actsearch.") else None
         axes = list(range(1, len(shape) - 1))
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             place.site.name,
             f"It learns {max(sizes):,} numbers, one for each place of {tuple(shape[1:])}, instead of {shape[-1]}, one "
@@ -119,7 +119,7 @@ def _slopes_of_pixels(place: Place) -> Iterator[Finding]:
         )
 
 
-def _selu_company(place: Place) -> Iterator[Finding]:
+def _selu_company(place: Place) -> Iterator[Issue]:
     """A self-normalising activation with what keeps it from that."""
     entry = registry.get(place.site.activation) if place.site.in_catalogue else None
     if entry is None or not entry.alpha_dropout or place.site.kind is not SiteKind.HIDDEN:
@@ -129,7 +129,7 @@ def _selu_company(place: Place) -> Iterator[Finding]:
     around = [*_between(place), *(call for used in place.calls for call in _following(used))]
     name = place.site.activation
     if any(isinstance(core(call.operation), _NORMALISATIONS) for call in around):
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             place.site.name,
             f"{name} keeps mean 0 and variance 1 by itself; with a normalisation beside it that is wasted.",
@@ -137,7 +137,7 @@ def _selu_company(place: Place) -> Iterator[Finding]:
         )
     dropouts = [type(core(call.operation)).__name__ for call in around if isinstance(core(call.operation), _DROPOUTS)]
     if dropouts:
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             place.site.name,
             f"{name} keeps mean 0 and variance 1, and {dropouts[0]} beside it changes both.",
@@ -145,7 +145,7 @@ def _selu_company(place: Place) -> Iterator[Finding]:
         )
 
 
-def _selu_initializer(place: Place, layer: Any) -> Iterator[Finding]:
+def _selu_initializer(place: Place, layer: Any) -> Iterator[Issue]:
     initializer = getattr(layer, "kernel_initializer", None)
     if not isinstance(layer, _PLAIN) or initializer is None:
         return
@@ -153,7 +153,7 @@ def _selu_initializer(place: Place, layer: Any) -> Iterator[Finding]:
     if scaling is not None and scaling.mode == "fan_in" and 0.9 <= scaling.scale <= 1.1:
         return
     name = type(initializer).__name__
-    yield Finding(
+    yield Issue(
         Severity.HINT if name.startswith("Glorot") else Severity.WARNING,
         place.site.name,
         f"{place.site.activation} keeps mean 0 and variance 1 with LeCun's initializer, and {layer.name} has {name}.",
@@ -161,7 +161,7 @@ def _selu_initializer(place: Place, layer: Any) -> Iterator[Finding]:
     )
 
 
-def _negative_biases(place: Place) -> Iterator[Finding]:
+def _negative_biases(place: Place) -> Iterator[Issue]:
     """A ReLU whose units hardly become active, because of their biases."""
     if place.site.activation not in _RELU or any(isinstance(c.operation, _NORMALISATIONS) for c in _between(place)):
         return
@@ -174,7 +174,7 @@ def _negative_biases(place: Place) -> Iterator[Finding]:
         reach = np.linalg.norm(kernel, axis=0)
         shift = float(np.median(np.asarray(bias.value) / np.maximum(reach, 1e-12)))
         if shift <= NEGATIVE_BIAS:
-            yield Finding(
+            yield Issue(
                 Severity.WARNING,
                 place.site.name,
                 f"The biases of {layer.name} keep its units from becoming active: the median is {shift:.2g} standard "
@@ -183,7 +183,7 @@ def _negative_biases(place: Place) -> Iterator[Finding]:
             )
 
 
-_RULES: tuple[Callable[[Place], Iterator[Finding]], ...] = (
+_RULES: tuple[Callable[[Place], Iterator[Issue]], ...] = (
     _untrained,
     _shared_slopes,
     _slopes_of_pixels,
@@ -192,7 +192,7 @@ _RULES: tuple[Callable[[Place], Iterator[Finding]], ...] = (
 )
 
 
-def _deep_stacks(calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Finding]:
+def _deep_stacks(calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Issue]:
     """Sigmoid or tanh one after the other, without a normalisation or a skip connection between them."""
     hidden = [place for place in places if place.site.kind is SiteKind.HIDDEN]
     for kinds, limit, severity in ((SHARES, DEEP_SIGMOID, Severity.WARNING), (_TANH, DEEP_TANH, Severity.HINT)):
@@ -205,7 +205,7 @@ def _deep_stacks(calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Fin
         deepest = max(stacked, key=depths.__getitem__, default=None)
         if deepest is not None and depths[deepest] >= limit:
             site = stacked[deepest]
-            yield Finding(
+            yield Issue(
                 severity,
                 site.name,
                 f"It is the last of {depths[deepest]} {site.activation} activations in a row, and each of them shrinks "
@@ -215,7 +215,7 @@ def _deep_stacks(calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Fin
             )
 
 
-def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Finding]:
+def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Issue]:
     """A learning rate at which units of a ReLU network die."""
     relus = [p for p in places if p.site.activation in _RELU and p.site.kind is SiteKind.HIDDEN]
     normalised = any(isinstance(core(call.operation), _NORMALISATIONS) for call in calls)
@@ -230,7 +230,7 @@ def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[Pl
     else:
         return
     if step >= limit:
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             relus[0].site.name,
             f"{type(optimizer).__name__} with learning rate {rate:g} moves the weights so far that units of "

@@ -1,11 +1,11 @@
-"""What a diagnosis says: figures of each activation site and layer over a probe of data, and findings in words."""
+"""What a diagnosis says: figures of each activation site and layer over a probe of data, and issues in words."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from actsearch.diagnostics.issues import Finding, Severity
+from actsearch.diagnostics.issues import Issue, Severity
 
 # keras-contrib's callback spoke up from a tenth of a layer on. A ReLU network of 20 layers of 64 units begins with up
 # to 0.4 in one layer, and learns; with every unit dead nothing passes.
@@ -94,10 +94,10 @@ class Diagnosis:
         return norms[0] / norms[-1] if len(norms) > 1 and norms[-1] else None
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def issues(self) -> tuple[Issue, ...]:
         """What is wrong, the worst first."""
         order = list(Severity)
-        return tuple(sorted(_findings(self), key=lambda finding: order.index(finding.severity)))
+        return tuple(sorted(_issues(self), key=lambda issue: order.index(issue.severity)))
 
     @property
     def summary(self) -> dict[str, float]:
@@ -108,12 +108,12 @@ class Diagnosis:
         return found | ({} if self.gradient_ratio is None else {"gradient_ratio": self.gradient_ratio})
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures and findings for JSON; numbers that are not finite become None."""
-        derived = {"gradient_ratio": self.gradient_ratio, "findings": [asdict(finding) for finding in self.findings]}
-        return without_nan({**asdict(self), **derived})
+        """All figures and issues for JSON, in the words of the ledger; numbers that are not finite become None."""
+        issues = [{"severity": i.severity, "site": i.site, "reason": i.message, "change": i.fix} for i in self.issues]
+        return without_nan({**asdict(self), "gradient_ratio": self.gradient_ratio, "findings": issues})
 
     def __str__(self) -> str:
-        """A table of the sites, and the findings."""
+        """A table of the sites, and the issues."""
         heading = (
             f"{self.num_samples} samples" if self.epoch is None else f"epoch {self.epoch}, {self.num_samples} samples"
         )
@@ -129,7 +129,7 @@ class Diagnosis:
             )
             for row in rows
         ]
-        return "\n".join([heading, *table, *map(str, self.findings)])
+        return "\n".join([heading, *table, *map(str, self.issues)])
 
 
 def _row(site: SiteHealth) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _findings(diagnosis: Diagnosis) -> Iterator[Finding]:
+def _issues(diagnosis: Diagnosis) -> Iterator[Issue]:
     broken = _not_finite(diagnosis)
     if broken is not None:
         yield broken
@@ -160,26 +160,26 @@ def _findings(diagnosis: Diagnosis) -> Iterator[Finding]:
         yield from _gradient(diagnosis)
 
 
-def _not_finite(diagnosis: Diagnosis) -> Finding | None:
+def _not_finite(diagnosis: Diagnosis) -> Issue | None:
     """The first place with a number that is infinite or not a number."""
     lower = "Lower the learning rate, scale the inputs, and use the initializer matched to the activation."
     for site in diagnosis.sites:
         if not math.isfinite(site.mean) or not math.isfinite(site.variance):
-            return Finding(Severity.ERROR, site.site, "Its values are not finite numbers any more.", lower)
+            return Issue(Severity.ERROR, site.site, "Its values are not finite numbers any more.", lower)
     if diagnosis.loss is not None and not math.isfinite(diagnosis.loss):
-        return Finding(Severity.ERROR, "", f"The loss is {diagnosis.loss}.", lower)
+        return Issue(Severity.ERROR, "", f"The loss is {diagnosis.loss}.", lower)
     for site in reversed(diagnosis.sites):
         if site.gradient_norm is not None and not math.isfinite(site.gradient_norm):
-            return Finding(Severity.ERROR, site.site, "The gradient explodes: here it is not finite any more.", lower)
+            return Issue(Severity.ERROR, site.site, "The gradient explodes: here it is not finite any more.", lower)
     return None
 
 
-def _units(site: SiteHealth, num_samples: int) -> Iterator[Finding]:
+def _units(site: SiteHealth, num_samples: int) -> Iterator[Issue]:
     """Dead and saturated units."""
     units = f"of its {site.num_units} units"
     if site.dead >= DEAD_HINT:
         name = "dying ReLU" if site.activation.startswith("relu") else "dead units"
-        yield Finding(
+        yield Issue(
             Severity.ERROR if site.dead == 1 else Severity.WARNING if site.dead >= DEAD_WARNING else Severity.HINT,
             site.site,
             f"{site.dead:.0%} {units} learn from none of the {num_samples} samples ({name})."
@@ -187,7 +187,7 @@ def _units(site: SiteHealth, num_samples: int) -> Iterator[Finding]:
             f"Lower the learning rate, begin with biases at 0, or use {_GENTLER}.",
         )
     if site.saturated - site.dead >= SATURATED_WARNING:
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             site.site,
             f"{site.saturated:.0%} {units} are saturated: where {site.activation} is nearly flat, they hardly pass a "
@@ -197,10 +197,10 @@ def _units(site: SiteHealth, num_samples: int) -> Iterator[Finding]:
         )
 
 
-def _signal(sites: Sequence[SiteHealth]) -> Iterator[Finding]:
+def _signal(sites: Sequence[SiteHealth]) -> Iterator[Issue]:
     """A signal that does not reach the end."""
     if sites and sites[-1].variation < VARIATION_ERROR:
-        yield Finding(
+        yield Issue(
             Severity.ERROR,
             sites[-1].site,
             f"All samples look alike here: what tells them apart is {sites[-1].variation:.1g} of the signal, less than "
@@ -209,12 +209,12 @@ def _signal(sites: Sequence[SiteHealth]) -> Iterator[Finding]:
         )
 
 
-def _gradient(diagnosis: Diagnosis) -> Iterator[Finding]:
+def _gradient(diagnosis: Diagnosis) -> Iterator[Issue]:
     """A gradient that shrinks or grows on its way back."""
     sites = [site for site in diagnosis.sites if site.gradient_norm is not None]
     ratio = diagnosis.gradient_ratio
     if sites and sites[-1].gradient_norm == 0 and diagnosis.loss:
-        yield Finding(
+        yield Issue(
             Severity.ERROR,
             sites[-1].site,
             f"No gradient comes back to it from the loss ({diagnosis.loss:.3g}), so nothing can learn.",
@@ -224,14 +224,14 @@ def _gradient(diagnosis: Diagnosis) -> Iterator[Finding]:
         return
     way = f"at {sites[0].site} it is {ratio:.2g} times what it is at {sites[-1].site}, {_later(sites)}."
     if ratio < VANISHING_WARNING:
-        yield Finding(
+        yield Issue(
             Severity.ERROR if ratio < VANISHING_ERROR else Severity.WARNING,
             sites[0].site,
             f"The gradient vanishes on its way back: {way}",
             _PASSING,
         )
     elif ratio > EXPLODING_WARNING:
-        yield Finding(
+        yield Issue(
             Severity.WARNING,
             sites[0].site,
             f"The gradient explodes on its way back: {way}",

@@ -124,7 +124,7 @@ def diagnose(
     Args, raises: As `HealthProbe`.
 
     Returns:
-        Figures of each hidden site and layer, and findings in words. Print it for a table.
+        Figures of each hidden site and layer, and issues in words. Print it for a table.
 
     Example:
 
@@ -133,7 +133,7 @@ def diagnose(
     >>> model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
     >>> model.compile("adam", "mse")
     >>> found = diagnose(model, np.random.default_rng(0).normal(size=(64, 4)), np.ones(64))
-    >>> [(str(finding.severity), finding.site, finding.reason) for finding in found.findings]
+    >>> [(str(issue.severity), issue.site, issue.message) for issue in found.issues]
     [('warning', 'hidden_0', 'The gradient vanishes on its way back: at hidden_0 it is 7.3e-06 times what it is at
     hidden_8, 8 × sigmoid later.')]
     """

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad a finding is: it will not learn what it should, it will learn worse, or there is a better way."""
+    """How bad an issue is: it will not learn what it should, it will learn worse, or there is a better way."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -13,26 +13,26 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Issue:
     """One thing that is wrong.
 
     Args:
         severity: How bad it is.
         site: The activation site, layer or output that it is about; empty for the whole model.
-        reason: What is wrong, with its figures.
-        change: What to do about it.
+        message: What is wrong, with its figures.
+        fix: What to do about it.
 
     Example:
 
-    >>> print(Finding(Severity.HINT, "dense_1", "Its slopes are one a pixel.", "Share them over the pixels."))
+    >>> print(Issue(Severity.HINT, "dense_1", "Its slopes are one a pixel.", "Share them over the pixels."))
     hint, dense_1: Its slopes are one a pixel. Share them over the pixels.
     """
 
     severity: Severity
     site: str
-    reason: str
-    change: str
+    message: str
+    fix: str
 
     def __str__(self) -> str:
         where = f"{self.severity}, {self.site}" if self.site else str(self.severity)
-        return f"{where}: {self.reason} {self.change}"
+        return f"{where}: {self.message} {self.fix}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from actsearch.activations import registry
-from actsearch.diagnostics.issues import Finding, Severity
+from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.diagnostics.output_heads import Head
 from actsearch.swap.recognition import SHARES
 
@@ -20,10 +20,10 @@ _FITTING = {"sparse": "softmax", "categorical": "softmax", "binary": "sigmoid"}
 _ENOUGH = 20
 
 
-def output_findings(head: Head) -> Iterator[Finding]:
+def output_issues(head: Head) -> Iterator[Issue]:
     """What does not fit at one output; of several contradictions between the same two things, the first."""
     if head.activation == "softmax" and head.units == 1:
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             "A softmax over one unit is always 1, so nothing can be learned.",
@@ -35,11 +35,11 @@ def output_findings(head: Head) -> Iterator[Finding]:
     yield from _targets(head)
 
 
-def _cross_entropy(head: Head) -> Iterator[Finding]:
+def _cross_entropy(head: Head) -> Iterator[Issue]:
     """The activation against a cross-entropy."""
     fitting, loss = _FITTING[str(head.loss)], _NAMES[str(head.loss)]
     if head.loss != "binary" and head.units == 1:
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"{loss} over one unit has nothing to choose from.",
@@ -50,7 +50,7 @@ def _cross_entropy(head: Head) -> Iterator[Finding]:
         return
     if head.activation == fitting:
         if head.from_logits:
-            yield Finding(
+            yield Issue(
                 WARNING,
                 head.name,
                 f"The loss is told from_logits=True, and the output is a {fitting} already. Keras takes the {fitting} "
@@ -59,7 +59,7 @@ def _cross_entropy(head: Head) -> Iterator[Finding]:
             )
     elif head.activation == "linear":
         if not head.from_logits:
-            yield Finding(
+            yield Issue(
                 ERROR,
                 head.name,
                 f"{loss} takes the linear output for probabilities, which it is not.",
@@ -69,11 +69,11 @@ def _cross_entropy(head: Head) -> Iterator[Finding]:
         yield _unfitting(head, fitting, loss)
 
 
-def _unfitting(head: Head, fitting: str, loss: str) -> Finding:
+def _unfitting(head: Head, fitting: str, loss: str) -> Issue:
     """Another activation than the one that belongs to the cross-entropy."""
     several = "several labels a sample" if head.loss == "binary" else "one class of several"
     shares = head.activation in SHARES | {"softmax"} and not head.from_logits
-    return Finding(
+    return Issue(
         WARNING if shares or head.from_logits else ERROR,
         head.name,
         f"The output ends in {head.activation}, and {loss} for {several if (head.units or 2) > 1 else 'two classes'} "
@@ -87,7 +87,7 @@ def _unfitting(head: Head, fitting: str, loss: str) -> Finding:
     )
 
 
-def _targets(head: Head) -> Iterator[Finding]:
+def _targets(head: Head) -> Iterator[Issue]:
     """The targets against loss, number of units and activation."""
     if head.y is None or not len(head.y) or head.y.dtype.kind not in "biuf":
         return
@@ -96,10 +96,10 @@ def _targets(head: Head) -> Iterator[Finding]:
         yield from rules[head.loss](head, head.y)
 
 
-def _sparse(head: Head, y: np.ndarray) -> Iterator[Finding]:
+def _sparse(head: Head, y: np.ndarray) -> Iterator[Issue]:
     """Class numbers are expected."""
     if _has_shape(y, head.shape) and y.shape[-1] > 1:
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"The targets have the shape {y.shape}, one column for each class, and sparse_categorical_crossentropy "
@@ -112,7 +112,7 @@ def _sparse(head: Head, y: np.ndarray) -> Iterator[Finding]:
         return
     low, high = labels[0], labels[-1]
     if low < 0 or high >= head.units:
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"The targets are class numbers from {low:g} to {high:g}, and the output has {head.units} units, for 0 to "
@@ -120,7 +120,7 @@ def _sparse(head: Head, y: np.ndarray) -> Iterator[Finding]:
             f"Use {int(high) + 1} units." if low >= 0 else "Number the classes from 0 on, or use ignore_class.",
         )
     elif len(labels) < head.units and y.size >= _ENOUGH * head.units:
-        yield Finding(
+        yield Issue(
             WARNING,
             head.name,
             f"{head.units - len(labels)} of {head.units} units stand for classes that none of {y.size} targets has.",
@@ -128,10 +128,10 @@ def _sparse(head: Head, y: np.ndarray) -> Iterator[Finding]:
         )
 
 
-def _categorical(head: Head, y: np.ndarray) -> Iterator[Finding]:
+def _categorical(head: Head, y: np.ndarray) -> Iterator[Issue]:
     """One column for each class is expected."""
     if y.ndim < len(head.shape) or (y.shape[-1] == 1 and head.units != 1):
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"The targets have the shape {y.shape}, and categorical_crossentropy expects {head.units} columns, one for "
@@ -141,7 +141,7 @@ def _categorical(head: Head, y: np.ndarray) -> Iterator[Finding]:
     elif head.units is not None and y.shape[-1] != head.units:
         yield _wrong_width(head, y)
     elif np.any(y.sum(-1) > 1.5):
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"{np.mean(y.sum(-1) > 1.5):.0%} of the targets have several labels, and softmax with "
@@ -150,11 +150,11 @@ def _categorical(head: Head, y: np.ndarray) -> Iterator[Finding]:
         )
 
 
-def _binary(head: Head, y: np.ndarray) -> Iterator[Finding]:
+def _binary(head: Head, y: np.ndarray) -> Iterator[Issue]:
     """0 and 1, or shares between, are expected."""
     if np.nanmin(y) < 0 or np.nanmax(y) > 1:
         several = len(np.unique(y)) > 2
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"The targets go from {np.nanmin(y):g} to {np.nanmax(y):g}, and binary_crossentropy expects 0 and 1.",
@@ -165,7 +165,7 @@ def _binary(head: Head, y: np.ndarray) -> Iterator[Finding]:
     elif not _fits(y, head):
         yield _wrong_width(head, y)
     elif (head.units or 1) > 2 and head.activation == "sigmoid" and len(y) > _ENOUGH and np.all(y.sum(-1) == 1):
-        yield Finding(
+        yield Issue(
             HINT,
             head.name,
             f"Each of the {len(y)} samples has exactly one label, as if the {head.units} classes excluded each other.",
@@ -173,21 +173,21 @@ def _binary(head: Head, y: np.ndarray) -> Iterator[Finding]:
         )
 
 
-def _regression(head: Head, y: np.ndarray) -> Iterator[Finding]:
+def _regression(head: Head, y: np.ndarray) -> Iterator[Issue]:
     """Numbers in reach of the output are expected."""
     if not _fits(y, head):
         yield _wrong_width(head, y)
         return
     if head.activation == "softmax":
         if np.allclose(y.sum(-1), 1) and np.all((y == 0) | (y == 1)):
-            yield Finding(
+            yield Issue(
                 HINT,
                 head.name,
                 "The targets are classes, and the loss is one for numbers: it learns little from confident mistakes.",
                 "Use categorical_crossentropy.",
             )
         elif not np.allclose(y.sum(-1), 1, atol=1e-3):
-            yield Finding(
+            yield Issue(
                 ERROR,
                 head.name,
                 "The output is a softmax, whose values sum up to 1, and the targets do not.",
@@ -197,7 +197,7 @@ def _regression(head: Head, y: np.ndarray) -> Iterator[Finding]:
     low, high = _reach(head.activation)
     outside = np.mean((y < low) | (y > high))
     if outside > 0:
-        yield Finding(
+        yield Issue(
             ERROR,
             head.name,
             f"The values of {head.activation} lie between {low:g} and {high:g}, and {outside:.0%} of the targets do "
@@ -206,8 +206,8 @@ def _regression(head: Head, y: np.ndarray) -> Iterator[Finding]:
         )
 
 
-def _wrong_width(head: Head, y: np.ndarray) -> Finding:
-    return Finding(
+def _wrong_width(head: Head, y: np.ndarray) -> Issue:
+    return Issue(
         ERROR,
         head.name,
         f"The output has the shape {head.shape}, and the targets have {y.shape}.",

@@ -7,7 +7,7 @@ import keras
 
 from actsearch.diagnostics.diagnosis import Diagnosis, without_nan
 from actsearch.diagnostics.health import MAX_SAMPLES, HealthProbe
-from actsearch.diagnostics.issues import Finding, Severity
+from actsearch.diagnostics.issues import Issue, Severity
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Screening:
         return bool(self.reasons)
 
     @property
-    def reasons(self) -> tuple[Finding, ...]:
+    def reasons(self) -> tuple[Issue, ...]:
         """Why it will not; empty where it may."""
-        return tuple(finding for finding in self.diagnosis.findings if finding.severity is Severity.ERROR)
+        return tuple(issue for issue in self.diagnosis.issues if issue.severity is Severity.ERROR)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -45,7 +45,7 @@ class Screening:
     def __str__(self) -> str:
         """The reasons, or that there is none."""
         if self.hopeless:
-            return "\n".join(f"Training is hopeless. {reason.reason} {reason.change}" for reason in self.reasons)
+            return "\n".join(f"Training is hopeless. {reason.message} {reason.fix}" for reason in self.reasons)
         figures = ", ".join(f"{name} {value:.2g}" for name, value in self.figures.items())
         return f"Nothing speaks against training ({figures})."
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from actsearch._version import __version__
-from actsearch.analysis.comparison import gather, is_joint, is_race
+from actsearch.analysis.comparison import is_joint, is_race
 from actsearch.analysis.results import Verdict
 from actsearch.analysis.units import objective_label
 from actsearch.records import SearchRecord
@@ -20,7 +20,7 @@ from actsearch.reports.markdown import failures_of
 from actsearch.reports.svg import inline_svg
 from actsearch.reports.table import headers_of, rows_of
 from actsearch.visualization._style import NARROW, WIDE
-from actsearch.visualization.figures import Caption, captions_of, pictures_of
+from actsearch.visualization.figures import Caption, all_figures, captions_of
 
 
 def html_report(search: SearchRecord, verdict: Verdict) -> str:
@@ -49,7 +49,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
         pictures=_pictures(search, verdict),
         failures=list(failures_of(search)),
         raced=is_race(search),
-        joint=is_joint(gather(search)),
+        joint=is_joint(search),
         matched=len({t.matching.get("initializer") for t in search.trials}) > 1,
         command=str(search.environment.get("command") or ""),
         environment=environment_of(search),
@@ -65,7 +65,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
 def _pictures(search: SearchRecord, verdict: Verdict) -> list[tuple[Caption, Markup, Markup]]:
     """Each picture with its caption: as it is on a page, and on a phone."""
     captions = captions_of(search, verdict)
-    wide, narrow = (pictures_of(search, verdict, width=width) for width in (WIDE, NARROW))
+    wide, narrow = (all_figures(search, verdict, width=width) for width in (WIDE, NARROW))
     return [
         (
             captions[name],

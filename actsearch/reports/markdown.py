@@ -12,10 +12,10 @@ from actsearch.analysis.units import Units, number_range, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 
 if TYPE_CHECKING:
-    from actsearch.analysis.results import Finding, Ratio, Verdict
+    from actsearch.analysis.results import Comparison, CostRatio, Verdict
 
 HEADERS = ("activation", "objective", "vs baseline", "train s", "CPU s", "peak memory", "parameters")
-FINDING_HEADERS = (
+COMPARISON_HEADERS = (
     "activation",
     "verdict",
     "difference",
@@ -26,7 +26,7 @@ FINDING_HEADERS = (
     "memory",
     "inference",
 )
-_FINDING_PRICES = ("train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds")
+_COMPARED_COSTS = ("train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds")
 NOTHING = "-"
 
 
@@ -48,11 +48,11 @@ def markdown(
     links: Mapping[str, str] | None = None,
     max_length: int | None = None,
 ) -> str:
-    """The report of a search: recommendation, leaderboard, findings, notes, and why executions failed.
+    """The report of a search: recommendation, leaderboard, comparisons, notes, and why executions failed.
 
     Args:
         search: Its records.
-        verdict: What `judge` says of it; left out, so are recommendation and findings.
+        verdict: What `judge` says of it; left out, so are recommendation and comparisons.
         links: An address for each trial, by its id; its name in the leaderboard leads there.
         max_length: The most characters. Tables have fewer rows then, and say so.
     """
@@ -74,12 +74,12 @@ def _markdown(search: SearchRecord, verdict: "Verdict | None", links: Mapping[st
         if trial.trial_id in links:
             row[0] = f"[{row[0]}]({_address(links[trial.trial_id])})"
     parts.append(_table(HEADERS, board, rows))
-    if verdict is not None and verdict.findings:
+    if verdict is not None and verdict.comparisons:
         against = verdict.baseline or verdict.leader or ""
         chance = f"any of them is wrong with a chance of at most {100 * verdict.alpha:g} %"
         parts.append(f"Against {escape(against)}, within ±{verdict.units.margin(verdict.margin)} equivalent; {chance}:")
-        found = [[escape(cell) for cell in finding_row(f, verdict.units)] for f in verdict.findings]
-        parts.append(_table(FINDING_HEADERS, found, rows))
+        found = [[escape(cell) for cell in comparison_row(f, verdict.units)] for f in verdict.comparisons]
+        parts.append(_table(COMPARISON_HEADERS, found, rows))
     if verdict is not None:
         parts.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
     failed = [f"- {escape(f.label)}, {f.executions} failed: {escape(short(f.reason))}" for f in failures_of(search)]
@@ -137,22 +137,22 @@ def _against(trial: TrialRecord, baseline: TrialRecord | None, units: Units) -> 
     return units.difference(units.sign * sum(trial.scores[n] - baseline.scores[n] for n in both) / len(both))
 
 
-def finding_row(finding: "Finding", units: Units) -> tuple[str, ...]:
-    """What is found of a trial, as cells of text under `FINDING_HEADERS`."""
-    more = finding.more_executions
-    outcome = f"{finding.outcome}, {more} more would settle it" if more is not None else str(finding.outcome)
-    if finding.reason:
-        outcome = f"{finding.outcome}: {finding.reason}"
+def comparison_row(comparison: "Comparison", units: Units) -> tuple[str, ...]:
+    """What is found of a trial, as cells of text under `COMPARISON_HEADERS`."""
+    more = comparison.more_executions
+    outcome = f"{comparison.outcome}, {more} more would settle it" if more is not None else str(comparison.outcome)
+    if comparison.reason:
+        outcome = f"{comparison.outcome}: {comparison.reason}"
     difference = NOTHING
-    if finding.difference is not None:
-        interval = units.interval(finding.interval.low, finding.interval.high)
-        difference = f"{units.difference(finding.difference)} {interval}"
-    p_value = NOTHING if finding.p_value is None else f"{finding.p_value:.2g}"
-    prices = [_ratio(finding.prices.get(name)) for name in _FINDING_PRICES]
-    return (finding.activation, outcome, difference, p_value, str(finding.num_pairs), *prices)
+    if comparison.difference is not None:
+        interval = units.interval(comparison.interval.low, comparison.interval.high)
+        difference = f"{units.difference(comparison.difference)} {interval}"
+    p_value = NOTHING if comparison.p_value is None else f"{comparison.p_value:.2g}"
+    costs = [_ratio(comparison.cost_ratios.get(name)) for name in _COMPARED_COSTS]
+    return (comparison.activation, outcome, difference, p_value, str(comparison.num_pairs), *costs)
 
 
-def _ratio(ratio: "Ratio | None") -> str:
+def _ratio(ratio: "CostRatio | None") -> str:
     if ratio is None:
         return NOTHING
     low, high = ratio.interval.low, ratio.interval.high

@@ -6,7 +6,7 @@ from markupsafe import Markup, escape
 
 from actsearch.analysis.results import Verdict
 from actsearch.records import SearchRecord
-from actsearch.reports.markdown import FINDING_HEADERS, finding_row
+from actsearch.reports.markdown import COMPARISON_HEADERS, comparison_row
 from actsearch.reports.svg import inline_svg
 from actsearch.reports.table import headers_of, rows_of
 from actsearch.visualization.comparisons import plot_differences
@@ -14,8 +14,10 @@ from actsearch.visualization.figures import captions_of
 
 
 def verdict_html(verdict: Verdict) -> str:
-    """The recommendation, a table of the findings, and the notes."""
-    table = _table(FINDING_HEADERS, [finding_row(finding, verdict.units) for finding in verdict.findings])
+    """The recommendation, a table of the comparisons, and the notes."""
+    table = _table(
+        COMPARISON_HEADERS, [comparison_row(comparison, verdict.units) for comparison in verdict.comparisons]
+    )
     notes = Markup("").join(Markup("<li>{}</li>").format(note) for note in verdict.notes)
     return str(Markup("<p><b>{}.</b></p>{}<ul>{}</ul>").format(verdict.recommendation, table, notes))
 
@@ -28,7 +30,7 @@ def search_html(search: SearchRecord, verdict: Verdict) -> str:
         for row in rows_of(search, verdict)
     ]
     parts = [Markup("<p><b>{}.</b></p>").format(verdict.recommendation), _table(headers_of(verdict), lines)]
-    if any(finding.num_pairs for finding in verdict.findings):
+    if any(comparison.num_pairs for comparison in verdict.comparisons):
         caption = captions_of(search, verdict)["differences"]
         parts.append(Markup(inline_svg(plot_differences(verdict), caption, name=f"search-{search.search_id}")))
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Figures as SVG that stands in a page: in its ink, as wide as there is room, and told to who cannot see them."""
+"""Figures as SVG that stands in a page: in its ink, as wide as there is room, and described for screen readers."""
 
 import io
 import re

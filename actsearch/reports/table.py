@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actsearch.analysis.results import Finding, Outcome, Ratio, Verdict
-from actsearch.analysis.units import PRICE_UNITS, trial_label
+from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
+from actsearch.analysis.units import COST_UNITS, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.reports.markdown import why_no_score
 from actsearch.visualization._style import INK, Style, styles_of
@@ -37,9 +37,9 @@ class Row:
 def headers_of(verdict: Verdict) -> tuple[str, ...]:
     """What the columns are called."""
     against = verdict.baseline or verdict.leader
-    prices = (f"{unit.name} ({unit.unit})" if unit.unit != "number" else unit.name for unit in PRICE_UNITS.values())
+    costs = (f"{unit.name} ({unit.unit})" if unit.unit != "number" else unit.name for unit in COST_UNITS.values())
     difference = f"difference from {against}" if against else "difference"
-    return ("activation", "verdict", verdict.units.metric, f"{difference} ({verdict.source})", *prices)
+    return ("activation", "verdict", verdict.units.metric, f"{difference} ({verdict.source})", *costs)
 
 
 def rows_of(search: SearchRecord, verdict: Verdict) -> list[Row]:
@@ -49,24 +49,24 @@ def rows_of(search: SearchRecord, verdict: Verdict) -> list[Row]:
 
 
 def _row(search: SearchRecord, verdict: Verdict, trial: TrialRecord, styles: Mapping[str, Style]) -> Row:
-    style, finding, label = styles[trial.activation], verdict.of(trial.trial_id), trial_label(search, trial)
-    outcome = _outcome(verdict, trial, finding)
+    style, comparison, label = styles[trial.activation], verdict.of(trial.trial_id), trial_label(search, trial)
+    outcome = _outcome(verdict, trial, comparison)
     colour = "currentColor" if style.colour == INK else style.colour
-    prices = (_price(trial, finding, name) for name in PRICE_UNITS)
-    cells = (Cell(label, label), outcome, _score(verdict, trial), _difference(verdict, finding), *prices)
+    costs = (_cost(trial, comparison, name) for name in COST_UNITS)
+    cells = (Cell(label, label), outcome, _score(verdict, trial), _difference(verdict, comparison), *costs)
     return Row(style.symbol, colour, outcome.text if outcome.text in set(Outcome) else "", cells)
 
 
-def _outcome(verdict: Verdict, trial: TrialRecord, finding: Finding | None) -> Cell:
+def _outcome(verdict: Verdict, trial: TrialRecord, comparison: Comparison | None) -> Cell:
     if trial.mean_score is None:
         text, _, reason = why_no_score(trial).partition(": ")
         return Cell(text, len(_ORDER), reason)
-    if finding is None:
+    if comparison is None:
         text = "baseline" if trial.activation == verdict.baseline else _NONE
         return Cell(text, _ORDER.index(text))
-    more = finding.more_executions
+    more = comparison.more_executions
     settle = "" if more is None else f"about {more} more execution{'s' if more > 1 else ''} would settle it"
-    return Cell(str(finding.outcome), _ORDER.index(finding.outcome), finding.reason or settle)
+    return Cell(str(comparison.outcome), _ORDER.index(comparison.outcome), comparison.reason or settle)
 
 
 def _score(verdict: Verdict, trial: TrialRecord) -> Cell:
@@ -78,25 +78,25 @@ def _score(verdict: Verdict, trial: TrialRecord) -> Cell:
     return Cell(f"{verdict.units.score(trial.mean_score)}{spread}", trial.mean_score, note)
 
 
-def _difference(verdict: Verdict, finding: Finding | None) -> Cell:
-    if finding is None or finding.difference is None:
+def _difference(verdict: Verdict, comparison: Comparison | None) -> Cell:
+    if comparison is None or comparison.difference is None:
         return Cell(_NONE, None)
-    notes = [f"{finding.num_pairs} pair{'s' if finding.num_pairs != 1 else ''}"]
-    if math.isfinite(finding.interval.low) and math.isfinite(finding.interval.high):
-        notes.insert(0, verdict.units.interval(finding.interval.low, finding.interval.high))
-        notes += [] if finding.p_value is None else [f"p {finding.p_value:.2g}"]
-    return Cell(verdict.units.difference(finding.difference), finding.difference, ", ".join(notes))
+    notes = [f"{comparison.num_pairs} pair{'s' if comparison.num_pairs != 1 else ''}"]
+    if math.isfinite(comparison.interval.low) and math.isfinite(comparison.interval.high):
+        notes.insert(0, verdict.units.interval(comparison.interval.low, comparison.interval.high))
+        notes += [] if comparison.p_value is None else [f"p {comparison.p_value:.2g}"]
+    return Cell(verdict.units.difference(comparison.difference), comparison.difference, ", ".join(notes))
 
 
-def _price(trial: TrialRecord, finding: Finding | None, price: str) -> Cell:
-    costs = costs_of(trial, price)
+def _cost(trial: TrialRecord, comparison: Comparison | None, cost: str) -> Cell:
+    costs = costs_of(trial, cost)
     if not costs:
         return Cell(_NONE, None)
-    mean, ratio = sum(costs) / len(costs), finding.prices.get(price) if finding else None
-    return Cell(PRICE_UNITS[price].text(mean), mean, "" if ratio is None else _ratio(ratio))
+    mean, ratio = sum(costs) / len(costs), comparison.cost_ratios.get(cost) if comparison else None
+    return Cell(COST_UNITS[cost].text(mean), mean, "" if ratio is None else _ratio(ratio))
 
 
-def _ratio(ratio: Ratio) -> str:
+def _ratio(ratio: CostRatio) -> str:
     """A ratio with its interval, where that tells more."""
     low, high = f"{ratio.interval.low:.2f}", f"{ratio.interval.high:.2f}"
     return f"{ratio} [{low}, {high}]" if low != high and math.isfinite(ratio.interval.high) else str(ratio)

@@ -13,7 +13,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from actsearch._model_files import model_file
-from actsearch.analysis.results import PRICES, Decision, Verdict
+from actsearch.analysis.results import COSTS, Decision, Verdict
 from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import End, Fact, Kind, Ledger, parse
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
@@ -32,8 +32,8 @@ from actsearch.tracking.runs import PARENT, Run, Runs
 from actsearch.tracking.ui_view import DIFFERENCE, RUN_COLOUR, prepare_view
 from actsearch.visualization._style import style_of
 from actsearch.visualization.dead_units import diagnoses_of, plot_health
-from actsearch.visualization.figures import pictures_of
-from actsearch.visualization.functions_plot import shape_of
+from actsearch.visualization.figures import all_figures
+from actsearch.visualization.functions_plot import trial_activation_figure
 
 _SEARCH = ("search",)
 
@@ -156,7 +156,7 @@ class MLflowWriter:
 
     def _write_shape(self, run: Run, trial: TrialRecord) -> None:
         """The activation's picture, as its first execution left it."""
-        if len(trial.executions) == 1 and (figure := shape_of(trial)) is not None:
+        if len(trial.executions) == 1 and (figure := trial_activation_figure(trial)) is not None:
             self._runs.write_figure(run, figure, "activation.png")
 
     def _write_end(self, end: End, *, last: bool) -> None:
@@ -167,10 +167,10 @@ class MLflowWriter:
         search = self._known(end.at)
         self._runs.log(run, metrics=search_points(search, end.at, step))
         verdict = verdict_of(search) if search.best is not None else None
-        for finding in verdict.findings if verdict else ():
-            if finding.difference is not None:
-                gained = point(DIFFERENCE, finding.difference, end.at, step)
-                self._runs.log(self._runs["trial", finding.trial_id], metrics=[gained])
+        for comparison in verdict.comparisons if verdict else ():
+            if comparison.difference is not None:
+                gained = point(DIFFERENCE, comparison.difference, end.at, step)
+                self._runs.log(self._runs["trial", comparison.trial_id], metrics=[gained])
         if last:
             self._close(end, verdict)
 
@@ -218,7 +218,7 @@ def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, ver
     runs.write_text(run, json.dumps(_table(search, verdict)), TABLE)
     facts = [json.dumps({"kind": f.kind, "key": f.key, "body": json.loads(f.body)}) for f in ledger.facts()]
     runs.write_text(run, "\n".join(facts) + "\n", "ledger.jsonl")
-    for name, figure in (pictures_of(search, verdict) if verdict else {}).items():
+    for name, figure in (all_figures(search, verdict) if verdict else {}).items():
         runs.write_figure(run, figure, f"report/{name}.png")
     _log_models(runs, ledger, search)
     runs.end(run, status, end.at)
@@ -238,9 +238,9 @@ def _log_models(runs: Runs, ledger: Ledger, search: SearchRecord) -> None:
 def _outcome(trial: TrialRecord, verdict: Verdict | None) -> str | None:
     if verdict is None:
         return None
-    finding = verdict.of(trial.trial_id)
-    if finding is not None:
-        return str(finding.outcome)
+    comparison = verdict.of(trial.trial_id)
+    if comparison is not None:
+        return str(comparison.outcome)
     return "baseline" if trial.activation == verdict.baseline else None
 
 
@@ -256,10 +256,10 @@ def _table(search: SearchRecord, verdict: Verdict | None) -> dict[str, Any]:
     """One row a trial, the best first, as MLflow shows tables."""
     rows = []
     for trial in search.ranked:
-        finding = verdict.of(trial.trial_id) if verdict else None
+        comparison = verdict.of(trial.trial_id) if verdict else None
         row = {"trial_id": trial.trial_id, **trial.hyperparameters, "activation": trial.activation}
         row |= {"mean_score": trial.mean_score, "sd_score": trial.sd_score, "num_executions": len(trial.executions)}
-        row |= {"difference": finding.difference if finding else None, "verdict": _outcome(trial, verdict)}
-        rows.append(row | {price: trial.mean_resource(price) for price in PRICES})
+        row |= {"difference": comparison.difference if comparison else None, "verdict": _outcome(trial, verdict)}
+        rows.append(row | {cost: trial.mean_resource(cost) for cost in COSTS})
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}

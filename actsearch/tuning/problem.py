@@ -18,7 +18,7 @@ from actsearch.activations import registry
 from actsearch.activations.bound import bind
 from actsearch.config import SearchConfig
 from actsearch.diagnostics.advice import advise
-from actsearch.diagnostics.issues import Finding
+from actsearch.diagnostics.issues import Issue
 from actsearch.environment import describe_environment
 from actsearch.errors import DataError, ModelError
 from actsearch.records import Objective, SearchRecord
@@ -162,7 +162,7 @@ class Problem:
         return some_rows(self.data.x)
 
     @property
-    def advice(self) -> list[Finding]:
+    def advice(self) -> list[Issue]:
         """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
         try:
             return advise(self.hypermodel.model, self.data.y)

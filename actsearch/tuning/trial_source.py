@@ -109,7 +109,7 @@ class TrialSource:
         label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
         screening = self._screener(model) if self._screener and model is not None else {}
         skipped = self._skip and bool(screening.get("hopeless")) and label != self.baseline
-        activations = self._discovery.activations_on(hp)
+        activations = self._hypermodel.activations_on(hp)
         return TrialRecord(trial.trial_id, values, label, matching, screening, skipped, activations=activations)
 
 
@@ -119,4 +119,4 @@ def screened(model: Any, data: TrainingData) -> dict[str, Any]:
         screening = screen(model, data.x, data.y)
     except (ModelError, DataError) as error:
         return {"problem": str(error)}
-    return screening.to_dict() | {"reason": " ".join(finding.reason for finding in screening.reasons)}
+    return screening.to_dict() | {"reason": " ".join(issue.message for issue in screening.reasons)}

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from actsearch.visualization.comparisons import plot_pareto as plot_pareto
     from actsearch.visualization.costs import plot_costs as plot_costs
     from actsearch.visualization.curves import plot_curves as plot_curves
-    from actsearch.visualization.dead_units import health_of as health_of
+    from actsearch.visualization.dead_units import health_map as health_map
     from actsearch.visualization.dead_units import plot_health_map as plot_health_map
     from actsearch.visualization.functions_plot import plot_activation as plot_activation
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "health_of": "dead_units",
+        "health_map": "dead_units",
         "plot_activation": "functions_plot",
         "plot_costs": "costs",
         "plot_curves": "curves",

@@ -141,7 +141,7 @@ def fit_scale(axes: Axes, which: str, values: Sequence[float]) -> None:
 
 
 def shown(name: str, length: int = _NAME_LENGTH) -> str:
-    """A name as it is drawn: no formula, and at most three lines of this length; else its middle is left out."""
+    """A name as it is drawn: no formula, and at most three lines of this length; else its middle is omitted."""
     text = " ".join(_drawable(name).split())
     for keep in range(min(len(text), length * _NAME_LINES), 0, -1):
         cut = text if keep == len(text) else f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"

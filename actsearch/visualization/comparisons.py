@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from actsearch.analysis.comparison import score_of
-from actsearch.analysis.results import Verdict, mean_price
-from actsearch.analysis.units import PRICE_UNITS, objective_label, price_label, trial_label
+from actsearch.analysis.results import Verdict, mean_cost
+from actsearch.analysis.units import COST_UNITS, cost_label, objective_label, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.visualization._style import (
     GREY,
@@ -41,7 +41,7 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
         verdict: What `judge` says of a search.
         width: Of the figure, in inches.
     """
-    found = sorted((f for f in verdict.findings if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
+    found = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
     against = verdict.baseline or verdict.leader or ""
     unit = (
         "points" if verdict.units.in_points else "larger is better" if verdict.units.sign > 0 else "smaller is better"
@@ -58,9 +58,9 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     ends = [sorted((scale * f.interval.low, scale * f.interval.high)) for f in found]
     low, high = _view([*middles, -margin, margin], ends)
     axes.set_xlim(low, high)
-    styles = styles_of([against, *(f.activation for f in verdict.findings)])
-    for row, (finding, middle, (left, right)) in enumerate(zip(found, middles, ends, strict=True)):
-        style = styles[finding.activation]
+    styles = styles_of([against, *(f.activation for f in verdict.comparisons)])
+    for row, (comparison, middle, (left, right)) in enumerate(zip(found, middles, ends, strict=True)):
+        style = styles[comparison.activation]
         if math.isfinite(left) and math.isfinite(right):
             axes.plot([max(left, low), min(right, high)], [row, row], color=style.colour, linewidth=2)
             _arrows(axes, row, style, [(low, "<", left < low), (high, ">", right > high)])
@@ -90,32 +90,32 @@ def plot_executions(search: SearchRecord, *, width: float = WIDE) -> Figure:
     return figure
 
 
-def plot_pareto(search: SearchRecord, verdict: Verdict, price: str = "train_seconds", *, width: float = WIDE) -> Figure:
-    """Objective against a price, a mark for each trial; those on the Pareto front are joined and named.
+def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_seconds", *, width: float = WIDE) -> Figure:
+    """Objective against a cost, a mark for each trial; those on the Pareto front are joined and named.
 
     Args:
         search: Its records.
         verdict: What `judge` says of it.
-        price: One of `PRICE_UNITS`.
+        cost: One of `COST_UNITS`.
         width: Of the figure, in inches.
     """
     figure, axes = area(width=width)
     styles, points = styles_of(t.activation for t in search.trials), dict[str, tuple[float, float]]()
     for trial in search.ranked:
-        cost, scores = mean_price(trial, price, verdict.executions), _judged(trial, verdict)
-        if cost is not None and scores:
-            points[trial.trial_id] = (cost / PRICE_UNITS[price].scale, float(np.mean(scores)))
+        mean, scores = mean_cost(trial, cost, verdict.executions), _judged(trial, verdict)
+        if mean is not None and scores:
+            points[trial.trial_id] = (mean / COST_UNITS[cost].scale, float(np.mean(scores)))
     labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
     marks = dict[str, Line2D]()
     for trial in search.ranked:
         if trial.trial_id in points:
             style = styles[trial.activation]
             (marks[trial.activation],) = axes.plot(*points[trial.trial_id], style.marker, color=style.colour)
-    front = [t for t in verdict.fronts.get(price, ()) if t in points]
+    front = [t for t in verdict.fronts.get(cost, ()) if t in points]
     axes.plot([points[t][0] for t in front], [points[t][1] for t in front], color=GREY, linewidth=1.5, zorder=1)
     fit_scale(axes, "x", [x for x, _ in points.values()])
     fit_scale(axes, "y", [y for _, y in points.values()])
-    label_x(axes, f"{price_label(price)}; less is better", width - 0.9)
+    label_x(axes, f"{cost_label(cost)}; less is better", width - 0.9)
     label_y(axes, objective_label(search.objective))
     axes.margins(0.12)
     legend(axes, marks)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actsearch.analysis.units import PRICE_UNITS, price_label, trial_label
+from actsearch.analysis.units import COST_UNITS, cost_label, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.visualization._style import (
     CHARACTER,
@@ -29,27 +29,27 @@ _NAMES = 2.2  # inches
 
 
 def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
-    """A bar for the mean of each price over the completed executions, with its standard deviation as a line.
+    """A bar for the mean of each cost over the completed executions, with its standard deviation as a line.
 
-    A grey line stands at the baseline's. The best trial is on top; at most the best 60 are shown. Prices that are the
-    same for all are left out, but for training time.
+    A grey line stands at the baseline's. The best trial is on top; at most the best 60 are shown. Costs that are the
+    same for all are omitted, except training time.
 
     Args:
         search: Its records.
         width: Of the figure, in inches.
     """
     trials = [t for t in search.ranked if t.mean_score is not None][:MAX_ROWS][::-1]
-    prices = [p for p in PRICE_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
+    costs = [p for p in COST_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
     names = [trial_label(search, t) for t in trials]
     narrow = width <= NARROW
-    inches = width - 0.2 if narrow else (width - _NAMES) / len(prices)
+    inches = width - 0.2 if narrow else (width - _NAMES) / len(costs)
     figure = Figure(layout="constrained")
-    shape = (len(prices), 1) if narrow else (1, len(prices))
+    shape = (len(costs), 1) if narrow else (1, len(costs))
     panels, lines = figure.subplots(*shape, squeeze=False).flat, 1
-    for place, (axes, price) in enumerate(zip(panels, prices, strict=True)):
-        lines = max(lines, label_x(plain(axes), price_label(price), inches))
+    for place, (axes, cost) in enumerate(zip(panels, costs, strict=True)):
+        lines = max(lines, label_x(plain(axes), cost_label(cost), inches))
         half = name_rows(axes, names, width=width)
-        _draw(axes, search, trials, price, half=half, inches=inches)
+        _draw(axes, search, trials, cost, half=half, inches=inches)
         if place and not narrow:
             axes.set_yticklabels([])
     figure.set_size_inches(width, shape[0] * (rows_height(names, width) + 0.35 + 0.17 * lines))
@@ -57,12 +57,12 @@ def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
 
 
 def _draw(
-    axes: Axes, search: SearchRecord, trials: Sequence[TrialRecord], price: str, *, half: float, inches: float
+    axes: Axes, search: SearchRecord, trials: Sequence[TrialRecord], cost: str, *, half: float, inches: float
 ) -> None:
-    unit, styles = PRICE_UNITS[price], styles_of(t.activation for t in search.trials)
+    unit, styles = COST_UNITS[cost], styles_of(t.activation for t in search.trials)
     texts, ends = [""], [0.0]
     for row, trial in enumerate(trials):
-        values = costs_of(trial, price)
+        values = costs_of(trial, cost)
         if not values:
             continue
         mean, sd = statistics.fmean(values) / unit.scale, _sd(values) / unit.scale
@@ -84,13 +84,13 @@ def _draw(
     axes.xaxis.set_major_locator(MaxNLocator(max(int(inches / 0.7), 1)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     baseline = next((t for t in trials if t.activation == search.baseline), None)
-    if baseline is not None and costs_of(baseline, price):
-        axes.axvline(statistics.fmean(costs_of(baseline, price)) / unit.scale, color=GREY, linewidth=1, zorder=0)
+    if baseline is not None and costs_of(baseline, cost):
+        axes.axvline(statistics.fmean(costs_of(baseline, cost)) / unit.scale, color=GREY, linewidth=1, zorder=0)
 
 
-def costs_of(trial: TrialRecord, price: str) -> list[float]:
-    """A price of each completed execution that has it."""
-    values = [getattr(e.resources, price) for e in trial.completed if e.resources is not None]
+def costs_of(trial: TrialRecord, cost: str) -> list[float]:
+    """A cost of each completed execution that has it."""
+    values = [getattr(e.resources, cost) for e in trial.completed if e.resources is not None]
     return [float(v) for v in values if v is not None and math.isfinite(v)]
 
 

@@ -36,12 +36,12 @@ _TITLE_LENGTH = 22
 def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float = WIDE) -> Figure:
     """Learning curves over epochs: the mean of the executions, and a band of one standard deviation to each side.
 
-    Of several settings of an activation, the one with the best mean objective is shown. More than 8 activations have a
-    panel each, at most the best 30, with the baseline in grey for comparison.
+    Of several configurations of an activation, the one with the best mean objective is shown. More than 8 activations
+    have a panel each, at most the best 30, with the baseline in grey for comparison.
 
     Args:
         search: Its records.
-        metric: The name in the history; the objective's if left out.
+        metric: The name in the history; the objective's if omitted.
         width: Of the figure, in inches.
     """
     metric = metric or search.objective.name

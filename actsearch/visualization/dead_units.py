@@ -101,7 +101,7 @@ _NAMES = {True: 1.4, False: 2.3}  # inches beside the cells, on narrow figures a
 
 
 @dataclass(frozen=True)
-class Health:
+class HealthMap:
     """The last diagnoses of a search: a row a trial, the best first, and a column a site, from input to output.
 
     Args:
@@ -117,14 +117,14 @@ class Health:
     gradient: NDArray[np.float64]
 
 
-def health_of(search: SearchRecord) -> Health | None:
+def health_map(search: SearchRecord) -> HealthMap | None:
     """What was diagnosed of the best 60 trials; None where nothing was."""
     known = [(t, found[-1]["sites"]) for t in search.ranked if (found := diagnoses_of(t))][:MAX_ROWS]
     if not known:
         return None
     size = max(len(sites) for _, sites in known)
     named = {tuple(site["site"] for site in sites) for _, sites in known}
-    return Health(
+    return HealthMap(
         tuple(trial_label(search, trial) for trial, _ in known),
         next(iter(named)) if len(named) == 1 else tuple(str(n) for n in range(1, size + 1)),
         np.array([_filled([site["dead"] for site in sites], size) for _, sites in known]),
@@ -132,11 +132,11 @@ def health_of(search: SearchRecord) -> Health | None:
     )
 
 
-def plot_health_map(health: Health, *, width: float = WIDE) -> Figure:
+def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
     """Sites and trials as cells: the share of dead units, and the gradient on its way back.
 
     Args:
-        health: As `health_of` gives it.
+        health: As `health_map` gives it.
         width: Of the figure, in inches.
     """
     narrow = width <= NARROW

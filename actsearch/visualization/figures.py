@@ -1,4 +1,4 @@
-"""The pictures that go with a report, under the names of their files."""
+"""The figures that go with a report, under the names of their files."""
 
 import math
 from collections.abc import Iterable
@@ -9,19 +9,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from actsearch.analysis.results import Verdict, describe
-from actsearch.analysis.units import PRICE_UNITS, metric_label, trial_label
+from actsearch.analysis.units import COST_UNITS, metric_label, trial_label
 from actsearch.records import SearchRecord
 from actsearch.visualization._style import WIDE
 from actsearch.visualization.comparisons import plot_differences, plot_executions, plot_pareto
 from actsearch.visualization.costs import costs_of, plot_costs
 from actsearch.visualization.curves import curve_trials, mean_curve, plot_curves
-from actsearch.visualization.dead_units import Health, health_of, plot_health_map
+from actsearch.visualization.dead_units import HealthMap, health_map, plot_health_map
 
 
-def pictures_of(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> dict[str, Figure]:
+def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> dict[str, Figure]:
     """Forest plot, all executions, learning curves, objective against training time, costs, and health.
 
-    Those that would show nothing are left out.
+    Those that would show nothing are omitted.
 
     Args:
         search: Its records.
@@ -29,7 +29,7 @@ def pictures_of(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) 
         width: Of the figures, in inches: `WIDE`, or `NARROW` for a phone.
     """
     pictures = dict[str, Figure]()
-    if any(f.num_pairs for f in verdict.findings):
+    if any(f.num_pairs for f in verdict.comparisons):
         pictures["differences"] = plot_differences(verdict, width=width)
     if search.best is not None:
         pictures["executions"] = plot_executions(search, width=width)
@@ -39,23 +39,23 @@ def pictures_of(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) 
         pictures["pareto"] = plot_pareto(search, verdict, width=width)
     if any(t.mean_resource("train_seconds") is not None for t in search.trials):
         pictures["costs"] = plot_costs(search, width=width)
-    health = health_of(search)
+    health = health_map(search)
     if health is not None:
         pictures["health"] = plot_health_map(health, width=width)
     return pictures
 
 
-def save_pictures(search: SearchRecord, verdict: Verdict, folder: Path) -> list[Path]:
-    """Draws the pictures into a folder, which is made where it is not there; their paths."""
+def save_figures(search: SearchRecord, verdict: Verdict, folder: Path) -> list[Path]:
+    """Saves the figures in a folder, which is created if missing; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, figure in pictures_of(search, verdict).items():
+    for name, figure in all_figures(search, verdict).items():
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=150)
     return paths
 
 
-MAX_TOLD = 30
+MAX_LISTED = 30
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Caption:
 
 
 def captions_of(search: SearchRecord, verdict: Verdict) -> dict[str, Caption]:
-    """A caption for each picture that `pictures_of` may draw, by its name."""
+    """A caption for each picture that `all_figures` may have, by its name."""
     made = [
         _differences(verdict),
         _executions(search, verdict),
@@ -83,7 +83,7 @@ def captions_of(search: SearchRecord, verdict: Verdict) -> dict[str, Caption]:
         _costs(search),
     ]
     captions = dict(zip(("differences", "executions", "curves", "pareto", "costs"), made, strict=True))
-    health = health_of(search)
+    health = health_map(search)
     return captions if health is None else captions | {"health": _health(health)}
 
 
@@ -92,8 +92,8 @@ def _differences(verdict: Verdict) -> Caption:
     return Caption(
         f"Differences from {against}",
         f"The mean difference from {against} over the seeds that both completed, and its interval, with an arrow "
-        f"where it goes on. The grey band is ±{margin}, the difference that does not matter.",
-        _told(f"{f.activation}: {describe(f, verdict.units)}" for f in verdict.findings if f.num_pairs),
+        f"where it leaves the figure. The grey band is ±{margin}, the difference that does not matter.",
+        _listed(f"{f.activation}: {describe(f, verdict.units)}" for f in verdict.comparisons if f.num_pairs),
     )
 
 
@@ -102,7 +102,7 @@ def _executions(search: SearchRecord, verdict: Verdict) -> Caption:
     return Caption(
         "All executions",
         "Each point is one training from scratch with a seed of its own; the bar is their mean.",
-        _told(
+        _listed(
             f"{trial_label(search, t)}: mean {score(t.mean_score)}, from {score(min(t.scores.values()))} to "
             f"{score(max(t.scores.values()))}, {len(t.scores)} executions"
             for t in search.ranked
@@ -116,9 +116,9 @@ def _curves(search: SearchRecord) -> Caption:
     last = {trial_label(search, t): mean_curve(t, metric)[0] for t in curve_trials(search, metric)}
     return Caption(
         "Learning curves",
-        "The mean over the executions by epoch, and a band of one standard deviation to each side; of several settings "
-        "of an activation the best one. After an execution has stopped, the mean is of those that go on.",
-        _told(
+        "The mean over the executions by epoch, and a band of one standard deviation to each side; of several "
+        "configurations of an activation the best one. After an execution has stopped, the mean is of those that continue.",
+        _listed(
             f"{name}: {metric_label(metric)} {mean[0]:.4g} after epoch 1, {mean[-1]:.4g} after epoch {mean.size}"
             for name, mean in last.items()
         ),
@@ -139,13 +139,13 @@ def _costs(search: SearchRecord) -> Caption:
     return Caption(
         "Costs",
         "Means over the executions, with one standard deviation to each side; the grey line is the baseline's. Costs "
-        "that are the same for all are left out.",
-        _told(
+        "that are the same for all are omitted.",
+        _listed(
             f"{trial_label(search, t)}: "
             + ", ".join(
-                f"{unit.name} {unit.text(float(np.mean(costs_of(t, price))))} {unit.unit}"
-                for price, unit in PRICE_UNITS.items()
-                if costs_of(t, price)
+                f"{unit.name} {unit.text(float(np.mean(costs_of(t, cost))))} {unit.unit}"
+                for cost, unit in COST_UNITS.items()
+                if costs_of(t, cost)
             )
             for t in search.ranked
             if t.mean_score is not None
@@ -153,12 +153,12 @@ def _costs(search: SearchRecord) -> Caption:
     )
 
 
-def _health(health: Health) -> Caption:
+def _health(health: HealthMap) -> Caption:
     return Caption(
         "Health",
         "At the last diagnosis of one execution of each. Dead units learn from no sample. A gradient that falls far "
         "below 1 towards the input vanishes on its way back, one that rises far above it explodes.",
-        _told(
+        _listed(
             f"{name}: at most {np.nanmax(dead):.0%} dead"
             + (f", gradient at the first site {gradient[0]:.2g} times the last's" if math.isfinite(gradient[0]) else "")
             for name, dead, gradient in zip(health.names, health.dead, health.gradient, strict=True)
@@ -167,7 +167,7 @@ def _health(health: Health) -> Caption:
     )
 
 
-def _told(lines: Iterable[str]) -> str:
-    told = list(lines)
-    more = [f"and {len(told) - MAX_TOLD} more"] if len(told) > MAX_TOLD else []
-    return "; ".join([*told[:MAX_TOLD], *more])
+def _listed(lines: Iterable[str]) -> str:
+    items = list(lines)
+    more = [f"and {len(items) - MAX_LISTED} more"] if len(items) > MAX_LISTED else []
+    return "; ".join([*items[:MAX_LISTED], *more])

@@ -49,8 +49,8 @@ def plot_activation(
     for number, (site, found) in enumerate(list(sites.items())[:_MAX_SITES]):
         means = {parameter: value[1] for parameter, value in found.items()}
         (line,) = axes.plot(x, bind(bound, **means)(x), color=colour, alpha=0.4, linewidth=1)
-        told = ", ".join(f"{parameter} {value[0]:.3g} → {value[1]:.3g}" for parameter, value in found.items())
-        marks[f"{site}: {told}" if number < _MAX_SITES - 1 or len(sites) == _MAX_SITES else "…"] = line
+        values_learned = ", ".join(f"{parameter} {value[0]:.3g} → {value[1]:.3g}" for parameter, value in found.items())
+        marks[f"{site}: {values_learned}" if number < _MAX_SITES - 1 or len(sites) == _MAX_SITES else "…"] = line
     (marks[f"{bound.name}{', before training' if learned else ''}"],) = axes.plot(x, values, color=colour, linewidth=2)
     (marks["derivative"],) = axes.plot(x, np.gradient(values, x), color="0.4", linestyle="--")
     label_x(axes, "x", _WIDTH - 0.9)
@@ -59,7 +59,7 @@ def plot_activation(
     return figure
 
 
-def shape_of(trial: TrialRecord) -> Figure | None:
+def trial_activation_figure(trial: TrialRecord) -> Figure | None:
     """The picture of a trial's activation; None where it has several, or one that is not in the register.
 
     Layers that learn other parameters are none of the activation's sites.

@@ -1,7 +1,7 @@
 import pytest
 
-from actsearch.analysis.comparison import most_at_once
-from actsearch.analysis.verdict import judge
+from actsearch.analysis.comparison import max_concurrent
+from actsearch.analysis.verdict import verdict_of
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
 
 ACCURACY = Objective("val_accuracy", Direction.MAX)
@@ -30,10 +30,10 @@ def search(*times) -> SearchRecord:
     ],
 )
 def test_the_most_at_one_moment(times, most):
-    assert most_at_once(search(*times)) == most
+    assert max_concurrent(search(*times)) == most
 
 
 def test_the_verdict_warns_of_times_that_were_measured_side_by_side():
     alone, beside = ([(0, 1), (1, 2), (2, 3), (3, 4)], [(0, 2), (1, 3), (2, 4), (3, 5)])
-    assert not any("at the same time" in note for note in judge(search(*alone)).notes)
-    assert any("Up to 2 executions ran at the same time" in note for note in judge(search(*beside)).notes)
+    assert not any("concurrently" in note for note in verdict_of(search(*alone)).notes)
+    assert any("Up to 2 executions ran concurrently" in note for note in verdict_of(search(*beside)).notes)

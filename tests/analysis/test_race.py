@@ -1,17 +1,21 @@
 import numpy as np
 import pytest
 
-from actsearch.analysis.race import Elimination
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Outcome
 from tests.helpers.making import ACCURACY, LOSS
 
 NAMES = ("relu", "elu", "selu", "tanh")
 
 
+def race_test(*args, alpha=0.05, margin=None, max_executions=30):
+    return RaceTest(*args, alpha=alpha, margin=margin, max_executions=max_executions)
+
+
 def run(means, *, spread=0.003, seeds=20, objective=ACCURACY, names=NAMES, seed=0, **options):
     """A race of trials with these means, the seeds in common half of the spread."""
     rng = np.random.default_rng(seed)
-    race = Elimination(names, names[:1], objective, max_executions=seeds, **options)
+    race = race_test(names, names[:1], objective, max_executions=seeds, **options)
     while not race.finished:
         common = rng.normal(0, spread)
         race.observe(
@@ -67,14 +71,14 @@ def test_a_loss_is_better_where_it_is_smaller():
 
 
 def test_nothing_is_decided_before_there_are_three_differences():
-    race = Elimination(["a", "b"], ["a"], ACCURACY, max_executions=10)
+    race = race_test(["a", "b"], ["a"], ACCURACY, max_executions=10)
     for n in range(3):
         assert race.observe({"a": 0.9 + n / 1000, "b": 0.1}) == []
     assert race.observe({"a": 0.9, "b": 0.1})
 
 
 def test_a_trial_that_fails_leaves_and_a_baseline_that_fails_stays():
-    race = Elimination(["relu", "elu", "selu"], ["relu"], ACCURACY)
+    race = race_test(["relu", "elu", "selu"], ["relu"], ACCURACY)
     decisions = race.observe({"relu": None, "elu": None, "selu": 0.9})
     assert [(d.trial_id, d.action) for d in decisions] == [("elu", Action.FAILED)]
     assert race.running == ["relu", "selu"]
@@ -84,7 +88,7 @@ def test_a_trial_that_fails_leaves_and_a_baseline_that_fails_stays():
 
 
 def test_a_trial_that_is_no_longer_heard_of_leaves_without_a_decision():
-    race = Elimination(["relu", "elu", "selu"], ["relu"], ACCURACY)
+    race = race_test(["relu", "elu", "selu"], ["relu"], ACCURACY)
     assert race.observe({"relu": 0.9, "selu": 0.9}) == []
     assert race.running == ["relu", "selu"]
     assert "elu" in race.unbeaten
@@ -92,7 +96,7 @@ def test_a_trial_that_is_no_longer_heard_of_leaves_without_a_decision():
 
 def test_of_several_baselines_one_is_always_kept_and_nothing_is_claimed():
     names = ["relu-1", "relu-2", "selu"]
-    race = Elimination(names, names[:2], ACCURACY, max_executions=20)
+    race = race_test(names, names[:2], ACCURACY, max_executions=20)
     rng = np.random.default_rng(0)
     while not race.finished:
         scores = {"relu-1": 0.5, "relu-2": 0.7, "selu": 0.9}
@@ -103,7 +107,7 @@ def test_of_several_baselines_one_is_always_kept_and_nothing_is_claimed():
 
 
 def test_without_a_baseline_the_best_is_left():
-    race = Elimination(["a", "b", "c"], [], ACCURACY, max_executions=20)
+    race = race_test(["a", "b", "c"], [], ACCURACY, max_executions=20)
     rng = np.random.default_rng(0)
     while not race.finished:
         race.observe(
@@ -114,14 +118,14 @@ def test_without_a_baseline_the_best_is_left():
 
 
 def test_identical_scores_prove_nothing():
-    race = Elimination(["relu", "elu"], ["relu"], ACCURACY, margin=0.0, max_executions=12)
+    race = race_test(["relu", "elu"], ["relu"], ACCURACY, margin=0.0, max_executions=12)
     for _ in range(12):
         race.observe({"relu": 1.0, "elu": 1.0})
     assert race.decisions == []
 
 
 def test_a_few_equal_differences_prove_nothing():
-    race = Elimination(["relu", "elu"], ["relu"], ACCURACY, margin=0.0, max_executions=12)
+    race = race_test(["relu", "elu"], ["relu"], ACCURACY, margin=0.0, max_executions=12)
     for _ in range(5):
         race.observe({"relu": 0.98, "elu": 0.97})
     assert race.decisions == []
@@ -133,7 +137,7 @@ def test_equal_trials_are_seldom_separated(kind):
     rng = np.random.default_rng(11)
     wrong = 0
     for _ in range(300):
-        race = Elimination(NAMES, NAMES[:1], ACCURACY, margin=0.0, max_executions=12)
+        race = race_test(NAMES, NAMES[:1], ACCURACY, margin=0.0, max_executions=12)
         scores = rng.normal(0.9, 0.01, (12, 4)) if kind == "normal" else rng.binomial(50, 0.97, (12, 4)) / 50
         for row in scores:
             race.observe({t: s for t, s in zip(NAMES, row.tolist(), strict=True) if t in race.running})

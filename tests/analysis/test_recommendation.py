@@ -1,7 +1,7 @@
 import pytest
 
 from actsearch.analysis.recommendation import recommend
-from actsearch.analysis.results import Finding, Outcome, Ratio, Verdict
+from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
 from actsearch.analysis.statistics import Interval
 from actsearch.analysis.units import Units
 from tests.helpers.making import ACCURACY
@@ -10,38 +10,45 @@ B, E, W, U = Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE, Outcome.UNDECIDE
 
 
 def ratio(value, spread=0.02):
-    return {"train_seconds": Ratio(value, Interval(value - spread, value + spread))}
+    return {"train_seconds": CostRatio(value, Interval(value - spread, value + spread))}
 
 
-def finding(name, outcome, difference=0.0, time=1.0, **options):
-    known = {"interval": Interval(difference - 0.005, difference + 0.006), "prices": ratio(time)} | options
-    return Finding(name, name, outcome, difference, **known)
+def comparison(name, outcome, difference=0.0, time=1.0, **options):
+    known = {"interval": Interval(difference - 0.005, difference + 0.006), "cost_ratios": ratio(time)} | options
+    return Comparison(name, name, outcome, difference, **known)
 
 
-def sentence(*findings, **options):
+def sentence(*comparisons, **options):
     known = {"baseline": "relu", "leader": None} | options
     units = Units(ACCURACY, 0.9)
     return recommend(
         Verdict(
-            units=units, alpha=0.05, margin=0.005, source="test", executions=(1,), findings=findings, fronts={}, **known
+            units=units,
+            alpha=0.05,
+            margin=0.005,
+            source="test",
+            executions=(1,),
+            comparisons=comparisons,
+            fronts={},
+            **known,
         )
     )
 
 
 def test_the_three_examples():
-    same = sentence(finding("elu", E), finding("prelu", E, time=1.3))
+    same = sentence(comparison("elu", E), comparison("prelu", E, time=1.3))
     assert same == "keep relu: elu and prelu are equivalent within 0.5 points and prelu takes 1.3× the time"
-    assert sentence(finding("selu", B, 0.012)) == "selu: +1.2 points [0.7, 1.8], same cost"
-    undecided = sentence(finding("gelu", U, more_executions=40), finding("mish", U, more_executions=40))
+    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points [0.7, 1.8], same cost"
+    undecided = sentence(comparison("gelu", U, more_executions=40), comparison("mish", U, more_executions=40))
     assert undecided == "undecided between relu, gelu and mish: about 40 more executions each"
 
 
 def test_the_best_first_then_others_and_what_is_open():
     said = sentence(
-        finding("gelu", B, 0.008),
-        finding("selu", B, 0.012, time=1.5),
-        finding("elu", W),
-        finding("mish", U, more_executions=7),
+        comparison("gelu", B, 0.008),
+        comparison("selu", B, 0.012, time=1.5),
+        comparison("elu", W),
+        comparison("mish", U, more_executions=7),
     )
     assert said == (
         "selu: +1.2 points [0.7, 1.8], 1.5× the time; gelu is better too; mish is undecided: about 7 more executions"
@@ -49,34 +56,37 @@ def test_the_best_first_then_others_and_what_is_open():
 
 
 def test_as_good_and_clearly_cheaper_is_recommended():
-    assert sentence(finding("elu", E, time=0.7)) == "elu: equivalent to relu within 0.5 points, 0.7× the time"
-    assert sentence(finding("elu", E, time=0.95)).startswith("keep relu")
+    assert sentence(comparison("elu", E, time=0.7)) == "elu: equivalent to relu within 0.5 points, 0.7× the time"
+    assert sentence(comparison("elu", E, time=0.95)).startswith("keep relu")
 
 
 def test_all_worse_keeps_the_baseline():
-    assert sentence(finding("elu", W), finding("selu", W)) == "keep relu: elu and selu are worse"
+    assert sentence(comparison("elu", W), comparison("selu", W)) == "keep relu: elu and selu are worse"
     assert (
-        sentence(finding("elu", W), finding("selu", U, beaten=True)) == "keep relu: elu is worse, selu is not the best"
+        sentence(comparison("elu", W), comparison("selu", U, beaten=True))
+        == "keep relu: elu is worse, selu is not the best"
     )
 
 
 def test_a_race_that_beat_the_baseline_but_does_not_know_by_whom():
-    said = sentence(finding("elu", U, more_executions=9), finding("selu", U, more_executions=9), baseline_beaten=True)
+    said = sentence(
+        comparison("elu", U, more_executions=9), comparison("selu", U, more_executions=9), baseline_beaten=True
+    )
     assert said == (
         "relu is not the best; which is better is undecided between elu and selu: about 9 more executions each"
     )
 
 
 def test_reasons_stand_where_executions_would_not_help():
-    said = sentence(finding("elu", U, more_executions=123), finding("mish", U, reason="2 of 5 executions failed"))
+    said = sentence(comparison("elu", U, more_executions=123), comparison("mish", U, reason="2 of 5 executions failed"))
     assert said == (
         "undecided between relu and elu: about 130 more executions; mish is undecided (2 of 5 executions failed)"
     )
-    assert sentence(finding("elu", U, reason="2 of at least 3 pairs")).endswith("elu (2 of at least 3 pairs)")
+    assert sentence(comparison("elu", U, reason="2 of at least 3 pairs")).endswith("elu (2 of at least 3 pairs)")
 
 
 @pytest.mark.parametrize(
-    ("prices", "words"),
+    ("cost_ratios", "words"),
     [
         ({}, "cost not measured"),
         (ratio(1.2, spread=0.4), "cost not settled"),
@@ -84,17 +94,17 @@ def test_reasons_stand_where_executions_would_not_help():
         (ratio(1.07, spread=0.01), "1.07× the time"),
     ],
 )
-def test_cost_in_words(prices, words):
-    assert sentence(finding("selu", B, 0.012, prices=prices)).endswith(words)
+def test_cost_in_words(cost_ratios, words):
+    assert sentence(comparison("selu", B, 0.012, cost_ratios=cost_ratios)).endswith(words)
 
 
 def test_many_names_are_cut():
-    said = sentence(*(finding(f"a{i}", W) for i in range(9)))
+    said = sentence(*(comparison(f"a{i}", W) for i in range(9)))
     assert said == "keep relu: a0, a1, a2, a3 and 5 others are worse"
 
 
 def test_without_a_baseline():
-    said = sentence(finding("elu", W), finding("mish", U, more_executions=5), baseline=None, leader="selu")
+    said = sentence(comparison("elu", W), comparison("mish", U, more_executions=5), baseline=None, leader="selu")
     assert said == (
         "no baseline to compare with: selu has the best mean; elu is shown worse; "
         "undecided between selu and mish: about 5 more executions"

@@ -1,30 +1,22 @@
-import itertools
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from actsearch.analysis.statistics import (
     Interval,
-    bootstrap_interval,
     equivalence_test,
-    holm,
     mean_interval,
     paired_differences,
     pairs_needed,
     power,
-    probability_of_improvement,
     resolution,
-    sign_flip_test,
-    summary,
     t_test,
-    unpaired_interval,
-    wilcoxon_test,
 )
 
 DIFFERENCES = np.random.default_rng(3).normal(0.4, 1.0, 15)
+SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]  # Student 1908: hours gained, one drug minus the other
 DEGENERATE = {
     "none": [],
     "one": [0.3],
@@ -39,10 +31,15 @@ def test_differences_pair_the_seeds_that_both_have():
     assert paired_differences({3: 3.0, 1: 1.0, 2: 5.0}, {1: 0.5, 3: 1.0, 9: 0.0}).tolist() == [0.5, 2.0]
 
 
+def test_interval_and_p_of_students_sleep_data_are_those_that_r_prints():
+    found = mean_interval(SLEEP)
+    assert (found.low, found.high) == pytest.approx((0.7001142, 2.4598858), abs=5e-8)
+    assert t_test(SLEEP) == pytest.approx(0.002833, abs=5e-7)
+
+
 def test_students_interval_is_statsmodels():
-    low, high = DescrStatsW(DIFFERENCES).tconfint_mean(alpha=0.01)
     found = mean_interval(DIFFERENCES, level=0.99)
-    assert (found.low, found.high) == pytest.approx((low, high))
+    assert (found.low, found.high) == pytest.approx((-0.9134126440087186, 1.2789961523377908), rel=1e-12)
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
@@ -51,77 +48,44 @@ def test_t_test_is_scipys(alternative):
     assert t_test(DIFFERENCES, shift=0.2, alternative=alternative) == pytest.approx(expected)
 
 
-def test_bootstrap_interval_is_close_to_students_for_many_normal_values():
-    values = np.random.default_rng(0).normal(2, 1, 400)
-    student, bca = mean_interval(values), bootstrap_interval(values)
-    assert (bca.low, bca.high) == pytest.approx((student.low, student.high), abs=0.01)
-
-
-def test_bootstrap_interval_follows_the_skew():
-    values = np.random.default_rng(1).exponential(1, 40)
-    found = bootstrap_interval(values)
-    assert found.high - values.mean() > values.mean() - found.low
-
-
-@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
-@pytest.mark.parametrize("pairs", [3, 8, 12])
-def test_sign_flips_are_exact_up_to_12_pairs(pairs, alternative):
-    d = DIFFERENCES[:pairs].round(1)
-    means = np.array([np.dot(d, signs) / pairs for signs in itertools.product((1, -1), repeat=pairs)])
-    above = (means >= d.mean() - 1e-12).mean()
-    below = (means <= d.mean() + 1e-12).mean()
-    expected = above if alternative == "greater" else min(1.0, 2 * min(above, below))
-    assert sign_flip_test(d, alternative=alternative) == pytest.approx(expected)
-
-
-def test_five_pairs_never_reach_five_percent():
-    assert sign_flip_test([1, 2, 3, 4, 5]) > 0.05 > sign_flip_test([1, 2, 3, 4, 5, 6])
-
-
-def test_wilcoxon_is_scipys_without_ties_and_exact_with_them():
-    assert wilcoxon_test(DIFFERENCES) == pytest.approx(stats.wilcoxon(DIFFERENCES).pvalue)
-    assert wilcoxon_test([1.0, 1.0, 1.0, 1.0]) == pytest.approx(2 / 16)
-
-
-@pytest.mark.parametrize("p_values", [[0.3], [0.01, 0.04, 0.03], [0.5, 0.0, 1.0, 0.02, 0.02]])
-def test_holm_adjusts_in_order(p_values):
-    adjusted = holm(p_values)
-    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
-    assert sorted(adjusted) == [adjusted[i] for i in np.argsort(p_values, kind="stable")]
-    assert min(adjusted) == pytest.approx(min(1.0, min(p_values) * len(p_values)))
-
-
 def test_equivalence_is_statsmodels_tost():
     first = np.random.default_rng(0).normal(0, 1, 30)
     second = first + np.random.default_rng(1).normal(0.1, 0.3, 30)
-    expected = ttost_paired(first, second, -0.3, 0.3)[0]
-    assert equivalence_test(first - second, 0.3) == pytest.approx(expected)
+    assert equivalence_test(first - second, 0.3) == pytest.approx(2.412720380319918e-05, rel=1e-12)
 
 
-def test_probability_of_improvement_counts_ties_as_half():
-    pairs = [(a > b) + 0.5 * (a == b) for a in (1, 2, 3) for b in (2, 2, 4)]
-    assert probability_of_improvement([1, 2, 3], [2, 2, 4]) == pytest.approx(np.mean(pairs))
+@pytest.mark.parametrize(
+    ("effect", "pairs", "alpha", "expected"),
+    [
+        (0.3, 20, 0.05, 0.2470890899680956),
+        (0.5, 34, 0.05, 0.8077775012792737),
+        (0.8, 10, 0.01, 0.3096979155434131),
+        (1.5, 6, 0.05, 0.8325292798668078),
+        (-2.0, 5, 0.05 / 30, 0.17576469457365285),
+        (0.05, 1000, 0.05, 0.3520450126456206),
+    ],
+)
+def test_power_is_that_of_statsmodels(effect, pairs, alpha, expected):
+    assert power(effect, pairs, alpha=alpha) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("effect", [0.3, 0.8, 2.0, -0.8])
-def test_pairs_needed_are_the_fewest_with_the_power(effect):
-    needed = pairs_needed(effect)
-    assert power(effect, needed) >= 0.8 > power(effect, needed - 1)
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 30, 1e-5])
+@pytest.mark.parametrize("effect", [0.3, 0.5, 0.8, 2.0, -0.8])
+def test_pairs_needed_are_the_fewest_with_the_power(effect, alpha):
+    needed = pairs_needed(effect, alpha=alpha)
+    assert power(effect, needed, alpha=alpha) >= 0.8 > power(effect, needed - 1, alpha=alpha)
+
+
+def test_fewer_pairs_are_needed_at_a_laxer_level():
+    """statsmodels needs 64 at 0.001 and 46 at 0.0001: where a tail is too small to be computed, its power is nan."""
+    needed = [pairs_needed(0.8, alpha=alpha) for alpha in (1e-5, 1e-4, 1e-3, 1e-2)]
+    assert needed == sorted(needed, reverse=True)
+    assert all(0 <= power(effect, 9000, alpha=0.01) <= 1 for effect in (0.0, 0.1, 1.0, 60.0))
 
 
 def test_no_number_of_pairs_shows_nothing():
-    assert pairs_needed(0.0) is None
-    assert power(0.5, 1) == 0.0
-
-
-def test_unpaired_intervals_are_scipys():
-    a, b = DIFFERENCES[:9], DIFFERENCES[9:] * 3
-    for pooled in (True, False):
-        expected = stats.ttest_ind(a, b, equal_var=pooled).confidence_interval(0.9)
-        found = unpaired_interval(summary(a), summary(b), level=0.9, pooled=pooled)
-        assert (found.low, found.high) == pytest.approx(tuple(expected))
-    assert math.isinf(unpaired_interval((1.0, 0.1, 1), (2.0, 0.1, 9)).high)
-    assert unpaired_interval((1.0, 0.0, 4), (2.0, 0.0, 4)) == Interval(-1.0, -1.0)
+    assert pairs_needed(0.0, alpha=0.05) is None
+    assert power(0.5, 1, alpha=0.05) == 0.0
 
 
 @pytest.mark.parametrize("name", DEGENERATE)
@@ -129,8 +93,7 @@ def test_degenerate_input_gives_an_answer_without_a_warning(name):
     d = DEGENERATE[name]
     interval = mean_interval(d)
     assert interval.low <= interval.high
-    assert bootstrap_interval(d).low <= bootstrap_interval(d).high
-    for p in (t_test(d), sign_flip_test(d), wilcoxon_test(d), equivalence_test(d, 0.5)):
+    for p in (t_test(d), equivalence_test(d, 0.5)):
         assert 0 <= p <= 1
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from actsearch.analysis.units import PRICE_UNITS, Units
+from actsearch.analysis.units import COST_UNITS, Units
 from actsearch.records import Direction, Objective
 
 LOSS = Units(Objective("val_loss", Direction.MIN), 0.25)
@@ -41,8 +41,8 @@ def test_small_and_missing_figures():
     assert units.interval(-math.inf, math.inf) == "[-∞, ∞]"
 
 
-def test_prices_are_written_in_their_units():
-    assert [PRICE_UNITS["train_seconds"].text(value) for value in (0.0, 0.0123, 0.5, 9.876, 1234.5)] == [
+def test_costs_are_written_in_their_units():
+    assert [COST_UNITS["train_seconds"].text(value) for value in (0.0, 0.0123, 0.5, 9.876, 1234.5)] == [
         *("0", "0.012", "0.5", "9.88", "1,234"),
     ]
-    assert PRICE_UNITS["peak_rss_bytes"].text(3 * 2**30) == "3,072"
+    assert COST_UNITS["peak_rss_bytes"].text(3 * 2**30) == "3,072"

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actsearch.analysis.results import Outcome
-from actsearch.analysis.statistics import equivalence_test, holm, t_test
-from actsearch.analysis.verdict import adjusted, judge
+from actsearch.analysis.statistics import equivalence_test, t_test
+from actsearch.analysis.verdict import adjusted, judge, verdict_of
 from actsearch.errors import UsageError
 from actsearch.tuning.allocation import Action, Race
 from tests.helpers.making import ACCURACY, LOSS, execution, search, trial
@@ -30,27 +30,27 @@ SCORES = {
 
 
 def outcomes(verdict):
-    return {f.activation: f.outcome.value for f in verdict.findings}
+    return {f.activation: f.outcome.value for f in verdict.comparisons}
 
 
 def test_each_outcome_from_its_interval():
-    verdict = judge(search(SCORES))
+    verdict = verdict_of(search(SCORES))
     assert outcomes(verdict) == {"selu": "better", "elu": "equivalent", "tanh": "worse", "gelu": "undecided"}
-    by_name = {f.activation: f for f in verdict.findings}
+    by_name = {f.activation: f for f in verdict.comparisons}
     assert by_name["selu"].interval.low > 0 > by_name["tanh"].interval.high
     assert by_name["elu"].interval.within(verdict.margin)
     assert by_name["selu"].p_value < 0.05 < by_name["gelu"].p_value
     assert by_name["gelu"].more_executions > 1
     assert by_name["selu"].more_executions is None
     assert by_name["selu"].difference == pytest.approx(0.012, abs=0.002)
-    assert {f.num_pairs for f in verdict.findings} == {20}
+    assert {f.num_pairs for f in verdict.comparisons} == {20}
     assert verdict.margin == 0.005
     assert verdict.notes[0].startswith("Uses executions 1-20")
 
 
 def test_a_loss_is_better_where_it_is_smaller_and_its_margin_is_relative():
     losses = {name: [1.2 - s for s in scores] for name, scores in SCORES.items()}
-    verdict = judge(search(losses, objective=LOSS))
+    verdict = verdict_of(search(losses, objective=LOSS))
     assert outcomes(verdict)["selu"] == "better"
     assert outcomes(verdict)["tanh"] == "worse"
     assert verdict.margin == pytest.approx(0.01 * np.mean(losses["relu"]))
@@ -59,31 +59,38 @@ def test_a_loss_is_better_where_it_is_smaller_and_its_margin_is_relative():
 @given(st.integers(1, 2))
 @settings(max_examples=2, deadline=None)
 def test_too_few_pairs_are_undecided_never_better(count):
-    verdict = judge(search({name: scores[:count] for name, scores in SCORES.items()}))
+    verdict = verdict_of(search({name: scores[:count] for name, scores in SCORES.items()}))
     assert set(outcomes(verdict).values()) == {"undecided"}
-    assert all("pairs" in f.reason for f in verdict.findings)
+    assert all("pairs" in f.reason for f in verdict.comparisons)
 
 
 def test_an_empty_search_and_one_trial_have_nothing_to_compare():
-    assert judge(search({})).findings == ()
-    assert judge(search({"relu": [0.9, 0.8]})).findings == ()
-    assert "nothing to compare" in judge(search({"relu": []})).recommendation
+    assert verdict_of(search({})).comparisons == ()
+    assert verdict_of(search({"relu": [0.9, 0.8]})).comparisons == ()
+    assert "nothing to compare" in verdict_of(search({"relu": []})).recommendation
 
 
 @pytest.mark.parametrize("margin", [0.0, None])
 def test_nonsense_is_refused_and_the_margin_may_be_zero(margin):
-    verdict = judge(search(SCORES), margin=margin)
+    verdict = judge(search(SCORES), alpha=0.05, margin=margin)
     assert ("equivalent" in outcomes(verdict).values()) == (margin is None)
     for options in ({"alpha": 0.0}, {"alpha": 1.5}, {"margin": -1.0}):
         with pytest.raises(UsageError):
-            judge(search(SCORES), **options)
+            judge(search(SCORES), **({"alpha": 0.05, "margin": None} | options))
 
 
-@pytest.mark.parametrize("p_values", [[0.03], [0.01, 0.04, 0.03], [0.2, 0.0, 1.0, 0.02, 0.02]])
-def test_without_equivalence_the_step_down_is_holms(p_values):
+@pytest.mark.parametrize(
+    ("p_values", "holms"),
+    [
+        ([0.03], [0.03]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.2, 0.0, 1.0, 0.02, 0.02], [0.4, 0.0, 1.0, 0.08, 0.08]),
+    ],
+)
+def test_without_equivalence_the_step_down_is_holms(p_values, holms):
     tests = [(p, None) for p in p_values]
     found = [adjusted(i, p, tests, len(tests)) for i, p in enumerate(p_values)]
-    assert found == pytest.approx(holm(p_values))
+    assert found == pytest.approx(holms)
 
 
 def test_with_equivalence_a_candidate_counts_until_both_its_tests_reject():
@@ -108,10 +115,10 @@ def test_wrong_claims_are_seldom(truth):
 def test_a_search_stopped_at_any_moment_uses_complete_seeds_alone(last):
     """In the sixth seed, only the first few trials were run."""
     trials = [trial(str(i), n, s[: 6 if i < last else 5]) for i, (n, s) in enumerate(SCORES.items())]
-    verdict = judge(search(trials))
+    verdict = verdict_of(search(trials))
     assert verdict.executions == (1, 2, 3, 4, 5)
-    assert {f.num_pairs for f in verdict.findings} == {5}
-    assert "Executions after number 5 are left out" in verdict.notes[1]
+    assert {f.num_pairs for f in verdict.comparisons} == {5}
+    assert "Executions after number 5 are omitted" in verdict.notes[1]
 
 
 def test_test_scores_are_judged_where_every_execution_has_one():
@@ -122,7 +129,7 @@ def test_test_scores_are_judged_where_every_execution_has_one():
         if flip:
             first = made[0].executions[0]
             made[0] = replace(made[0], executions=(replace(first, test_score=None), *made[0].executions[1:]))
-        return judge(search(made))
+        return verdict_of(search(made))
 
     assert with_tests(flip=False).source == "test"
     assert outcomes(with_tests(flip=False))["selu"] == "worse"
@@ -135,8 +142,8 @@ def test_a_trial_that_failed_once_is_not_called_better_but_may_be_worse():
     scores["selu"] = [*scores["selu"][:7], None, *scores["selu"][8:]]
     scores["tanh"] = [None, *scores["tanh"][1:]]
     scores["mish"] = [None] * 20
-    verdict = judge(search(scores))
-    found = {f.activation: f for f in verdict.findings}
+    verdict = verdict_of(search(scores))
+    found = {f.activation: f for f in verdict.comparisons}
     assert found["selu"].outcome is Outcome.UNDECIDED
     assert found["selu"].reason == "1 of 20 executions failed"
     assert found["selu"].num_pairs == 19
@@ -146,31 +153,31 @@ def test_a_trial_that_failed_once_is_not_called_better_but_may_be_worse():
 
 
 def test_a_baseline_that_failed_sometimes_is_told():
-    verdict = judge(search(SCORES | {"relu": [None, *SCORES["relu"][1:]]}))
+    verdict = verdict_of(search(SCORES | {"relu": [None, *SCORES["relu"][1:]]}))
     assert any("baseline failed" in note for note in verdict.notes)
-    assert {f.num_pairs for f in verdict.findings} == {19}
+    assert {f.num_pairs for f in verdict.comparisons} == {19}
 
 
 @pytest.mark.parametrize("baseline", [None, "swish", "dead"])
 def test_without_a_baseline_all_are_compared_with_the_best_mean_more_strictly(baseline):
     scores = SCORES | {"dead": [None] * 20}
-    verdict = judge(search(scores, baseline=baseline))
+    verdict = verdict_of(search(scores, baseline=baseline))
     assert verdict.baseline is None
     assert verdict.leader == "selu"
     assert "better" not in outcomes(verdict).values()
     assert outcomes(verdict)["relu"] == "worse"
-    with_baseline = judge(search(SCORES)).of("1")
-    assert {f.activation: f for f in verdict.findings}["relu"].p_value > with_baseline.p_value
+    with_baseline = verdict_of(search(SCORES)).of("1")
+    assert {f.activation: f for f in verdict.comparisons}["relu"].p_value > with_baseline.p_value
     assert verdict.notes[-1].startswith("No baseline")
     assert verdict.recommendation.startswith("no baseline to compare with: selu has the best mean")
 
 
-def joint(settings_of, count=15):
-    """Several settings for each activation: relu and selu equal at their best, which is setting 1 of each."""
+def joint(configurations_of, count=15):
+    """Several configurations for each activation: relu and selu equal at their best, which is number 1 of each."""
     rng = np.random.default_rng(4)
     common = 0.9 + 0.004 * rng.standard_normal(count)
     made = []
-    for name, number in settings_of.items():
+    for name, number in configurations_of.items():
         for setting in range(number):
             level = {0: -0.05, 1: 0.0}.get(setting, -0.02) + (0.01 if name == "gelu" else 0.0)
             scores = (common + level + 0.001 * rng.standard_normal(count)).tolist()
@@ -179,29 +186,29 @@ def joint(settings_of, count=15):
     return search(made)
 
 
-def test_activations_are_compared_at_their_own_best_setting():
-    verdict = judge(joint({"relu": 4, "selu": 4, "gelu": 4}))
+def test_activations_are_compared_at_their_own_best_configuration():
+    verdict = verdict_of(joint({"relu": 4, "selu": 4, "gelu": 4}))
     assert outcomes(verdict) == {"selu": "equivalent", "gelu": "better"}
-    assert {f.trial_id for f in verdict.findings} == {"5", "9"}
-    assert {f.num_settings for f in verdict.findings} == {4}
-    assert {f.num_pairs for f in verdict.findings} == {10}
+    assert {f.trial_id for f in verdict.comparisons} == {"5", "9"}
+    assert {f.num_configurations for f in verdict.comparisons} == {4}
+    assert {f.num_pairs for f in verdict.comparisons} == {10}
     assert any("first third" in note for note in verdict.notes)
 
 
-def test_only_as_many_settings_as_both_have_are_compared():
-    verdict = judge(joint({"relu": 5, "selu": 3}))
-    assert [f.num_settings for f in verdict.findings] == [3]
+def test_only_as_many_configurations_as_both_have_are_compared():
+    verdict = verdict_of(joint({"relu": 5, "selu": 3}))
+    assert [f.num_configurations for f in verdict.comparisons] == [3]
 
 
 def test_tuned_against_untuned_is_not_compared():
-    verdict = judge(joint({"relu": 4, "gelu": 1}))
-    (finding,) = verdict.findings
-    assert finding.outcome is Outcome.UNDECIDED
-    assert finding.reason == "not compared: 1 settings against 4 of relu"
+    verdict = verdict_of(joint({"relu": 4, "gelu": 1}))
+    (comparison,) = verdict.comparisons
+    assert comparison.outcome is Outcome.UNDECIDED
+    assert comparison.reason == "not compared: 1 configuration against 4 of relu"
 
 
-def test_the_setting_is_not_chosen_by_the_scores_that_judge_it():
-    """Of 12 equal settings each, the luckiest is picked: judged by other seeds it is not better than it is."""
+def test_the_configuration_is_not_chosen_by_the_scores_that_judge_it():
+    """Of 12 equal configurations each, the luckiest is picked: judged by other seeds it is not better than it is."""
     rng = np.random.default_rng(8)
     differences = []
     for _ in range(60):
@@ -209,7 +216,7 @@ def test_the_setting_is_not_chosen_by_the_scores_that_judge_it():
             trial(str(i), "relu" if i < 12 else "selu", (0.9 + 0.01 * rng.standard_normal(6)).tolist())
             for i in range(24)
         ]
-        differences.append(judge(search(made)).findings[0].difference)
+        differences.append(verdict_of(search(made)).comparisons[0].difference)
     assert abs(np.mean(differences)) < 3 * 0.01 * np.sqrt(2 / 4 / 60)
 
 
@@ -219,7 +226,7 @@ def test_halving_is_judged_by_its_last_rung():
         short = [execution(str(i), n, 0.5 + i / 10, epochs=2) for n in (1, 2)]
         full = [execution(str(i), n, SCORES[name][n], epochs=6) for n in range(3, 8)] if name != "tanh" else []
         made.append(replace(trial(str(i), name, []), executions=(*short, *full)))
-    verdict = judge(search(made))
+    verdict = verdict_of(search(made))
     assert verdict.executions == (3, 4, 5, 6, 7)
     assert outcomes(verdict)["selu"] == "better"
     assert verdict.of("2").reason == "no execution with all epochs on a complete seed"
@@ -247,11 +254,11 @@ def raced(scores, *, seeds=20, stop_after=None, tests=False, **options):
 @pytest.mark.parametrize("tests", [False, True])
 def test_the_verdict_of_a_race_is_the_races(tests):
     record, race = raced(SCORES, tests=tests)
-    verdict = judge(record)
+    verdict = verdict_of(record)
     claims = {d.trial_id: d.outcome for d in race.decisions if d.action is Action.CLAIMED}
     assert claims
-    assert {f.activation: f.outcome for f in verdict.findings if f.outcome is not Outcome.UNDECIDED} == claims
-    assert {f.activation for f in verdict.findings if f.beaten} == {
+    assert {f.activation: f.outcome for f in verdict.comparisons if f.outcome is not Outcome.UNDECIDED} == claims
+    assert {f.activation for f in verdict.comparisons if f.beaten} == {
         d.trial_id for d in race.decisions if d.action is Action.DROPPED
     }
     assert verdict.source == ("test" if tests else "validation")
@@ -261,9 +268,9 @@ def test_the_verdict_of_a_race_is_the_races(tests):
 
 def test_intervals_of_a_race_are_wider_than_those_of_a_single_test():
     record, _ = raced(SCORES)
-    selu = next(f for f in judge(record).findings if f.activation == "selu")
-    once = judge(search({n: s[: selu.num_pairs] for n, s in SCORES.items()}))
-    fixed = next(f for f in once.findings if f.activation == "selu")
+    selu = next(f for f in verdict_of(record).comparisons if f.activation == "selu")
+    once = verdict_of(search({n: s[: selu.num_pairs] for n, s in SCORES.items()}))
+    fixed = next(f for f in once.comparisons if f.activation == "selu")
     assert selu.interval.high - selu.interval.low > fixed.interval.high - fixed.interval.low
 
 
@@ -271,46 +278,46 @@ def test_intervals_of_a_race_are_wider_than_those_of_a_single_test():
 @given(st.integers(0, 70))
 def test_a_race_stopped_at_any_moment_is_judged_by_complete_seeds(stop_after):
     record, race = raced(SCORES, stop_after=stop_after)
-    verdict = judge(record)
+    verdict = verdict_of(record)
     assert len(verdict.executions) >= stop_after // 5 if stop_after < 20 else verdict.executions
-    assert {f.activation: f.outcome for f in verdict.findings if f.outcome is not Outcome.UNDECIDED} == {
+    assert {f.activation: f.outcome for f in verdict.comparisons if f.outcome is not Outcome.UNDECIDED} == {
         d.trial_id: d.outcome for d in race.decisions if d.action is Action.CLAIMED
     }
 
 
 def test_a_failed_trial_and_a_race_without_a_baseline():
     record, _ = raced(SCORES | {"mish": [None] * 20})
-    found = {f.activation: f for f in judge(record).findings}
+    found = {f.activation: f for f in verdict_of(record).comparisons}
     assert found["mish"].outcome is Outcome.UNDECIDED
-    without = judge(replace(record, baseline=None))
+    without = verdict_of(replace(record, baseline=None))
     assert without.leader == "selu"
     assert outcomes(without)["tanh"] == "worse"
 
 
 def test_a_joint_race_is_judged_by_intervals_that_hold_at_every_look():
     plain = joint({"relu": 3, "gelu": 3}, count=20)
-    verdict = judge(replace(plain, settings={"allocation": "race", "max_executions": 20}))
-    (finding,) = verdict.findings
-    (once,) = judge(plain).findings
-    assert finding.interval.low <= once.interval.low
-    assert finding.activation == "gelu"
+    verdict = verdict_of(replace(plain, settings={"allocation": "race", "max_executions": 20}))
+    (comparison,) = verdict.comparisons
+    (once,) = verdict_of(plain).comparisons
+    assert comparison.interval.low <= once.interval.low
+    assert comparison.activation == "gelu"
 
 
-def test_prices_are_ratios_with_intervals_and_fronts():
-    verdict = judge(search(SCORES, seconds={"elu": 1.3, "selu": 1.0, "tanh": 0.5}))
-    found = {f.activation: f for f in verdict.findings}
-    time = found["elu"].prices["train_seconds"]
+def test_costs_are_ratios_with_intervals_and_fronts():
+    verdict = verdict_of(search(SCORES, seconds={"elu": 1.3, "selu": 1.0, "tanh": 0.5}))
+    found = {f.activation: f for f in verdict.comparisons}
+    time = found["elu"].cost_ratios["train_seconds"]
     assert time.estimate == pytest.approx(1.3)
     assert time.interval.low == pytest.approx(1.3)
-    assert found["elu"].prices["num_parameters"].estimate == 1.0
+    assert found["elu"].cost_ratios["num_parameters"].estimate == 1.0
     assert verdict.fronts["train_seconds"] == ("3", "1")
     assert verdict.fronts["num_parameters"] == ("1",)
 
 
-def test_executions_without_resources_have_no_price():
+def test_executions_without_resources_have_no_cost():
     made = [trial(str(i), n, s) for i, (n, s) in enumerate(SCORES.items())]
     bare = [replace(t, executions=tuple(replace(e, resources=None) for e in t.executions)) for t in made]
-    verdict = judge(search(bare))
-    assert not any(f.prices for f in verdict.findings)
+    verdict = verdict_of(search(bare))
+    assert not any(f.cost_ratios for f in verdict.comparisons)
     assert verdict.fronts == {}
     assert "cost not measured" in verdict.recommendation

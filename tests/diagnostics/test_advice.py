@@ -7,7 +7,7 @@ from keras import layers as kl
 
 import actsearch.layers as ours
 from actsearch.diagnostics.advice import advise
-from actsearch.diagnostics.issues import Finding, Severity
+from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.errors import DataError, ModelError
 
 RNG = np.random.default_rng(0)
@@ -154,18 +154,18 @@ WRONG = {
 }
 
 
-def the_one(findings: list[Finding]) -> Finding:
-    assert len(findings) == 1, findings
-    return findings[0]
+def the_one(issues: list[Issue]) -> Issue:
+    assert len(issues) == 1, issues
+    return issues[0]
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_models_have_the_one_finding(name):
     model, y, (severity, site, words) = WRONG[name]
-    finding = the_one(advise(model, y))
-    assert (finding.severity, finding.site) == (severity, site)
-    assert words in finding.reason
-    assert finding.change
+    issue = the_one(advise(model, y))
+    assert (issue.severity, issue.site) == (severity, site)
+    assert words in issue.message
+    assert issue.fix
 
 
 def output(units, activation, loss, y=None, **options):
@@ -203,9 +203,9 @@ CASES = [
 
 @pytest.mark.parametrize(("units", "activation", "loss", "y", "severity", "words"), CASES)
 def test_what_does_not_fit_at_the_output(units, activation, loss, y, severity, words):
-    finding = the_one(output(units, activation, loss, y))
-    assert (finding.severity, finding.site) == (severity, "head")
-    assert words in finding.reason
+    issue = the_one(output(units, activation, loss, y))
+    assert (issue.severity, issue.site) == (severity, "head")
+    assert words in issue.message
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_sequences_have_a_target_for_each_step():
     model = keras.Sequential([keras.Input((5, 4)), kl.Dense(3, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
     assert advise(model, RNG.integers(0, 3, (40, 5))) == []
-    assert "class numbers" in the_one(advise(model, np.eye(3)[RNG.integers(0, 3, (40, 5))])).reason
+    assert "class numbers" in the_one(advise(model, np.eye(3)[RNG.integers(0, 3, (40, 5))])).message
 
 
 def test_each_of_several_outputs_is_looked_at():
@@ -259,7 +259,7 @@ def test_an_output_in_a_nested_model():
 
 def test_without_compile_nothing_is_said_of_losses():
     assert advise(keras.Sequential([keras.Input((4,)), kl.Dense(3)]), LABELS) == []
-    assert "always 1" in the_one(advise(keras.Sequential([keras.Input((4,)), kl.Dense(1, "softmax")]))).reason
+    assert "always 1" in the_one(advise(keras.Sequential([keras.Input((4,)), kl.Dense(1, "softmax")]))).message
 
 
 @pytest.mark.parametrize(("activation", "depth", "found"), [("sigmoid", 4, 0), ("tanh", 9, 0), ("tanh", 10, 1)])
@@ -284,9 +284,9 @@ def test_normalisation_breaks_a_stack():
     ],
 )
 def test_learning_rates_at_which_units_die(optimizer, found):
-    findings = advise(classifier(*relus(), optimizer=optimizer))
-    assert len(findings) == found
-    assert all("die" in finding.reason for finding in findings)
+    issues = advise(classifier(*relus(), optimizer=optimizer))
+    assert len(issues) == found
+    assert all("die" in issue.message for issue in issues)
     assert advise(classifier(kl.Dense(8, "elu"), optimizer=type(optimizer).from_config(optimizer.get_config()))) == []
 
 
@@ -294,14 +294,14 @@ def test_learning_rates_at_which_units_die(optimizer, found):
     ("initializer", "severity"), [("glorot_uniform", "hint"), ("he_normal", "warning"), ("lecun_uniform", None)]
 )
 def test_the_initializer_of_selu(initializer, severity):
-    findings = advise(classifier(kl.Dense(8, "selu", kernel_initializer=initializer)))
-    assert [finding.severity for finding in findings] == ([severity] if severity else [])
+    issues = advise(classifier(kl.Dense(8, "selu", kernel_initializer=initializer)))
+    assert [issue.severity for issue in issues] == ([severity] if severity else [])
 
 
 def test_plain_dropout_after_selu():
-    finding = the_one(advise(dropped_selu()))
-    assert (finding.severity, finding.site) == (Severity.WARNING, "s")
-    assert "AlphaDropout" in finding.change
+    issue = the_one(advise(dropped_selu()))
+    assert (issue.severity, issue.site) == (Severity.WARNING, "s")
+    assert "AlphaDropout" in issue.fix
 
 
 def test_keras_applications_are_sound():
@@ -335,4 +335,4 @@ def test_the_worst_comes_first():
     model = classifier(
         kl.Dense(8, "selu"), kl.Dense(8, activation=ours.PReLU()), kl.Dense(8, "selu", kernel_initializer="he_normal")
     )
-    assert [str(finding.severity) for finding in advise(model)] == ["error", "warning", "hint"]
+    assert [str(issue.severity) for issue in advise(model)] == ["error", "warning", "hint"]

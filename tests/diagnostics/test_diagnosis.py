@@ -12,8 +12,8 @@ from tests.helpers.support import compiled
 
 
 def the_one(diagnosis):
-    assert len(diagnosis.findings) == 1, diagnosis
-    return diagnosis.findings[0]
+    assert len(diagnosis.issues) == 1, diagnosis
+    return diagnosis.issues[0]
 
 
 def digit_network(activation, depth, *, units=32, loss="sparse_categorical_crossentropy", optimizer="adam", **options):
@@ -25,23 +25,23 @@ def digit_network(activation, depth, *, units=32, loss="sparse_categorical_cross
 def test_vanishing_gradients_are_named(digits):
     found = diagnose(digit_network("sigmoid", 20), *digits)
     assert found.gradient_ratio < 1e-9
-    assert [str(finding.severity) for finding in found.findings] == ["error", "error"]
-    assert "The gradient vanishes" in found.findings[1].reason
-    assert "19 × sigmoid" in found.findings[1].reason
-    assert "All samples look alike" in found.findings[0].reason
-    assert diagnose(digit_network("sigmoid", 3), *digits).findings == ()
+    assert [str(issue.severity) for issue in found.issues] == ["error", "error"]
+    assert "The gradient vanishes" in found.issues[1].message
+    assert "19 × sigmoid" in found.issues[1].message
+    assert "All samples look alike" in found.issues[0].message
+    assert diagnose(digit_network("sigmoid", 3), *digits).issues == ()
 
 
 def test_exploding_gradients_are_named(digits):
     found = diagnose(digit_network("relu", 12, kernel_initializer=keras.initializers.RandomNormal(stddev=1.0)), *digits)
     assert found.gradient_ratio > 1e3
-    assert any(f.severity == "warning" and "gradient explodes" in f.reason for f in found.findings)
+    assert any(f.severity == "warning" and "gradient explodes" in f.message for f in found.issues)
 
 
 def test_saturation_is_named(digits):
     wide = keras.initializers.RandomNormal(stddev=5.0)
     found = diagnose(digit_network("tanh", 2, kernel_initializer=wide), *digits)
-    assert [(f.severity, "saturated" in f.reason) for f in found.findings] == [("warning", True)] * len(found.findings)
+    assert [(f.severity, "saturated" in f.message) for f in found.issues] == [("warning", True)] * len(found.issues)
     assert found.sites[0].saturated > 0.5
     assert found.sites[0].dead < 0.1
 
@@ -51,7 +51,7 @@ def test_a_dead_layer_is_an_error(digits):
     found = diagnose(digit_network("relu", 2, bias_initializer=biases), *digits)
     assert {site.dead for site in found.sites} == {1.0}
     assert all(
-        f.severity == "error" and "dying ReLU" in f.reason and "No gradient passes" in f.reason for f in found.findings
+        f.severity == "error" and "dying ReLU" in f.message and "No gradient passes" in f.message for f in found.issues
     )
 
 
@@ -59,16 +59,16 @@ def test_numbers_that_are_not_finite(digits):
     model = digit_network("relu", 2, optimizer=keras.optimizers.SGD(1e30))
     model.fit(*digits, epochs=1, verbose=0)
     found = diagnose(model, *digits)
-    finding = the_one(found)
-    assert (finding.severity, finding.site) == ("error", found.sites[0].site)
-    assert "not finite" in finding.reason
+    issue = the_one(found)
+    assert (issue.severity, issue.site) == ("error", found.sites[0].site)
+    assert "not finite" in issue.message
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["sites"][0]["mean"] is None
 
 
 def test_a_loss_without_a_gradient(digits):
-    finding = the_one(diagnose(digit_network("elu", 2, loss=lambda y, p: 1 + 0 * keras.ops.sum(p, -1)), *digits))
-    assert finding.severity == "error"
-    assert "No gradient comes back" in finding.reason
+    issue = the_one(diagnose(digit_network("elu", 2, loss=lambda y, p: 1 + 0 * keras.ops.sum(p, -1)), *digits))
+    assert issue.severity == "error"
+    assert "No gradient comes back" in issue.message
 
 
 def biased_network(name):
@@ -89,6 +89,6 @@ def test_a_high_learning_rate_and_negative_biases_kill_relu_and_no_leaky_unit(di
         network.fit(*digits, epochs=2, verbose=0)
         found = diagnose(network, *digits)
         dead[name] = found.summary["dead"]
-        assert any("dying ReLU" in f.reason for f in found.findings) == (name == "relu")
+        assert any("dying ReLU" in f.message for f in found.issues) == (name == "relu")
     assert dead["relu"] > 0.5
     assert dead["leaky_relu"] == dead["prelu"] == dead["elu"] == 0

@@ -340,7 +340,7 @@ def test_a_diagnosis_prints_and_goes_to_json():
     back = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert (back["epoch"], back["gradient_ratio"]) == (7, found.gradient_ratio)
     assert back["sites"][1]["activation"] == "elu"
-    assert [finding["severity"] for finding in back["findings"]] == [str(f.severity) for f in found.findings]
+    assert [issue["severity"] for issue in back["findings"]] == [str(f.severity) for f in found.issues]
     assert set(found.summary) == {"dead", "saturated", "sparsity", "gradient_ratio"}
 
 

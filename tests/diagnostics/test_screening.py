@@ -59,7 +59,7 @@ def test_figures_and_reasons_go_to_json(digits):
     assert found["hopeless"]
     assert found["figures"]["largest_dead"] == 0
     assert len(found["diagnosis"]["sites"]) == 20
-    assert {finding["severity"] for finding in found["diagnosis"]["findings"]} == {"error", "warning"}
+    assert {issue["severity"] for issue in found["diagnosis"]["findings"]} == {"error", "warning"}
 
 
 @pytest.mark.slow

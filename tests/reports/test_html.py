@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from actsearch.analysis.verdict import judge
+from actsearch.analysis.verdict import verdict_of
 from actsearch.reports import html_report
 from actsearch.reports.notebook import search_html
 from tests.helpers.making import ACCURACY, diagnosed, search, trial
@@ -48,8 +48,8 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def report(record, **options):
-    return html_report(record, judge(record, **options))
+def report(record):
+    return html_report(record, verdict_of(record))
 
 
 def known(**options):
@@ -69,7 +69,7 @@ def known(**options):
 def test_the_page_says_what_was_found_how_and_where():
     record = known()
     page = Page(report(record))
-    assert judge(record).recommendation in page.text
+    assert verdict_of(record).recommendation in page.text
     assert page.inside["h2"] == ["Verdict", "Trials", "Pictures", "Methods", "To repeat it"]
     for words in (
         "better",
@@ -204,12 +204,12 @@ def test_every_search_has_a_page(baseline):
     for scores in ({}, {"relu": []}, {"relu": [None]}, {"relu": [0.9]}, {"relu": [0.9, 0.8], "elu": [0.7]}):
         record = search(scores, baseline=baseline)
         page = Page(report(record))
-        assert judge(record).recommendation in page.text
+        assert verdict_of(record).recommendation in page.text
         assert "nan" not in page.text.replace("loss is nan", "")
 
 
 def test_a_race_and_settings_are_told():
-    race = Page(report(known(settings={"allocation": "race", "max_executions": 3}), alpha=0.1))
+    race = Page(report(known(settings={"allocation": "race", "max_executions": 3, "alpha": 0.1})))
     assert "handed out by a race" in race.text
     assert "at most 10 %" in race.text
     settings = [trial(str(n), "relu", [0.9, 0.8], hyperparameters={"lr": n}) for n in (1, 2)]
@@ -219,10 +219,10 @@ def test_a_race_and_settings_are_told():
 
 def test_notebooks_show_a_verdict_and_a_search():
     record = known(name=HOSTILE)
-    shown = Page(judge(record)._repr_html_())
-    assert judge(record).recommendation in shown.text
+    shown = Page(verdict_of(record)._repr_html_())
+    assert verdict_of(record).recommendation in shown.text
     assert len(shown.all("tr")) == 4
-    page = Page(search_html(record, judge(record)))
+    page = Page(search_html(record, verdict_of(record)))
     assert len(page.all("tr")) == 5
     assert len(page.all("svg")) == 1
     assert page.all("script") == []
@@ -230,7 +230,7 @@ def test_notebooks_show_a_verdict_and_a_search():
 
 def test_a_notebook_shows_hostile_names_as_text():
     record = search({"relu": [0.9, 0.8, 0.85], HOSTILE: [0.9, 0.8, 0.86]})
-    for text in (judge(record)._repr_html_(), search_html(record, judge(record))):
+    for text in (verdict_of(record)._repr_html_(), search_html(record, verdict_of(record))):
         page = Page(text)
         assert page.all("script") == []
         assert "<script>alert(1)</script>" in page.text

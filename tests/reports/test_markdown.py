@@ -5,8 +5,8 @@ from subprocess import run
 import pytest
 from markdown_it import MarkdownIt
 
-from actsearch.analysis.verdict import judge
-from actsearch.reports.markdown import FINDING_HEADERS, HEADERS, escape, leaderboard, markdown
+from actsearch.analysis.verdict import verdict_of
+from actsearch.reports.markdown import COMPARISON_HEADERS, HEADERS, escape, leaderboard, markdown
 from tests.helpers.making import search, trial
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
@@ -41,11 +41,11 @@ def test_settings_that_differ_are_named():
     assert rows[2][1] == "not run"
 
 
-def test_markdown_has_recommendation_findings_and_failures():
+def test_markdown_has_recommendation_comparisons_and_failures():
     record = search(SCORES)
-    text = markdown(record, judge(record))
-    assert judge(record).recommendation.split(":")[0] in text
-    assert f"| {' | '.join(FINDING_HEADERS)} |" in text
+    text = markdown(record, verdict_of(record))
+    assert verdict_of(record).recommendation.split(":")[0] in text
+    assert f"| {' | '.join(COMPARISON_HEADERS)} |" in text
     assert "- tanh, executions 1-3 failed: loss is nan" in text
     assert "- gelu, execution 2 failed: loss is nan" in text
     assert "Uses executions 1-3" in text
@@ -78,7 +78,7 @@ def test_no_name_can_break_the_table_or_become_markup(name):
     failed = record.trials[2]
     executions = tuple(replace(e, reason=name if e.reason else None) for e in failed.executions)
     record = replace(record, trials=(*record.trials[:2], replace(failed, executions=executions)))
-    tags, rows = tags_and_cells(markdown(record, judge(record)))
+    tags, rows = tags_and_cells(markdown(record, verdict_of(record)))
     assert tags <= {
         "p",
         "strong",
@@ -95,7 +95,7 @@ def test_no_name_can_break_the_table_or_become_markup(name):
         "br",
         "text_special",
     }
-    assert rows == [len(HEADERS)] * 4 + [len(FINDING_HEADERS)] * 3
+    assert rows == [len(HEADERS)] * 4 + [len(COMPARISON_HEADERS)] * 3
 
 
 def test_the_text_of_a_name_is_shown_as_it_was():
@@ -107,27 +107,27 @@ def test_the_text_of_a_name_is_shown_as_it_was():
 
 def test_names_lead_to_their_runs():
     record = search(SCORES)
-    text = markdown(record, judge(record), links={"1": "#/experiments/1/runs/a b)|<"})
+    text = markdown(record, verdict_of(record), links={"1": "#/experiments/1/runs/a b)|<"})
     assert "| [elu](#/experiments/1/runs/a%20b%29%7C%3C) |" in text
     assert "| relu |" in text
 
 
 def test_a_report_with_little_room_has_fewer_rows_and_whole_lines():
     record = search({f"f{n}": [n / 100, n / 100 + 0.001, None] for n in range(60)}, baseline="f0")
-    whole = markdown(record, judge(record))
-    text = markdown(record, judge(record), max_length=8000)
+    whole = markdown(record, verdict_of(record))
+    text = markdown(record, verdict_of(record), max_length=8000)
     assert len(whole) > 8000 > len(text) > 3000
     assert "… and 45 more." in text
     _, rows = tags_and_cells(text)
-    assert rows == [len(HEADERS)] * 16 + [len(FINDING_HEADERS)] * 16
-    assert markdown(record, judge(record), max_length=len(whole)) == whole
-    assert len(markdown(record, judge(record), max_length=10)) == 10
+    assert rows == [len(HEADERS)] * 16 + [len(COMPARISON_HEADERS)] * 16
+    assert markdown(record, verdict_of(record), max_length=len(whole)) == whole
+    assert len(markdown(record, verdict_of(record), max_length=10)) == 10
 
 
 def test_a_search_without_trials_is_an_empty_table():
     record = search({})
     assert leaderboard(record) == []
-    assert "activation" in markdown(record, judge(record))
+    assert "activation" in markdown(record, verdict_of(record))
 
 
 def test_long_reasons_are_cut():

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from actsearch.analysis.units import PRICE_UNITS
-from actsearch.analysis.verdict import judge
+from actsearch.analysis.units import COST_UNITS
+from actsearch.analysis.verdict import verdict_of
 from actsearch.visualization._style import KNOWN, NARROW, WIDE, style_of
 from actsearch.visualization.comparisons import plot_differences, plot_executions, plot_pareto
 from actsearch.visualization.costs import plot_costs
 from actsearch.visualization.curves import plot_curves
-from actsearch.visualization.dead_units import diagnoses_of, health_of, plot_health, plot_health_map
-from actsearch.visualization.figures import pictures_of
+from actsearch.visualization.dead_units import diagnoses_of, health_map, plot_health, plot_health_map
+from actsearch.visualization.figures import all_figures
 from tests.helpers.looking import cut_off, overlaps, words
 from tests.helpers.making import LOSS, diagnosed, search, trial
 
@@ -35,7 +35,7 @@ def made(count, name="{}", seeds=4, sites=3):
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_no_text_covers_another_or_leaves_its_picture(count, name, width):
     record = made(count, name, sites=3 if name == "{}" else 40)
-    for picture, figure in pictures_of(record, judge(record), width=width).items():
+    for picture, figure in all_figures(record, verdict_of(record), width=width).items():
         assert overlaps(figure) == [], picture
         assert cut_off(figure) == [], picture
         assert figure.get_figwidth() == width
@@ -43,7 +43,7 @@ def test_no_text_covers_another_or_leaves_its_picture(count, name, width):
 
 def test_labels_of_axes_have_units():
     record = made(5)
-    pictures = pictures_of(record, judge(record))
+    pictures = all_figures(record, verdict_of(record))
     assert pictures["differences"].axes[0].get_xlabel() == "val accuracy, difference from relu (points)"
     assert pictures["executions"].axes[0].get_xlabel() == "val accuracy (larger is better)"
     assert pictures["pareto"].axes[0].get_xlabel() == "training time (s); less is better"
@@ -55,7 +55,7 @@ def test_labels_of_axes_have_units():
 
 def test_an_activation_has_one_colour_in_all_pictures():
     record = made(5)
-    pictures = pictures_of(record, judge(record))
+    pictures = all_figures(record, verdict_of(record))
     for name in ("elu", "selu"):
         colour = style_of(name).colour
         for picture in ("differences", "executions", "curves", "pareto"):
@@ -67,13 +67,13 @@ def test_an_activation_has_one_colour_in_all_pictures():
 
 def test_a_search_of_which_all_failed_has_no_pictures():
     record = search({"relu": [None]})
-    assert pictures_of(record, judge(record)) == {}
+    assert all_figures(record, verdict_of(record)) == {}
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_nothing_draws_too(width):
     record = search({"relu": [None]})
-    verdict = judge(record)
+    verdict = verdict_of(record)
     assert "nothing to show" in words(plot_differences(verdict, width=width))
     assert "nothing to show" in words(plot_executions(record, width=width))
     assert "nothing to show" in words(plot_costs(record, width=width))
@@ -84,7 +84,7 @@ def test_nothing_draws_too(width):
 def test_names_that_no_font_has_and_formulas_are_drawn_without_a_warning():
     names = ["活性化", "\N{ROCKET}\N{ROCKET}", "$x^2$ and $y", "a\x00b", "\\alpha", "_hidden", " "]
     record = search([trial(str(i), name, [0.9, 0.91, 0.93 + i / 1000]) for i, name in enumerate(["relu", *names])])
-    for figure in pictures_of(record, judge(record)).values():
+    for figure in all_figures(record, verdict_of(record)).values():
         figure.canvas.draw()
     legend = {text.get_text() for text in plot_curves(record).legends[0].get_texts()}
     assert {"▯▯▯", r"\$x^2\$ and \$y", "_hidden"} <= legend
@@ -92,7 +92,7 @@ def test_names_that_no_font_has_and_formulas_are_drawn_without_a_warning():
 
 def test_the_forest_shows_each_interval_its_outcome_and_the_margin():
     scores = {"relu": [0.9, 0.91, 0.92, 0.9], "elu": [0.95, 0.959, 0.97, 0.95], "selu": [0.5, 0.52, 0.52, 0.5]}
-    verdict = judge(search(scores))
+    verdict = verdict_of(search(scores))
     figure = plot_differences(verdict)
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["selu", "elu"]
@@ -104,7 +104,7 @@ def test_the_forest_shows_each_interval_its_outcome_and_the_margin():
 
 def test_the_forest_of_a_loss_has_the_better_ones_on_the_left():
     scores = {"relu": [0.5, 0.51, 0.52, 0.5], "elu": [0.3, 0.32, 0.31, 0.3]}
-    axes = plot_differences(judge(search(scores, objective=LOSS))).axes[0]
+    axes = plot_differences(verdict_of(search(scores, objective=LOSS))).axes[0]
     (point,) = [line for line in axes.get_lines() if line.get_marker() == style_of("elu").marker]
     assert point.get_xdata()[0] == pytest.approx(-0.2)
     assert "smaller is better" in axes.get_xlabel()
@@ -117,12 +117,12 @@ def test_an_interval_that_would_squeeze_the_others_ends_in_arrows():
         "selu": [0.92, 0.93, 0.942],
         "tanh": [0.1, 0.95, 0.5],
     }
-    axes = plot_differences(judge(search(scores))).axes[0]
+    axes = plot_differences(verdict_of(search(scores))).axes[0]
     assert {"<", ">"} <= {line.get_marker() for line in axes.get_lines()}
 
 
 def test_a_single_pair_has_a_point_and_no_interval():
-    verdict = judge(search({"relu": [0.9], "elu": [0.95]}))
+    verdict = verdict_of(search({"relu": [0.9], "elu": [0.95]}))
     lines = [line for line in plot_differences(verdict).axes[0].get_lines() if line.get_marker() != "None"]
     assert [len(line.get_xdata()) for line in lines] == [1]
 
@@ -169,15 +169,15 @@ def test_scores_of_many_sizes_are_on_a_logarithmic_axis():
     assert plot_executions(made(2)).axes[0].get_xscale() == "linear"
 
 
-@pytest.mark.parametrize("price", PRICE_UNITS)
-def test_each_price_has_a_front(price):
+@pytest.mark.parametrize("cost", COST_UNITS)
+def test_each_cost_has_a_front(cost):
     record = made(5)
-    verdict = judge(record)
-    figure = plot_pareto(record, verdict, price)
+    verdict = verdict_of(record)
+    figure = plot_pareto(record, verdict, cost)
     assert "less is better" in figure.axes[0].get_xlabel()
     assert len(figure.axes[0].get_lines()) == 6
     front = [text.get_text() for text in figure.axes[0].texts]
-    assert front == [record.trials[int(t)].activation for t in verdict.fronts[price]]
+    assert front == [record.trials[int(t)].activation for t in verdict.fronts[cost]]
 
 
 def test_costs_are_bars_with_their_values_and_the_baseline_as_a_line():
@@ -191,7 +191,7 @@ def test_costs_are_bars_with_their_values_and_the_baseline_as_a_line():
 def test_the_health_map_has_a_row_a_trial_and_a_column_a_site():
     one = diagnosed(trial("0", "relu", [0.9]), {"relu": (0.25, 0.1), "relu_1": (1.0, 10.0)})
     two = diagnosed(trial("1", "elu", [0.95]), {"elu": (0.0, 3.0), "elu_1": (0.0, None), "elu_2": (0.0, 3.0)})
-    health = health_of(search([one, two, trial("2", "tanh", [0.9])]))
+    health = health_map(search([one, two, trial("2", "tanh", [0.9])]))
     assert health.names == ("elu", "relu")
     assert health.sites == ("1", "2", "3")
     np.testing.assert_allclose(health.dead, [[0, 0, 0], [0.25, 1, np.nan]])
@@ -203,11 +203,11 @@ def test_the_health_map_has_a_row_a_trial_and_a_column_a_site():
 def test_sites_that_are_called_the_same_keep_their_names():
     sites = {"conv1": (0.0, 1.0), "conv2": (0.1, 1.0)}
     trials = [diagnosed(trial(str(i), name, [0.9]), sites) for i, name in enumerate(["relu", "elu"])]
-    assert health_of(search(trials)).sites == ("conv1", "conv2")
+    assert health_map(search(trials)).sites == ("conv1", "conv2")
 
 
 def test_without_a_diagnosis_there_is_no_health():
-    assert health_of(search({"relu": [0.9], "elu": [None]})) is None
+    assert health_map(search({"relu": [0.9], "elu": [None]})) is None
 
 
 def test_the_health_of_a_trial_is_shares_by_site_and_epoch():

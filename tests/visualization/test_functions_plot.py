@@ -5,7 +5,7 @@ import pytest
 from actsearch.activations import registry
 from actsearch.activations.bound import bind
 from actsearch.records import ExecutionRecord, Status, TrialRecord
-from actsearch.visualization.functions_plot import plot_activation, shape_of
+from actsearch.visualization.functions_plot import plot_activation, trial_activation_figure
 
 
 def trial(*bound, executions=()):
@@ -30,31 +30,31 @@ def test_every_entry_has_one(name):
 def test_learned_parameters_are_drawn_at_each_site_before_and_after():
     learned = {"first": {"slope": (0.25, 0.1, 0.0, 0.2)}, "second": {"slope": (0.25, 0.5, 0.4, 0.6)}}
     done = ExecutionRecord("0", 1, 7, 1, Status.COMPLETED, 0.0, 1.0, score=0.5, learned=learned)
-    figure = shape_of(trial(bind("prelu"), executions=(done,)))
+    figure = trial_activation_figure(trial(bind("prelu"), executions=(done,)))
     at_minus_four = [line.get_ydata()[0] for line in figure.axes[0].lines[2:-1]]
     assert at_minus_four == pytest.approx([-0.4, -2.0, -1.0])
     assert "first: slope 0.25 → 0.1" in " ".join(labels(figure))
 
 
 def test_a_trials_own_parameter_is_drawn():
-    figure = shape_of(trial(bind("leaky_relu", slope=0.5)))
+    figure = trial_activation_figure(trial(bind("leaky_relu", slope=0.5)))
     assert figure.axes[0].lines[-2].get_ydata()[0] == pytest.approx(-2.0)
 
 
 def test_another_layer_that_learns_is_no_site_of_the_activation():
     learned = {"a layer of the user's": {"slope": (0.25, 0.1, 0.0, 0.2)}}
     done = ExecutionRecord("0", 1, 7, 1, Status.COMPLETED, 0.0, 1.0, score=0.5, learned=learned)
-    figure = shape_of(trial(bind("relu"), executions=(done,)))
+    figure = trial_activation_figure(trial(bind("relu"), executions=(done,)))
     assert len(figure.axes[0].lines) == 4
 
 
 def test_sites_that_have_the_same_one_have_one_picture():
-    assert shape_of(trial(bind("elu", alpha=0.5), bind("elu", alpha=0.5))) is not None
+    assert trial_activation_figure(trial(bind("elu", alpha=0.5), bind("elu", alpha=0.5))) is not None
 
 
 def test_a_mixture_has_none():
-    assert shape_of(trial(bind("elu"), bind("relu"))) is None
-    assert shape_of(trial(bind("elu", alpha=2), bind("elu", alpha=1))) is None
+    assert trial_activation_figure(trial(bind("elu"), bind("relu"))) is None
+    assert trial_activation_figure(trial(bind("elu", alpha=2), bind("elu", alpha=1))) is None
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_mixture_has_none():
     ],
 )
 def test_what_is_not_in_the_register_has_none(activations):
-    assert shape_of(TrialRecord("0", {}, "relu", activations=activations)) is None
+    assert trial_activation_figure(TrialRecord("0", {}, "relu", activations=activations)) is None

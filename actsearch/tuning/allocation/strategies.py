@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from actsearch.analysis.race import Elimination
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Decision
 from actsearch.config import EXECUTIONS, FACTOR, MAX_EXECUTIONS, RUNGS, check_count
 from actsearch.records import Direction
@@ -161,7 +161,7 @@ class Race(Waves):
         super().__init__()
         check_count("max_executions", max_executions)
         self._max_executions = max_executions
-        self._evidence: Elimination | None = None
+        self._evidence: RaceTest | None = None
 
     @property
     def numbers(self) -> Mapping[str, Any]:
@@ -179,7 +179,7 @@ class Race(Waves):
 
     def _close(self, scores: dict[str, float | None]) -> None:
         if self._evidence is None:
-            self._evidence = Elimination(
+            self._evidence = RaceTest(
                 list(self._results),
                 self._baselines,
                 self._objective,
