@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from actsearch.config import SearchConfig
 from actsearch.errors import UsageError, did_you_mean
 
 
@@ -176,9 +177,9 @@ class TrialRecord:
 class SearchRecord:
     """One search as the ledger knows it.
 
-    `baseline` is the label that all others are compared with, None where the search has none. `settings` is
-    what was asked for (seed, epochs, executions, matching, ...), `environment` where it ran (versions, git
-    commit, hardware), `data` describes the data (name, fingerprint, sizes, task).
+    `baseline` is the label that all others are compared with, None where the search has none. `config` has the numbers
+    that were asked for, `model` a fingerprint of what was searched, `environment` where it ran (versions, git commit,
+    hardware), `data` describes the data (name, fingerprint, sizes, task).
     """
 
     search_id: str
@@ -188,7 +189,8 @@ class SearchRecord:
     created_at: float
     ended_at: float | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    config: SearchConfig = field(default_factory=SearchConfig)
+    model: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     trials: tuple[TrialRecord, ...] = ()

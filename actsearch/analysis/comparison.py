@@ -15,8 +15,6 @@ from actsearch.analysis.statistics import Array, paired_differences, resolution
 from actsearch.analysis.units import Units
 from actsearch.records import Direction, ExecutionRecord, SearchRecord, Status, TrialRecord
 
-DEFAULT_ALPHA = 0.05
-
 
 @dataclass(frozen=True)
 class JudgedScores:
@@ -228,20 +226,15 @@ def _against_leader(judged: JudgedScores) -> list[PairedSample]:
     return [_pair(judged, t, leader, judged.executions) for t in others]
 
 
-def alpha_of(search: SearchRecord) -> float:
-    """The chance of any wrong claim that a search was asked for; another tuner's search has none on record."""
-    return search.settings.get("alpha", DEFAULT_ALPHA)
-
-
 def is_race(search: SearchRecord) -> bool:
     """Whether executions were handed out by a race."""
-    return search.settings.get("allocation") == "race"
+    return search.config.allocation == "race"
 
 
 def max_executions(search: SearchRecord) -> int:
     """The maximum number of executions of a trial in a race: as it was set, or else the largest that any trial has."""
     most = max((e.execution for t in search.trials for e in t.executions), default=1)
-    return max(most, int(search.settings.get("max_executions") or 0))
+    return max(most, search.config.max_executions or 0)
 
 
 def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> RaceTest:
@@ -257,7 +250,7 @@ def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> Ra
 
 def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]]) -> tuple[RaceTest, list[int]]:
     """Runs the race again on the scores that drove it, as far as its seeds are complete."""
-    race = _new_race(search, alpha=alpha_of(search), margin=search.settings.get("margin"))
+    race = _new_race(search, alpha=search.config.alpha, margin=search.config.margin)
     complete = list[int]()
     last = max((n for executions in used.values() for n in executions), default=0)
     for n in range(1, last + 1):

@@ -14,7 +14,6 @@ from actsearch.analysis.comparison import (
     ComparisonFamily,
     JudgedScores,
     PairedSample,
-    alpha_of,
     is_joint,
     make_family,
     max_concurrent,
@@ -80,7 +79,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdic
 
 def verdict_of(search: SearchRecord) -> Verdict:
     """The verdict at the level and margin that the search was asked for."""
-    return judge(search, alpha=alpha_of(search), margin=search.settings.get("margin"))
+    return judge(search, alpha=search.config.alpha, margin=search.config.margin)
 
 
 def _baseline_beaten(family: ComparisonFamily) -> bool:
@@ -114,7 +113,7 @@ def _notes(family: ComparisonFamily) -> list[str]:
             f"Up to {most} executions ran concurrently: where they shared a machine, they slowed each other down. "
             "Compare training, CPU and inference times with care."
         )
-    if judged.search.settings.get("matching") == "off":
+    if judged.search.space.get("matching") is False:
         notes.append("Bare functions were compared: initializers and dropout were not matched to them.")
     if is_joint(judged.search):
         notes.append("Configurations were chosen by the first third of these seeds, and judged by the others.")

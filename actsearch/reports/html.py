@@ -53,7 +53,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
         matched=len({t.matching.get("initializer") for t in search.trials}) > 1,
         command=str(search.environment.get("command") or ""),
         environment=environment_of(search),
-        settings=settings_of(search),
+        config=config_of(search),
         space=space_of(search),
         version=__version__,
         style=Markup(_file("page.css")),
@@ -93,10 +93,10 @@ def environment_of(search: SearchRecord) -> dict[str, str]:
     return found | {name: str(v) for name, v in search.environment.get("packages", {}).items() if v}
 
 
-def settings_of(search: SearchRecord) -> dict[str, str]:
+def config_of(search: SearchRecord) -> dict[str, str]:
     """What was asked for, and what is on record of the data."""
     data = {f"data: {name}": value for name, value in search.data.items()}
-    known = {**search.settings, **data}
+    known = {**search.config.plain(), **data}
     return {name.replace("_", " "): _plain(value) for name, value in known.items() if value is not None}
 
 

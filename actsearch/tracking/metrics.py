@@ -87,7 +87,9 @@ def milliseconds(seconds: float) -> int:
 def search_params(search: SearchRecord) -> dict[str, Any]:
     """What was searched, and how."""
     params = {"space": search.name, "baseline": search.baseline, "objective": search.objective.name}
-    params |= {"direction": search.objective.direction, **search.settings}
+    matching = "off" if search.space.get("matching") is False else "on"
+    params |= {"direction": search.objective.direction, "matching": matching, "model": search.model}
+    params |= search.config.plain()
     return params | {f"data_{name}": value for name, value in search.data.items()}
 
 

@@ -230,7 +230,7 @@ def _log_models(runs: Runs, ledger: Ledger, search: SearchRecord) -> None:
         if file.is_file() and trial.scores:
             name = re.sub(r"[^\w-]+", "-", f"{search.name}-{trial.activation}")[:100]
             best = search.best is not None and trial.trial_id == search.best.trial_id
-            register = search.settings.get("register") if best else None
+            register = search.config.register if best else None
             execution = search.objective.best(trial.scores)
             runs.log_model(runs["trial", trial.trial_id], file, name, execution, register)
 

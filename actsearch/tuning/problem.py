@@ -204,7 +204,6 @@ def describe_search(
 ) -> SearchRecord:
     """The record with which the ledger of a search begins."""
     space = hypermodel.space
-    matching = "off" if space is not None and not space.matching else "on"
     return SearchRecord(
         search_id=uuid.uuid4().hex,
         name=hypermodel.name,
@@ -212,7 +211,8 @@ def describe_search(
         baseline=hypermodel.baseline,
         created_at=time.time(),
         space=space.to_dict() if space else hypermodel.hyperparameters.get_config(),
-        settings=config.plain() | {"matching": matching, "model": model_fingerprint(hypermodel.model)},
+        config=config,
+        model=model_fingerprint(hypermodel.model),
         data=dict(data),
         environment=describe_environment() | dict(environment),
     )

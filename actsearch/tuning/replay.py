@@ -50,10 +50,10 @@ def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, A
     rows = [(name, getattr(before, name), getattr(now, name)) for name in ("name", "baseline")]
     rows.append(("objective", asdict(before.objective), asdict(now.objective)))
     rows.append(("space", before.space, now.space))
-    for part in ("settings", "data"):
-        old, new = getattr(before, part), getattr(now, part)
-        rows += [(f"{part}.{n}", old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]
-    return rows
+    old, new = before.config.plain(), now.config.plain()
+    rows += [(n, old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]
+    rows += [(f"data.{n}", before.data.get(n), now.data.get(n)) for n in sorted({*before.data, *now.data})]
+    return [*rows, ("model", before.model, now.model)]
 
 
 def _plain(value: Any) -> Any:

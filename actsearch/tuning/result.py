@@ -90,7 +90,7 @@ class SearchResult:
             raise SearchFailedError("This result was read from a ledger; search() or the tuner that made it can build.")
         hp = keras_tuner.HyperParameters()
         hp.values = dict(trial.hyperparameters)
-        model = build_model(self.build, hp, seed=self.record.settings["seed"], sample=self.sample)
+        model = build_model(self.build, hp, seed=self.record.config.seed, sample=self.sample)
         model.set_weights(load_weights(self.directory, trial.trial_id))
         return model
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from actsearch.analysis.results import Outcome
 from actsearch.analysis.statistics import equivalence_test, t_test
 from actsearch.analysis.verdict import adjusted, judge, verdict_of
+from actsearch.config import SearchConfig
 from actsearch.errors import UsageError
 from actsearch.tuning.allocation import Action, Race
 from tests.helpers.making import ACCURACY, LOSS, execution, search, trial
@@ -247,8 +248,7 @@ def raced(scores, *, seeds=20, stop_after=None, tests=False, **options):
     made = [
         trial(name, name, s, test_scores=[x and x - 0.01 for x in s] if tests else None) for name, s in done.items()
     ]
-    known = {"allocation": "race", "max_executions": seeds, **options}
-    return search(made, settings=known), race
+    return search(made, config=SearchConfig(allocation="race", max_executions=seeds, **options)), race
 
 
 @pytest.mark.parametrize("tests", [False, True])
@@ -296,7 +296,7 @@ def test_a_failed_trial_and_a_race_without_a_baseline():
 
 def test_a_joint_race_is_judged_by_intervals_that_hold_at_every_look():
     plain = joint({"relu": 3, "gelu": 3}, count=20)
-    verdict = verdict_of(replace(plain, settings={"allocation": "race", "max_executions": 20}))
+    verdict = verdict_of(replace(plain, config=SearchConfig(allocation="race", max_executions=20)))
     (comparison,) = verdict.comparisons
     (once,) = verdict_of(plain).comparisons
     assert comparison.interval.low <= once.interval.low

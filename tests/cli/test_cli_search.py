@@ -264,7 +264,7 @@ def test_a_directory_with_another_search_is_status_2(program, store):
     assert program("search", "classic", *QUICK)[0] == 0
     status, _, err = program("search", "classic", *QUICK, "--epochs", 3)
     assert status == 2
-    assert "settings.epochs: 2 there, 3 now" in err
+    assert "epochs: 2 there, 3 now" in err
     assert "--overwrite" in err
     assert program("search", "classic", *QUICK, "--epochs", 3, "--overwrite")[0] == 0
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from actsearch.analysis.verdict import verdict_of
+from actsearch.config import SearchConfig
 from actsearch.reports import html_report
 from actsearch.reports.notebook import search_html
 from tests.helpers.making import ACCURACY, diagnosed, search, trial
@@ -60,7 +61,7 @@ def known(**options):
         "python": "3.11",
         "memory_bytes": 2**34,
     }
-    told = {"environment": environment, "settings": {"epochs": 5, "batch_size": 32, "seed": 7, "alpha": 0.05}}
+    told = {"environment": environment, "config": SearchConfig(epochs=5, seed=7)}
     record = search(scores, space={"name": "mine", "activations": ["relu", {"elu": {"alpha": 2}}]}, **told | options)
     sites = {"one": (0.2, 0.1), "two": (0.0, 1.0)}
     return replace(record, trials=(diagnosed(record.trials[0], sites), *record.trials[1:]))
@@ -112,7 +113,7 @@ def test_no_word_of_the_user_becomes_markup():
         name=HOSTILE,
         objective=replace(ACCURACY, name="val_" + HOSTILE),
         space={HOSTILE: HOSTILE},
-        settings={HOSTILE: HOSTILE},
+        config=replace(SearchConfig(), oracle=HOSTILE),
         environment={"command": HOSTILE, "packages": {HOSTILE: HOSTILE}, HOSTILE: HOSTILE},
         data={"summary": HOSTILE, HOSTILE: HOSTILE},
     )
@@ -209,7 +210,7 @@ def test_every_search_has_a_page(baseline):
 
 
 def test_a_race_and_settings_are_told():
-    race = Page(report(known(settings={"allocation": "race", "max_executions": 3, "alpha": 0.1})))
+    race = Page(report(known(config=SearchConfig(allocation="race", max_executions=3, alpha=0.1))))
     assert "handed out by a race" in race.text
     assert "at most 10 %" in race.text
     settings = [trial(str(n), "relu", [0.9, 0.8], hyperparameters={"lr": n}) for n in (1, 2)]

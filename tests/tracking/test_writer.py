@@ -15,9 +15,7 @@ def written(folder, *, end=True) -> Ledger:
     ledger = Ledger(folder / "search", create=True)
     objective = Objective("val_accuracy", Direction.MAX)
     environment = {"packages": {"keras": "3"}, "git_commit": "abc"}
-    ledger.append_search(
-        SearchRecord("s1", "space [1]", objective, "relu", 100.0, settings={"seed": 0}, environment=environment)
-    )
+    ledger.append_search(SearchRecord("s1", "space [1]", objective, "relu", 100.0, environment=environment))
     for trial in ("0", "1"):
         ledger.append_trial(TrialRecord(trial, {"activation": "relu", "leaky_relu.slope": 0.1}, "relu"))
         for number in (1, 2):

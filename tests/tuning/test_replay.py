@@ -114,9 +114,9 @@ def test_a_finished_search_is_read_and_not_trained_again(digits, store):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"epochs": 3}, "settings.epochs: 2 there, 3 now"),
-        ({"executions": 3}, "settings.executions"),
-        ({"seed": 1}, "settings.seed"),
+        ({"epochs": 3}, "epochs: 2 there, 3 now"),
+        ({"executions": 3}, "executions"),
+        ({"seed": 1}, "seed"),
         ({"objective": "val_loss"}, "objective"),
         ({"build": lambda hp: small_network(hp, {"activations": ["relu", "tanh"]})}, "space"),
     ],
