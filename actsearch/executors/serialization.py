@@ -22,7 +22,7 @@ _ADVICE = {
     "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
 }
 _OTHER_ADVICE = "Define it in a module that can be imported, and make inside it what it uses"
-_IN_PROCESS = "or search in this process, without an executor"
+_IN_PROCESS = "or search in this process: omit executor, --isolate and --workers"
 
 
 @dataclass(frozen=True)

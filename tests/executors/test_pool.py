@@ -1,14 +1,15 @@
-"""Workers as the search sees them, played by a crew that answers, loses workers and hangs as it is told."""
+"""Workers as the search sees them, played by a backend that answers, loses workers and hangs as a test wants it."""
 
 import itertools
 import time
 from collections import deque
+from dataclasses import replace
 
 import pytest
 
 from actsearch.errors import SearchFailedError, UsageError
-from actsearch.executors import pool as remote
-from actsearch.executors.pool import LOOKAHEAD, Remote
+from actsearch.executors import pool
+from actsearch.executors.pool import LOOKAHEAD, PoolExecutor, WorkerBackend
 from actsearch.executors.serialization import Lost, Raised
 from actsearch.records import ExecutionRecord, ExecutionRequest, Status
 from actsearch.training.execution import Trained
@@ -27,17 +28,20 @@ def trained(asked, reason=None) -> Trained:
 
 
 class Played:
-    """A crew whose workers answer in order; `plays` says what becomes of executions, `begins` of workers."""
+    """A backend whose workers answer in order; `plays` says what becomes of executions, `begins` of workers."""
 
     def __init__(self, num=2, plays=(), begins=()):
         self.num, self.plays, self.begins = num, deque(plays), deque(begins)
         self.names, self.calls = itertools.count(), {}
-        self.fired, self.ran, self.closed = [], [], False
+        self.fired, self.ran, self.closed, self.starts = [], [], False, 0
+
+    def start(self):
+        self.starts += 1
 
     def differences(self):
         return ["one has other versions"]
 
-    def send(self, make):
+    def send(self, job):
         pass
 
     def hire(self):
@@ -67,8 +71,8 @@ class Played:
         self.closed = True
 
 
-def results(crew, *requests, **options):
-    with Remote(None, crew, **options) as executor:
+def results(backend, *requests, **options):
+    with PoolExecutor(None, backend, **options) as executor:
         for each in requests:
             executor.submit(each)
         return [ended(executor).record for _ in requests]
@@ -81,80 +85,113 @@ def ended(executor):
     return trained
 
 
-def test_what_is_asked_for_comes_back_and_the_crew_is_closed():
-    crew = Played()
-    records = results(crew, request("a"), request("b"), request("c"))
+def test_what_is_asked_for_comes_back_and_the_backend_is_closed():
+    backend = Played()
+    records = results(backend, request("a"), request("b"), request("c"))
     assert sorted(r.trial_id for r in records) == ["a", "b", "c"]
-    assert crew.closed and not crew.fired
-    assert Remote(None, crew).capacity == 2 + LOOKAHEAD
+    assert backend.starts == 1 and backend.closed and not backend.fired
+    assert isinstance(backend, WorkerBackend)
+    assert PoolExecutor(None, backend).capacity == 2 + LOOKAHEAD
+
+
+def test_one_worker_is_asked_for_one_execution_at_a_time():
+    """It has nothing to choose from, and the order of executions is that of this process."""
+    executor = PoolExecutor(None, Played(1))
+    assert (executor.num_at_once, executor.capacity) == (1, 1)
 
 
 def test_an_execution_whose_worker_is_lost_is_trained_again_on_another():
-    crew = Played(1, plays=[Lost("killed")])
-    [record] = results(crew, request())
+    backend = Played(1, plays=[Lost("killed")])
+    [record] = results(backend, request())
     assert record.status is Status.COMPLETED
-    assert len({worker for worker, *_ in crew.ran}) == 2
-    assert crew.fired == [crew.ran[0][0]]
+    assert len({worker for worker, *_ in backend.ran}) == 2
+    assert backend.fired == [backend.ran[0][0]]
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_lost_too_often_it_is_failed_and_the_search_goes_on(retries):
-    crew = Played(1, plays=[Lost("killed")] * (retries + 1))
-    lost, other = results(crew, request("a"), request("b"), max_retries=retries)
+    backend = Played(1, plays=[Lost("killed")] * (retries + 1))
+    lost, other = results(backend, request("a"), request("b"), max_retries=retries)
     assert (lost.trial_id, lost.status, lost.seed) == ("a", Status.FAILED, 7)
     assert lost.reason == ("killed" if not retries else f"killed (the last of {retries + 1} tries)")
     assert other.status is Status.COMPLETED
 
 
 def test_a_worker_without_memory_is_replaced():
-    crew = Played(1, plays=[lambda asked: trained(asked, "MemoryError: none left")])
-    [record] = results(crew, request())
+    backend = Played(1, plays=[lambda asked: trained(asked, "MemoryError: none left")])
+    [record] = results(backend, request())
     assert record.status is Status.COMPLETED
-    assert len(crew.fired) == 1
+    assert len(backend.fired) == 1
+
+
+def test_what_a_worker_without_memory_has_recorded_is_kept():
+    def short(asked):
+        found = trained(asked, "MemoryError: none left")
+        return replace(found, record=replace(found.record, history={"loss": (0.5,)}))
+
+    [record] = results(Played(1, plays=[short]), request(), max_retries=0)
+    assert (record.reason, record.history) == ("MemoryError: none left", {"loss": (0.5,)})
+    [record] = results(Played(1, plays=[short, short]), request(), max_retries=1)
+    assert (record.reason, record.history) == ("MemoryError: none left (the last of 2 tries)", {"loss": (0.5,)})
+
+
+def test_a_worker_that_had_ended_before_it_was_asked_costs_no_execution():
+    backend = Played(1, plays=[Lost("killed", was_idle=True)] * 3)
+    [record] = results(backend, request(), max_retries=0)
+    assert record.status is Status.COMPLETED
+    assert len(backend.fired) == 3
 
 
 def test_what_fails_by_itself_is_not_tried_again():
-    crew = Played(1, plays=[lambda asked: trained(asked, "ValueError: no such shape")])
-    [record] = results(crew, request())
-    assert (record.status, len(crew.ran), crew.fired) == (Status.FAILED, 1, [])
+    backend = Played(1, plays=[lambda asked: trained(asked, "ValueError: no such shape")])
+    [record] = results(backend, request())
+    assert (record.status, len(backend.ran), backend.fired) == (Status.FAILED, 1, [])
 
 
 def test_one_that_takes_too_long_is_ended():
-    crew = Played(1, plays=["hangs", "hangs"])
-    hung, other = results(crew, request("a"), request("b"), timeout=0.01)
+    backend = Played(1, plays=["hangs", "hangs"])
+    hung, other = results(backend, request("a"), request("b"), timeout=0.01)
     assert hung.reason == "took longer than 0.01 s (the last of 2 tries)"
     assert other.status is Status.COMPLETED
-    assert len(crew.fired) == 2
+    assert len(backend.fired) == 2
 
 
 def test_what_makes_the_search_meaningless_is_raised():
-    crew = Played(plays=[Raised(UsageError, "no such metric")])
+    backend = Played(plays=[Raised(UsageError, "no such metric")])
     with pytest.raises(UsageError, match="no such metric"):
-        results(crew, request())
-    assert crew.closed
+        results(backend, request())
+    assert backend.closed
 
 
 def test_a_search_whose_workers_never_begin_ends(monkeypatch):
     with pytest.raises(SearchFailedError, match="could not begin: no room"):
         results(Played(1, begins=[Lost("no room")] * 10), request())
-    monkeypatch.setattr(remote, "START_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "START_SECONDS", 0.01)
     with pytest.raises(SearchFailedError, match=r"took longer than 0\.01 s"):
         results(Played(1, begins=["hangs"] * 10), request())
 
 
+@pytest.mark.parametrize("begins", [[Raised(UsageError, "no module named mine")], [Lost("no room")] * 10])
+def test_what_cannot_begin_is_refused_on_entering(begins):
+    backend = Played(1, begins=begins)
+    with pytest.raises((UsageError, SearchFailedError)), PoolExecutor(None, backend):
+        pytest.fail("it was entered")
+    assert backend.closed
+
+
 def test_a_worker_that_is_lost_on_beginning_is_replaced():
-    crew = Played(2, begins=[Lost("no room"), None, Lost("no room")])
-    assert len(results(crew, request("a"), request("b"))) == 2
+    backend = Played(2, begins=[Lost("no room"), None, Lost("no room")])
+    assert len(results(backend, request("a"), request("b"))) == 2
 
 
 def test_the_first_worker_works_while_others_begin():
-    crew = Played(2, begins=[None, "hangs"])
-    assert len(results(crew, request("a"), request("b"))) == 2
-    assert {worker for worker, *_ in crew.ran} == {"worker 0"}
+    backend = Played(2, begins=[None, "hangs"])
+    assert len(results(backend, request("a"), request("b"))) == 2
+    assert {worker for worker, *_ in backend.ran} == {"worker 0"}
 
 
 def test_workers_that_cannot_begin_end_no_search_in_which_others_can(monkeypatch):
-    monkeypatch.setattr(remote, "START_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "START_SECONDS", 0.01)
     requests = [request(execution=n) for n in range(1, 9)]
     lost = Played(4, begins=[None, *[Lost("broken")] * 20])
     assert len(results(lost, *requests)) == 8
@@ -166,9 +203,8 @@ def test_workers_that_cannot_begin_end_no_search_in_which_others_can(monkeypatch
 
 
 def test_what_has_ended_in_time_is_taken_before_others_are_ended_as_late():
-    crew = Played(2, plays=["hangs", trained, trained])
-    with Remote(None, crew, timeout=0.05, max_retries=0) as executor:
-        executor.next()  # both workers begin
+    backend = Played(2, plays=["hangs", trained, trained])
+    with PoolExecutor(None, backend, timeout=0.05, max_retries=0) as executor:
         executor.submit(request("hangs"))
         executor.submit(request("ends"))
         time.sleep(0.1)  # the search was busy
@@ -177,23 +213,23 @@ def test_what_has_ended_in_time_is_taken_before_others_are_ended_as_late():
 
 
 def test_what_ended_before_is_given_before_an_error_is_raised():
-    crew = Played(2, plays=[trained, Raised(UsageError, "no such metric")])
-    with pytest.raises(UsageError), Remote(None, crew) as executor:
+    backend = Played(2, plays=[trained, Raised(UsageError, "no such metric")])
+    with pytest.raises(UsageError), PoolExecutor(None, backend) as executor:
         executor.submit(request("a"))
         executor.submit(request("b"))
         assert ended(executor).record.trial_id == "a"
         ended(executor)
 
 
-def test_what_is_different_on_the_machines_is_told():
+def test_what_is_different_on_the_machines_is_reported():
     messages = []
-    with Remote(None, Played(1), message=messages.append):
+    with PoolExecutor(None, Played(1), message=messages.append):
         assert messages == ["one has other versions"]
 
 
 def test_cancelling_gives_back_what_was_not_begun():
-    crew = Played(1)
-    with Remote(None, crew) as executor:
+    backend = Played(1)
+    with PoolExecutor(None, backend) as executor:
         for trial in "abc":
             executor.submit(request(trial))
         ended(executor)

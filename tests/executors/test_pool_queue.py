@@ -1,4 +1,4 @@
-from actsearch.executors.pool import Queue
+from actsearch.executors.pool import RequestQueue
 from actsearch.records import ExecutionRequest
 
 
@@ -6,8 +6,8 @@ def request(trial, execution) -> ExecutionRequest:
     return ExecutionRequest(trial, execution, 0, 1, {})
 
 
-def queue(*pairs) -> Queue:
-    made = Queue()
+def queue(*pairs) -> RequestQueue:
+    made = RequestQueue()
     for pair in pairs:
         made.add(request(*pair))
     return made

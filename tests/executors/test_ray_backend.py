@@ -8,9 +8,10 @@ from functools import partial
 import pytest
 
 from actsearch.errors import UsageError
-from actsearch.executors._ray_cluster import told
-from actsearch.executors.pool import Crew, Remote
-from actsearch.executors.ray_backend import RayCrew
+from actsearch.executors._ray_cluster import one_line
+from actsearch.executors.pool import PoolExecutor, WorkerBackend
+from actsearch.executors.ray_backend import RayBackend
+from actsearch.executors.serialization import pack_job
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
 from tests.helpers.support import ACCURACY, request, run, small_network
@@ -28,13 +29,14 @@ def test_workers_train_what_this_process_would_and_nothing_is_left(data, monkeyp
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # the user's; Ray of our own has a token all the same
     before = signal.getsignal(signal.SIGTERM)
     asked = [request(name, seed=seed, execution=seed) for seed in (1, 2) for name in ("relu", "prelu")]
-    crew = RayCrew(2)
-    assert isinstance(crew, Crew)
-    folder = crew._folder
+    backend = RayBackend(2, address="local")
+    assert isinstance(backend, WorkerBackend)
+    backend.start()
+    folder = backend._folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert crew.differences() == []
-    make = partial(Executions, small_network, data, ACCURACY)
-    with Remote(make, crew) as executor:
+    assert backend.differences() == []
+    job = pack_job(partial(Executions, small_network, data, ACCURACY))
+    with PoolExecutor(job, backend) as executor:
         for each in asked:
             executor.submit(each)
         there = []
@@ -50,22 +52,22 @@ def test_workers_train_what_this_process_would_and_nothing_is_left(data, monkeyp
 
 def test_a_cluster_that_is_not_there_is_refused():
     with pytest.raises(UsageError, match=r"There is no Ray cluster at 127\.0\.0\.1:1"):
-        RayCrew(2, address="127.0.0.1:1")
+        RayBackend(2, address="127.0.0.1:1").start()
 
 
 def test_a_program_that_has_ray_already_gives_no_address(monkeypatch):
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    with pytest.raises(UsageError, match="leave the address 'there:1' out"):
-        RayCrew(2, address="there:1")
+    with pytest.raises(UsageError, match="the address 'there:1' is given too. Omit the address"):
+        RayBackend(2, address="there:1").start()
 
 
-def test_an_error_of_rays_is_told_by_what_it_says():
+def test_an_error_of_rays_is_reported_by_what_it_says():
     lost = (
         "The actor died unexpectedly before finishing this task.\n\tclass_name: Worker\n\tip: 10.0.0.1\nThe node died."
     )
-    assert told(RuntimeError(lost)) == "The actor died unexpectedly before finishing this task. The node died."
+    assert one_line(RuntimeError(lost)) == "The actor died unexpectedly before finishing this task. The node died."
     raised = "\x1b[36mray::Worker.begin()\x1b[39m (pid=7)\nTraceback ...\n  File x\nModuleNotFoundError: No module named 'mine'"
-    assert told(RuntimeError(raised)) == "ModuleNotFoundError: No module named 'mine'"
-    assert len(told(RuntimeError("x" * 5000))) < 320
+    assert one_line(RuntimeError(raised)) == "ModuleNotFoundError: No module named 'mine'"
+    assert len(one_line(RuntimeError("x" * 5000))) < 320

@@ -1,4 +1,4 @@
-"""Searches on real Ray whose workers, machines or own process are killed, hang, or have no memory left."""
+"""Searches on workers of this machine and of Ray that are killed or hang, or whose machine or own process is killed."""
 
 import os
 import random
@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actsearch.executors import Local, Ray
 from actsearch.ledger import Kind, Ledger
 from actsearch.records import Status
 from tests.helpers import killing
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 PATIENCE = 120.0  # seconds
 KIND = "grid"
 RAY = Path(sys.executable).with_name("ray")
+SPECS = pytest.mark.parametrize("spec", [Local, Ray])
 
 
 def below(process) -> list[psutil.Process]:
@@ -34,8 +36,8 @@ def below(process) -> list[psutil.Process]:
 
 
 def workers_of(processes) -> list[psutil.Process]:
-    """The processes of Ray that are a worker of a search, or are being made one."""
-    return [p for p in processes if _title(p).startswith("ray::Worker")]
+    """The processes that are a worker of a search, or are being made one."""
+    return [p for p in processes if _title(p).startswith("ray::Worker") or "actsearch.executors.worker" in _title(p)]
 
 
 def _title(process) -> str:
@@ -80,7 +82,7 @@ def searching(directory, store, **options):
             process.kill()
         process.join()
         for left in seen:
-            if left.is_running() and "ray" in _title(left):
+            if left.is_running() and ("ray" in _title(left) or workers_of([left])):
                 left.kill()
 
 
@@ -91,11 +93,12 @@ def whole(tmp_path, store):
     return tmp_path / "whole"
 
 
+@SPECS
 @pytest.mark.parametrize("num_workers", [2, 4])
-def test_workers_that_are_killed_change_nothing(tmp_path, whole, num_workers):
+def test_workers_that_are_killed_change_nothing(tmp_path, whole, num_workers, spec):
     """Five at each number of workers, ten in all."""
     directory, draw, kills = tmp_path / "disturbed", random.Random(num_workers), 0
-    with searching(directory, tmp_path / "mlflow.db", workers=num_workers, max_retries=5) as (process, seen):
+    with searching(directory, tmp_path / "mlflow.db", executor=spec(num_workers, max_retries=5)) as (process, seen):
         until(lambda: num_recorded(directory))
         while kills < 5 and process.is_alive():
             seen |= set(below(process))
@@ -111,9 +114,10 @@ def test_workers_that_are_killed_change_nothing(tmp_path, whole, num_workers):
     killing.check(directory, whole, tmp_path / "mlflow.db", kills=kills)
 
 
-def test_when_the_search_is_killed_its_workers_end_and_it_can_go_on(tmp_path, whole):
+@SPECS
+def test_when_the_search_is_killed_its_workers_end_and_it_can_be_resumed(tmp_path, whole, spec):
     directory = tmp_path / "killed"
-    with searching(directory, tmp_path / "mlflow.db", workers=2) as (process, seen):
+    with searching(directory, tmp_path / "mlflow.db", executor=spec(2)) as (process, seen):
         until(lambda: num_recorded(directory) > 4)
         seen |= set(below(process))
         assert workers_of(seen)
@@ -125,9 +129,10 @@ def test_when_the_search_is_killed_its_workers_end_and_it_can_go_on(tmp_path, wh
     killing.check(directory, whole, tmp_path / "mlflow.db", kills=2)
 
 
-def test_interrupted_once_what_is_under_way_is_kept(tmp_path, whole):
+@SPECS
+def test_interrupted_once_what_is_under_way_is_kept(tmp_path, whole, spec):
     directory = tmp_path / "interrupted"
-    with searching(directory, tmp_path / "mlflow.db", workers=2) as (process, seen):
+    with searching(directory, tmp_path / "mlflow.db", executor=spec(2)) as (process, seen):
         until(lambda: num_recorded(directory) > 2)
         seen |= set(below(process))
         os.kill(process.pid, signal.SIGINT)
@@ -139,12 +144,11 @@ def test_interrupted_once_what_is_under_way_is_kept(tmp_path, whole):
     killing.check(directory, whole, tmp_path / "mlflow.db", kills=0)
 
 
-def test_an_execution_that_hangs_is_tried_again_and_then_failed(tmp_path, store):
+@SPECS
+def test_an_execution_that_hangs_is_tried_again_and_then_failed(tmp_path, store, spec):
     directory = tmp_path / "hanging"
-    with searching(directory, tmp_path / "mlflow.db", workers=2, execution_timeout=2.0, epochs=10**6, executions=1) as (
-        process,
-        seen,
-    ):
+    options = {"executor": spec(2, timeout=2.0), "epochs": 10**6, "executions": 1}
+    with searching(directory, tmp_path / "mlflow.db", **options) as (process, seen):
         until(lambda: num_recorded(directory) >= 2)
         seen |= set(below(process))
         process.kill()
@@ -188,7 +192,7 @@ def test_a_machine_that_is_lost_changes_nothing(tmp_path, whole, how):
     """A cluster of three nodes; of one all processes get a signal amid the search."""
     directory, short = tmp_path / "disturbed", Path(tempfile.mkdtemp(prefix="ray"))
     with cluster(short, 3) as (address, nodes):
-        options = {"workers": 3, "address": address, "environment": TOKEN}
+        options = {"executor": Ray(3, address=address), "environment": TOKEN}
         with searching(directory, tmp_path / "mlflow.db", **options) as (process, _):
             until(lambda: num_recorded(directory) > 4)
             workers = [p for node in nodes for p in workers_of(below(node))]

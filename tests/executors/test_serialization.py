@@ -1,0 +1,79 @@
+import threading
+from functools import partial
+from multiprocessing import Pipe
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from actsearch.errors import UnknownNameError, UsageError
+from actsearch.executors.serialization import Payload, Raised, answer_of, pack_job
+from actsearch.training.callbacks import Callbacks
+from actsearch.training.data import TrainingData
+from actsearch.training.execution import Executions
+from tests.helpers.support import ACCURACY, small_network
+
+
+def test_arrays_are_packed_without_a_copy():
+    data = {"x": np.arange(6.0).reshape(2, 3), "empty": np.zeros((0, 3))}
+    payload = Payload.pack(data)
+    assert len(payload.arrays) == 2
+    unpacked = payload.unpack()
+    assert np.shares_memory(unpacked["x"], data["x"])
+    np.testing.assert_array_equal(unpacked["x"], data["x"])
+    assert unpacked["empty"].shape == (0, 3)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_payload_inside_another_goes_through_a_pipe(order):
+    """As the job of a search does; arrays are writable on the other side."""
+    array = np.asarray(np.arange(6.0).reshape(2, 3), order=order)
+    here, there = Pipe()
+    with here, there:
+        Payload.pack(("begin", Payload.pack(array))).send(here)
+        method, inner = Payload.receive(there).unpack()
+    found = inner.unpack()
+    assert method == "begin"
+    np.testing.assert_array_equal(found, array)
+    assert found.flags.writeable
+
+
+def test_an_error_is_sent_with_its_class_and_message_alone():
+    def work():
+        raise UnknownNameError("oracle", "gird", ["grid"])
+
+    raised = Payload.pack(answer_of(work)).unpack()
+    assert isinstance(raised, Raised)
+    error = raised.error()
+    assert type(error) is UnknownNameError
+    assert str(error) == "Unknown oracle 'gird'. Did you mean 'grid'? Known: grid."
+
+
+class Locked:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+def locked_build(lock):
+    def build(hp):
+        with lock:
+            return small_network(hp)
+
+    return build
+
+
+def packed(x, y, build=small_network, callbacks: Callbacks = (), fit=None):
+    return pack_job(partial(Executions, build, TrainingData(x, y, (x, y)), ACCURACY, callbacks=callbacks, fit=fit))
+
+
+def test_what_cannot_be_sent_is_named_with_what_to_do(digits):
+    x, y = digits
+    build = locked_build(threading.Lock())
+    with pytest.raises(UsageError, match="`build` cannot be sent.*lock.*module that can be imported.*omit executor"):
+        packed(x, y, build=build)
+    with pytest.raises(UsageError, match="`fit` cannot be sent"):
+        packed(x, y, fit=build)
+    with pytest.raises(UsageError, match=r"`callbacks` cannot be sent.*callbacks=lambda: \[MyCallback\(\)\]"):
+        packed(x, y, callbacks=[Locked()])
+    with pytest.raises(UsageError, match="`data` cannot be sent.*Pass arrays"):
+        packed(tf.data.Dataset.from_tensor_slices((x, y)).batch(50), None)
