@@ -21,6 +21,7 @@ ROOMS = [
     "environment",
     "layers",
     "activations",
+    "testing",
     "spaces",
     "data",
     "ledger",
