@@ -44,7 +44,9 @@ def _actsearch(
 
 @app.command()
 def search(
-    space: Annotated[str | None, typer.Argument(help="A search space: a name (see `spaces`) or a YAML file.")] = None,
+    space: Annotated[
+        str | None, typer.Argument(help="A search space (see `spaces`), a YAML file, or activations: relu,gelu,selu.")
+    ] = None,
     data: Annotated[
         str,
         typer.Option(
@@ -218,7 +220,9 @@ def activations(
 
 @app.command()
 def spaces(
-    name: Annotated[str | None, typer.Argument(help="One space, as YAML to begin your own from.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One space, or activations as relu,gelu: its YAML, to begin your own from.")
+    ] = None,
 ) -> None:
     """List the search spaces, or show one."""
     from actsearch.cli.spaces import run

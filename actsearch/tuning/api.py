@@ -1,15 +1,13 @@
 """`actsearch.search`: a whole search in one call."""
 
 import inspect
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from actsearch.data import check_arrays, split_arrays
 from actsearch.errors import UsageError
-from actsearch.spaces import SearchSpace, load_space
+from actsearch.spaces import SpaceLike, load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tuning.result import SearchResult
 from actsearch.tuning.tuner import ActivationTuner
@@ -22,7 +20,7 @@ def search(
     x: Any,
     y: Any = None,
     *,
-    space: str | Path | Mapping[str, Any] | SearchSpace | None = None,
+    space: SpaceLike | None = None,
     validation_data: Any = None,
     test_data: Any = None,
     seed: int = 0,
@@ -35,7 +33,8 @@ def search(
             `build(hp)` that calls `actsearch.choose`.
         x, y: The data: arrays, or nested structures of them. Without `validation_data` a fifth of the samples is
             kept for validation and a fifth for the test, classes in the same shares.
-        space: The search space of a model, `relu_variants` if left out; a build function names its own.
+        space: The search space of a model: a name, a list of activations, a path or a dict, `relu_variants` if
+            omitted; a build function names its own.
         validation_data, test_data: `(x, y)`, where the data is divided already.
         seed: Divides the data, and reaches weights, dropout and the order of the data.
         **options: What `ActivationTuner` and its `search` take: `objective`, `executions`, `epochs`, `batch_size`,
