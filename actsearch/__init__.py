@@ -11,8 +11,8 @@ from actsearch._version import __version__ as __version__
 if TYPE_CHECKING:
     from actsearch.activations import Activation as Activation
     from actsearch.activations import Parameter as Parameter
-    from actsearch.activations import register_activation as register_activation
     from actsearch.activations.registry import get as get_activation  # noqa: F401
+    from actsearch.activations.registry import register as register_activation  # noqa: F401
     from actsearch.diagnostics.advice import advise as advise
     from actsearch.diagnostics.health import ActivationHealth as ActivationHealth
     from actsearch.diagnostics.health import diagnose as diagnose
@@ -33,10 +33,11 @@ _LIGHT = {
     "Activation": "actsearch.activations.activation:Activation",
     "Parameter": "actsearch.activations.activation:Parameter",
     "SearchSpace": "actsearch.spaces.space:SearchSpace",
+    "activations": "actsearch.activations",
     "choose": "actsearch.spaces.choose:choose",
     "get_activation": "actsearch.activations.registry:get",
     "load_space": "actsearch.spaces.yaml_loader:load_space",
-    "register_activation": "actsearch.activations.registry:register_activation",
+    "register_activation": "actsearch.activations.registry:register",
 }
 _WITH_TENSORFLOW = {
     "ActivationTuner": "actsearch.tuning.tuner:ActivationTuner",
@@ -53,6 +54,7 @@ _WITH_TENSORFLOW = {
     "screen": "actsearch.diagnostics.screening:screen",
     "plan_swap": "actsearch.swap.plan:plan_swap",
     "swap_activations": "actsearch.swap.swap:swap_activations",
+    "testing": "actsearch.testing",
 }
 
 __all__ = sorted(["__version__", *_LIGHT, *_WITH_TENSORFLOW])

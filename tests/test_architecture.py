@@ -22,6 +22,7 @@ ROOMS = [
     "environment",
     "layers",
     "activations",
+    "testing",
     "spaces",
     "data",
     "ledger",

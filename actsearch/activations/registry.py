@@ -14,6 +14,20 @@ from actsearch.errors import UnknownNameError, UsageError
 ENTRY_POINT_GROUP = "actsearch.activations"
 
 
+# What other libraries and papers call them, in lower case without underscores, which never matter.
+ALIASES = {
+    "hardswish": "hard_silu",
+    "hsigmoid": "hard_sigmoid",
+    "hswish": "hard_silu",
+    "logistic": "sigmoid",
+    "lrelu": "leaky_relu",
+    "lselu": "leaky_selu",
+    "parametricrelu": "prelu",
+    "randomizedleakyrelu": "rrelu",
+    "sselu": "scaled_selu",
+    "swish": "silu",
+}
+
 _entries: dict[str, Activation] = {}
 
 
@@ -29,8 +43,28 @@ def add(entry: Activation) -> Activation:
     return entry
 
 
+def find(name: str) -> Activation | None:
+    """The entry of that name, None where there is none; case and underscores do not matter, and aliases are understood.
+
+    Example:
+
+    >>> [find(name).name for name in ("LeakyReLU", "swish", "hardtanh")]
+    ['leaky_relu', 'silu', 'hard_tanh']
+    """
+    _load()
+    if name in _entries:
+        return _entries[name]
+    word = spelling(name)
+    known = next((known for known in _entries if spelling(known) == word), ALIASES.get(word, ""))
+    return _entries.get(known)
+
+
 def get(name: str, where: str | None = None) -> Activation:
-    """The entry of that name.
+    """The entry of that name, spelt as in `find`; its own `name` is what is recorded.
+
+    Args:
+        name: A name of `names()`, or what Keras or PyTorch call it: `"LeakyReLU"`, `"swish"`.
+        where: The file and place that gave the name, for the message.
 
     Raises:
         UnknownNameError: There is none; the message names `where` and offers the nearest.
@@ -40,10 +74,10 @@ def get(name: str, where: str | None = None) -> Activation:
     >>> get("relu").formula
     'max(0, x)'
     """
-    _load()
-    if name not in _entries:
+    entry = find(name)
+    if entry is None:
         raise UnknownNameError("activation", name, _entries, where)
-    return _entries[name]
+    return entry
 
 
 def names() -> list[str]:
@@ -53,9 +87,9 @@ def names() -> list[str]:
 
 
 @overload
-def register_activation(target: Callable[..., Any], /) -> Any: ...
+def register(target: Callable[..., Any], /) -> Any: ...
 @overload
-def register_activation(
+def register(
     target: str | None = None,
     /,
     *,
@@ -66,7 +100,7 @@ def register_activation(
     alpha_dropout: bool = ...,
     kinks: Kinks = ...,
 ) -> Callable[[Any], Any]: ...
-def register_activation(
+def register(
     target: Any = None,
     /,
     *,
@@ -84,9 +118,9 @@ def register_activation(
     initializer follows from the function itself.
 
     Args:
-        target: The name in search spaces; the function's or class's own name if left out.
+        target: The name in search spaces; if omitted, the function's or class's own name.
         family, formula, reference: As in `Activation`.
-        parameters: Ranges for its numbers; found from the signature if left out.
+        parameters: Ranges for its numbers; if omitted, they follow from the signature.
         alpha_dropout: Whether AlphaDropout is the dropout for it.
         kinks: Where function or derivative jumps; a function of the parameters where they move.
 
@@ -113,6 +147,11 @@ def register_activation(
     if target is None or isinstance(target, str):
         return decorate
     return decorate(target)
+
+
+def spelling(name: str) -> str:
+    """A name without what never matters: case and underscores."""
+    return name.replace("_", "").lower()
 
 
 def _origin(entry: Activation) -> tuple[str, str]:
@@ -143,7 +182,7 @@ def _add_plugins() -> None:
         except Exception as error:  # noqa: BLE001 -- a foreign package may raise anything; it is reported below
             package = point.dist.name if point.dist else "an unknown package"
             warnings.warn(
-                f"The activation plug-in {point.name!r} ({point.value}) of {package} is left out: "
+                f"The activation plug-in {point.name!r} ({point.value}) of {package} is omitted: "
                 f"{type(error).__name__}: {error}. Everything else works; to be rid of this warning, "
                 f"update or uninstall {package}.",
                 RuntimeWarning,

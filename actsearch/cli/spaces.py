@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 
 def complete_name(incomplete: str) -> list[str]:
@@ -23,6 +24,9 @@ def spaces(
     from actsearch.spaces import load_space, space_names
     from actsearch.spaces.yaml_loader import shipped_folder
 
+    if name is not None and "," in name:
+        print(yaml.safe_dump(load_space(name).to_dict(), sort_keys=False), end="")
+        return
     if name is not None:
         load_space(name)
         file = Path(name) if name.endswith((".yaml", ".yml")) else shipped_folder() / f"{name}.yaml"

@@ -1,26 +1,13 @@
-"""Activation layers for Keras. Importing this registers them, so that saved models with them load."""
+"""Activation layers for Keras. Importing this registers them, so that saved models with them load.
 
-from actsearch.layers.base import LearnedActivation, decay_free_variables, exclude_from_weight_decay
-from actsearch.layers.elu import CELU, ELU, MPELU, PELU
-from actsearch.layers.function import FunctionActivation
-from actsearch.layers.prelu import LeakyReLU, PReLU, RReLU
-from actsearch.layers.selu import SELU, SERLU, LeakySELU, ParametricSELU, ScaledSELU
+Each module names its layers in its own `__all__`.
+"""
 
-__all__ = [
-    "CELU",
-    "ELU",
-    "FunctionActivation",
-    "LeakyReLU",
-    "LeakySELU",
-    "LearnedActivation",
-    "MPELU",
-    "PELU",
-    "PReLU",
-    "ParametricSELU",
-    "RReLU",
-    "SELU",
-    "SERLU",
-    "ScaledSELU",
-    "decay_free_variables",
-    "exclude_from_weight_decay",
-]
+from actsearch.layers import base, elu, function, prelu, selu
+from actsearch.layers.base import *
+from actsearch.layers.elu import *
+from actsearch.layers.function import *
+from actsearch.layers.prelu import *
+from actsearch.layers.selu import *
+
+__all__ = [*base.__all__, *elu.__all__, *function.__all__, *prelu.__all__, *selu.__all__]

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from actsearch.errors import ModelError, UsageError
 
+__all__ = ["LearnedActivation", "decay_free_variables", "exclude_from_weight_decay"]
+
 Sharing = Literal["channel", "layer", "element"]
 
 

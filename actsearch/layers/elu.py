@@ -8,6 +8,8 @@ import keras
 from actsearch.layers import kernels
 from actsearch.layers.base import ActivationLayer, LearnedActivation, Sharing, check_positive
 
+__all__ = ["CELU", "ELU", "MPELU", "PELU"]
+
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class ELU(ActivationLayer):

@@ -10,6 +10,8 @@ import keras
 from actsearch.errors import UsageError
 from actsearch.layers.base import ActivationLayer
 
+__all__ = ["FunctionActivation"]
+
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class FunctionActivation(ActivationLayer):

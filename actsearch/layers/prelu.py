@@ -9,6 +9,8 @@ from actsearch.errors import UsageError
 from actsearch.layers import kernels
 from actsearch.layers.base import ActivationLayer, LearnedActivation, Sharing
 
+__all__ = ["LeakyReLU", "PReLU", "RReLU"]
+
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class LeakyReLU(ActivationLayer):

@@ -12,6 +12,8 @@ from actsearch.errors import UsageError
 from actsearch.layers import kernels
 from actsearch.layers.base import ActivationLayer, LearnedActivation, Sharing, check_positive
 
+__all__ = ["SELU", "SERLU", "LeakySELU", "ParametricSELU", "ScaledSELU"]
+
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
 SERLU_SCALE = 1.0786182835772267

@@ -2,7 +2,7 @@
 
 from actsearch.spaces.choose import ChosenActivation, choices_on, choose, label_of, matching_of, resolve
 from actsearch.spaces.space import Candidate, Choices, Range, SearchSpace, Sites
-from actsearch.spaces.yaml_loader import load_space, space_names
+from actsearch.spaces.yaml_loader import SpaceLike, load_space, space_names
 
 __all__ = [
     "Candidate",
@@ -11,6 +11,7 @@ __all__ = [
     "Range",
     "SearchSpace",
     "Sites",
+    "SpaceLike",
     "choices_on",
     "choose",
     "label_of",

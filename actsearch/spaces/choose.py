@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actsearch.activations import registry
 from actsearch.activations.bound import BoundActivation
 from actsearch.errors import SpaceError
 from actsearch.spaces.space import SearchSpace, Sites
-from actsearch.spaces.yaml_loader import load_space
+from actsearch.spaces.yaml_loader import SpaceLike, load_space
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 _MARK = "_actsearch_chosen"
 
@@ -51,9 +53,7 @@ class ChosenActivation(BoundActivation):
         return layer
 
 
-def choose(
-    hp: Any, space: str | Path | Mapping[str, Any] | SearchSpace, *, site: str | None = None
-) -> ChosenActivation:
+def choose(hp: "keras_tuner.HyperParameters", space: SpaceLike, *, site: str | None = None) -> ChosenActivation:
     """Registers the activations of a search space on `hp` and returns the one that this trial has.
 
     The hyperparameter is called `activation`, or `activation.SITE` where the space has one for each site; varied
@@ -61,7 +61,7 @@ def choose(
 
     Args:
         hp: KerasTuner's `HyperParameters`, as it comes to the build function.
-        space: Name, path, dict or `SearchSpace`.
+        space: Name, path, list of activations, dict or `SearchSpace`, as `load_space` takes them.
         site: The site's name; needed where the space's `sites` is not `shared`, ignored where it is.
 
     Returns:
@@ -81,8 +81,8 @@ def choose(
         site = None
     elif not site:
         raise SpaceError(
-            f"The space {space.name!r} has an activation for each site (sites: {space.sites}), but choose() was "
-            'not told which site this is. Call choose(hp, space, site="conv1") for each, with names of your own.'
+            f"The space {space.name!r} has an activation for each site (sites: {space.sites}), but choose() "
+            'got no name of a site. Call choose(hp, space, site="conv1") for each, with names of your own.'
         )
     suffix = f".{site}" if site else ""
     hp.Choice(f"activation{suffix}", space.names, default=space.baseline)
@@ -104,7 +104,7 @@ def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = No
     return ChosenActivation(entry, {**candidate.fixed, **varied}, space=space, site=site)
 
 
-def choices_on(hp: Any) -> dict[str | None, ChosenActivation]:
+def choices_on(hp: "keras_tuner.HyperParameters") -> dict[str | None, ChosenActivation]:
     """What `choose` returned for this `hp`, by site: how a tuner learns what a build function chose."""
     return vars(hp).get(_MARK, {})
 

@@ -106,7 +106,7 @@ class Choices(Strict):
     @model_validator(mode="after")
     def _check(self) -> "Choices":
         if len(set(self.values)) < len(self.values):
-            raise ValueError(f"a value stands twice: {list(self.values)}")
+            raise ValueError(f"duplicate value: {list(self.values)}")
         kinds = {type(v) for v in self.values}
         if len(kinds) > 1 and kinds != {int, float}:
             raise ValueError(f"values of one kind are needed, not a mixture: {list(self.values)}")
@@ -146,10 +146,12 @@ class Candidate(Strict):
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return {"name": value}
-        if isinstance(value, Mapping) and len(value) == 1 and "name" not in value:
+            value = {"name": value}
+        elif isinstance(value, Mapping) and len(value) == 1 and "name" not in value:
             ((name, parameters),) = value.items()
-            return {"name": name, "parameters": parameters or {}}
+            value = {"name": name, "parameters": parameters or {}}
+        if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+            value = {**value, "name": registry.get(value["name"]).name}
         return value
 
     @model_validator(mode="after")
@@ -178,9 +180,10 @@ class SearchSpace(Strict):
     """What may vary in a search.
 
     Args:
-        name: Its name, `"custom"` if left out.
+        name: Its name; `"custom"` if omitted.
         description: When to use it.
-        activations: Names, or `name: {parameter: value | [values] | {min, max, step, sampling}}`.
+        activations: Names, as `actsearch.activations.get` takes them, or
+            `name: {parameter: value | [values] | {min, max, step, sampling}}`.
         baseline: The activation that all others are compared with; `relu` where it is among them, else the first.
         sites: `shared` (one activation everywhere), `per_layer` or `per_block`.
         matching: Whether each activation gets the initializer and dropout that fit it (`true`), or Keras's
@@ -210,13 +213,10 @@ class SearchSpace(Strict):
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise ValueError(
-                f"{', '.join(sorted(twice))} stands twice; for several values of a parameter write one entry "
+                f"duplicate activation {', '.join(sorted(twice))}; for several values of a parameter write one entry "
                 "with a list, such as leaky_relu: {slope: [0.01, 0.3]}"
             )
-        if self.baseline and self.baseline not in self.names:
-            raise ValueError(f"the baseline {self.baseline!r} is not among the activations: {', '.join(self.names)}")
-        if not self.baseline:
-            object.__setattr__(self, "baseline", "relu" if "relu" in self.names else self.names[0])
+        object.__setattr__(self, "baseline", self._baseline())
         reserved = sorted(n for n in self.hyperparameters if n.split(".")[0] in {"activation", *self.names})
         if reserved:
             raise ValueError(f"{', '.join(reserved)}: this name is taken by the activation itself; choose another")
@@ -224,6 +224,15 @@ class SearchSpace(Strict):
         if tuners:
             raise ValueError(f"{', '.join(tuners)}: KerasTuner keeps these names for itself; choose another")
         return self
+
+    def _baseline(self) -> str:
+        """The baseline that is meant, by the name that it has among the activations."""
+        if not self.baseline:
+            return "relu" if "relu" in self.names else self.names[0]
+        entry = registry.find(self.baseline)
+        if entry is None or entry.name not in self.names:
+            raise ValueError(f"the baseline {self.baseline!r} is not among the activations: {', '.join(self.names)}")
+        return entry.name
 
     @property
     def names(self) -> list[str]:

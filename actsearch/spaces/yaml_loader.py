@@ -1,4 +1,4 @@
-"""Search spaces by name, by path or from plain data, with errors that name the place."""
+"""Search spaces by name, by path, from a list of activations or from plain data, with errors that name the place."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,12 +10,16 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from actsearch.activations import registry
 from actsearch.errors import SpaceError, UnknownNameError
 from actsearch.spaces.space import SearchSpace
 
 PACKAGE = "actsearch.search_spaces"
 MAX_BYTES = 50_000
 _MAX_PROBLEMS = 10
+_MAX_NAMES = 4
+
+SpaceLike = str | Path | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | SearchSpace
 
 
 def space_names() -> list[str]:
@@ -30,31 +34,62 @@ def space_names() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
-def load_space(space: "str | Path | Mapping[str, Any] | SearchSpace") -> SearchSpace:
-    """A search space from its name, the path of a YAML file, or a dict.
+def load_space(space: SpaceLike) -> SearchSpace:
+    """A search space from its name, the path of a YAML file, a list of activations, or a dict.
 
     Args:
-        space: A name of `space_names()`, a path that ends in `.yaml` or `.yml`, a dict as it would stand in the
-            file, or a `SearchSpace`, which is returned as it is.
+        space: A name of `space_names()`; a path that ends in `.yaml` or `.yml`; two activations or more, in a list as
+            it may be in such a file or in a string with commas, `"relu,gelu,selu"`; a dict as it may be in the file;
+            or a `SearchSpace`, which is returned as it is. The baseline of a list is `relu` where it is among them,
+            else the first.
 
     Raises:
-        UnknownNameError: No space of that name comes with actsearch.
-        SpaceError: The file cannot be read, or is not a valid space; the message names file, line and key.
+        UnknownNameError: Nothing of that name comes with actsearch.
+        SpaceError: One activation alone; or the file cannot be read, or is not a valid space: the message names file,
+            line and key.
 
     Example:
 
     >>> load_space("relu_variants").names
     ['relu', 'leaky_relu', 'prelu', 'elu', 'selu']
+    >>> load_space(["gelu", {"leaky_relu": {"slope": [0.1, 0.3]}}]).baseline
+    'gelu'
     """
     if isinstance(space, SearchSpace):
         return space
     if isinstance(space, Mapping):
         return _validated(dict(space), "search space", None)
-    if isinstance(space, Path) or str(space).endswith((".yaml", ".yml")):
+    if isinstance(space, Path) or (isinstance(space, str) and space.endswith((".yaml", ".yml"))):
         return _from_text(_read(Path(space)), str(space), Path(space).stem)
-    if space not in space_names():
-        raise UnknownNameError("search space", space, space_names())
-    return _shipped(str(space))
+    if isinstance(space, list | tuple):
+        return _of_activations(list(space))
+    if not isinstance(space, str):
+        raise SpaceError(f"search space: expected a name, a path, a list of activations or a dict, not {space!r:.80}.")
+    if "," in space:
+        return _of_activations([name.strip() for name in space.split(",") if name.strip()])
+    if space in space_names():
+        return _shipped(space)
+    entry = registry.find(space)
+    if entry is not None:
+        raise SpaceError(_nothing_to_compare(entry.name))
+    raise UnknownNameError("search space or activation", space, [*space_names(), *registry.names()])
+
+
+def _of_activations(activations: list[Any]) -> SearchSpace:
+    """The space of a list of activations, named after them."""
+    space = _validated({"activations": activations}, "search space", None)
+    if len(space.activations) == 1 and not space.activations[0].varied:
+        raise SpaceError(_nothing_to_compare(space.names[0]))
+    more = [f"{len(space.names) - _MAX_NAMES + 1}-more"] if len(space.names) > _MAX_NAMES else []
+    return space.model_copy(update={"name": "-".join(space.names[: _MAX_NAMES - len(more)] + more)})
+
+
+def _nothing_to_compare(name: str) -> str:
+    with_baseline = f"{name},gelu" if name == "relu" else f"relu,{name}"
+    return (
+        f"search space: {name} is one activation, and a search compares several. Give two or more, such as "
+        f"{with_baseline}, or a search space: {', '.join(space_names())}."
+    )
 
 
 @cache
@@ -86,7 +121,7 @@ def _read(path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses what a space never needs: aliases, tags, and a key that stands twice."""
+    """SafeLoader that refuses what a space never needs: aliases, tags, and duplicate keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
@@ -102,7 +137,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key.start_mark)
             if key.value in seen:
-                problem = f"the key {key.value!r} stands twice"
+                problem = f"duplicate key {key.value!r}"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -20,7 +20,6 @@ NORMALISING = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
 # Their values are shares, from 0 to 1.
 SHARES = frozenset({"sigmoid", "hard_sigmoid", "sparse_sigmoid"})
 
-_ALIASES = {"swish": "silu", "hardswish": "hardsilu"}
 _PARAMETER_NAMES = {"negative_slope": "slope"}
 _LAYERS = (
     ActivationLayer,
@@ -90,7 +89,7 @@ def is_activation(operation: Any) -> bool:
         return recognise(operation).name != "linear"
     if isinstance(operation, keras.layers.Layer):
         return isinstance(operation, _LAYERS) or _registered(kind) is not None
-    named = _entry(kind.__name__) is not None or _snake(kind.__name__) in NORMALISING
+    named = registry.find(kind.__name__) is not None or _snake(kind.__name__) in NORMALISING
     return named and kind.__module__ in _OPERATION_MODULES
 
 
@@ -124,11 +123,11 @@ def _of_keras_prelu(layer: keras.layers.PReLU) -> Recognised:
 def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
     """By the name of its class or function and what is set on it."""
     numbers = {_PARAMETER_NAMES.get(k, k): float(v) for k, v in settings.items() if type(v) in (int, float)}
-    if _words(name) == "relu":
+    if registry.spelling(name) == "relu":
         return _relu(numbers)
     if settings.get("approximate") is True:
         return Recognised("gelu(approximate)")
-    entry = _entry(name)
+    entry = registry.find(name)
     return Recognised(_snake(name)) if entry is None else Recognised.entry(entry, numbers)
 
 
@@ -142,28 +141,16 @@ def _relu(numbers: Mapping[str, float]) -> Recognised:
     return Recognised(f"relu(max_value={ceiling}, slope={slope:g}, threshold={threshold:g})")
 
 
-def _entry(name: str) -> Activation | None:
-    """The entry that is spelt like the name of a class or function: `LeakyReLU`, `leaky_relu`, `LeakyRelu`."""
-    word = _words(name)
-    spelt = {_words(known): known for known in registry.names()}
-    found = spelt.get(_ALIASES.get(word, word))
-    return None if found is None else registry.get(found)
-
-
 def _registered(target: Any) -> Activation | None:
-    """The entry that was made of this function or layer class by `register_activation`."""
+    """The entry that was made of this function or layer class by `register`."""
     entries = (registry.get(name) for name in registry.names())
     return next((e for e in entries if getattr(e.make, "target", None) is target), None)
 
 
-def _words(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
 def _snake(name: str) -> str:
     """The name of a Keras class as its function is spelt: `LogSoftmax` is `log_softmax`."""
-    spelt = {_words(known): known for known in dir(keras.activations)}
-    return spelt.get(_words(name), name)
+    spelt = {registry.spelling(known): known for known in dir(keras.activations)}
+    return spelt.get(registry.spelling(name), name)
 
 
 # They apply `activation` last, to their own output: it can be split off as a layer.

@@ -1,7 +1,7 @@
 """`actsearch.search`: a whole search in one call."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from actsearch.config import SearchConfig
 from actsearch.data import check_arrays, split_arrays
 from actsearch.errors import UsageError
 from actsearch.executors.specs import ExecutorSpec
-from actsearch.spaces import SearchSpace, load_space
+from actsearch.spaces import SpaceLike, load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
@@ -25,7 +25,6 @@ from actsearch.tuning.result import SearchResult
 from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
-Space = str | Path | Sequence[Any] | Mapping[str, Any] | SearchSpace
 
 
 def search(
@@ -33,7 +32,7 @@ def search(
     x: Any,
     y: Any = None,
     *,
-    space: Space | None = None,
+    space: SpaceLike | None = None,
     validation_data: Any = None,
     test_data: Any = None,
     epochs: int | None = None,

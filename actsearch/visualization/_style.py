@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from actsearch.activations.bound import activation_name
+from actsearch.activations.catalogue import ENTRIES
 
 WIDE, NARROW = 8.0, 3.5  # inches
 MAX_ROWS = 60
@@ -182,14 +183,15 @@ COLOURS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
 SYMBOLS = dict(zip(MARKERS, "●■▲◆▼✚✖⬟★⬢", strict=True))
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-# The order fixes the styles: append only.
-KNOWN = (
+# The order fixes the styles of what came first; whatever the catalogue has beyond it follows in its order.
+_FIRST = (
     *("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh"),
     *("sigmoid", "mish", "rrelu", "pelu", "leaky_selu", "celu", "softplus", "linear"),
     *("relu6", "mpelu", "scaled_selu", "serlu", "parametric_selu", "softsign", "hard_silu", "hard_tanh"),
     *("hard_sigmoid", "sparse_sigmoid", "squareplus", "sparse_plus", "log_sigmoid", "soft_shrink", "hard_shrink"),
     "tanh_shrink",
 )
+KNOWN = (*_FIRST, *(entry.name for entry in ENTRIES if entry.name not in _FIRST))
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def _styles(activation: str) -> Iterator[Style]:
     spread = zlib.crc32(activation.encode())
     row, column = divmod(KNOWN.index(name), len(COLOURS)) if name in KNOWN else (spread, spread // 16)
     if activation not in KNOWN:
-        row = len(KNOWN) // len(COLOURS) + spread
+        row = len(_FIRST) // len(COLOURS) + spread
     for step in range(len(MARKERS)):
         at = (row + step) % len(MARKERS)
         yield Style(COLOURS[column % len(COLOURS)], MARKERS[at], LINES[at % len(LINES)])

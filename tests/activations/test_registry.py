@@ -8,7 +8,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from actsearch.activations import Activation, Parameter, get, names, register_activation, registry
+from actsearch.activations import Activation, Parameter, get, names, register, registry
 from actsearch.errors import UnknownNameError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_the_catalogue_loads_neither_keras_nor_scipys_integrators(tmp_path):
     install(tmp_path, "light-plugin", {"squash": "light_plugin:entry"}, light_plugin=GOOD)
     code = """
         import sys
-        from actsearch.activations import names, get
+        from actsearch.activations import get, names
         assert get("relu")(-1.0) == 0.0
         print(*names(), *(m for m in ("keras", "tensorflow", "scipy.integrate") if m in sys.modules))
     """
@@ -84,6 +84,39 @@ def test_the_catalogue_loads_neither_keras_nor_scipys_integrators(tmp_path):
 def test_unknown_name_offers_the_nearest_and_says_where():
     with pytest.raises(UnknownNameError, match=r"my\.yaml: Unknown activation 'rleu'\. Did you mean 'relu'\?"):
         get("rleu", where="my.yaml")
+
+
+@pytest.mark.parametrize(
+    ("spelt", "name"),
+    [
+        *((spelt, "leaky_relu") for spelt in ("LeakyReLU", "lrelu", "leakyrelu", "LRELU", "leaky_ReLU")),
+        *((spelt, "silu") for spelt in ("swish", "Swish", "SiLU", "SILU")),
+        *((spelt, "hard_silu") for spelt in ("hard_swish", "hardswish", "Hardswish", "HardSwish", "HardSiLU")),
+        *(
+            (spelt, spelt.lower())
+            for spelt in ("ReLU", "ReLU6", "PReLU", "RReLU", "ELU", "CELU", "SELU", "GELU", "Mish")
+        ),
+        *((spelt, "hard_sigmoid") for spelt in ("hardsigmoid", "Hardsigmoid", "HardSigmoid")),
+        *((spelt, "hard_tanh") for spelt in ("hardtanh", "Hardtanh", "HardTanh")),
+        *(("logistic", "sigmoid"), ("LogSigmoid", "log_sigmoid"), ("Softsign", "softsign"), ("SoftPlus", "softplus")),
+        *(("Softshrink", "soft_shrink"), ("Hardshrink", "hard_shrink"), ("Tanhshrink", "tanh_shrink")),
+    ],
+)
+def test_spellings_of_keras_and_pytorch_are_understood(spelt, name):
+    assert get(spelt) is get(name)
+
+
+def test_aliases_lead_to_entries_and_hide_none():
+    assert set(registry.ALIASES.values()) <= set(names())
+    assert not set(registry.ALIASES) & {name.replace("_", "") for name in names()}
+
+
+@pytest.mark.usefixtures("own_register")
+def test_a_name_that_is_registered_goes_before_an_alias():
+    registry.add(cube_entry("swish"))
+    assert get("swish").formula == "scale·x³"
+    assert get("Swish").formula == "scale·x³"
+    assert get("silu").name == "silu"
 
 
 def test_unknown_parameter_offers_the_nearest():
@@ -137,7 +170,7 @@ def test_name_clash_is_found_even_before_the_catalogue_was_read():
         return x
 
     with pytest.raises(UsageError, match="'relu' is registered already"):
-        register_activation(relu)
+        register(relu)
     assert get("relu").formula == "max(0, x)"
 
 
@@ -145,9 +178,9 @@ def test_name_clash_is_found_even_before_the_catalogue_was_read():
 def test_plug_in_may_give_an_entry_a_decorated_function_or_a_module(tmp_path, monkeypatch):
     decorated = """
         import keras
-        from actsearch.activations import register_activation
+        from actsearch.activations import register
 
-        @register_activation(formula="x²")
+        @register(formula="x²")
         def plugged_square(x):
             return keras.ops.square(x)
     """
@@ -180,7 +213,7 @@ def test_plug_in_that_fails_is_named_and_the_rest_works(tmp_path, monkeypatch, e
     install(tmp_path, "broken-plugin", {"wrong": entry_point.replace("broken", broken)}, **{broken: code})
     install(tmp_path, "good-plugin", {"squash": f"{good}:entry"}, **{good: GOOD})
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.warns(RuntimeWarning, match=rf"plug-in 'wrong' .* of broken-plugin is left out: {reason}") as seen:
+    with pytest.warns(RuntimeWarning, match=rf"plug-in 'wrong' .* of broken-plugin is omitted: {reason}") as seen:
         known = names()
     assert len(seen) == 1
     assert seen[0].filename == __file__

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 
 THEIR_MODULE = """
 import keras
-from actsearch.activations import register_activation
+from actsearch.activations import register
 
-@register_activation
+@register
 def saved_swish(x, beta=1.0):
     return x * keras.ops.sigmoid(beta * x)
 
-@register_activation
+@register
 class SavedScale(keras.layers.Layer):
     def build(self, shape):
         self.factor = self.add_weight(shape=(), initializer="ones", name="factor")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from actsearch.activations import Parameter, get, names, register_activation
+from actsearch.activations import Parameter, get, names, register
 from actsearch.activations.initializers import matched_initializer
 from actsearch.activations.moments import second_moment, slope_second_moment
 from actsearch.errors import UnknownNameError, UsageError
@@ -40,7 +40,7 @@ class Bent(keras.layers.Layer):
 
 
 def test_function_becomes_an_entry():
-    assert register_activation(swoosh) is swoosh
+    assert register(swoosh) is swoosh
     entry = get("swoosh")
     assert names()[-1] == "swoosh"
     assert (entry.family, entry.formula, entry.reference) == ("user", "swoosh", "")
@@ -51,7 +51,7 @@ def test_function_becomes_an_entry():
 
 
 def test_numbers_of_the_signature_become_parameters():
-    register_activation(swoosh)
+    register(swoosh)
     parameters = get("swoosh").parameters
     assert parameters.keys() == {"beta", "shift"}
     assert (parameters["beta"].default, parameters["beta"].low, parameters["beta"].high) == (1.0, 0.5, 2.0)
@@ -63,7 +63,7 @@ def test_numbers_of_the_signature_become_parameters():
 
 
 def test_decorator_with_arguments():
-    @register_activation(
+    @register(
         "named",
         family="smooth",
         formula="x·σ(βx)",
@@ -84,7 +84,7 @@ def test_decorator_with_arguments():
 
 
 def test_kinks_may_follow_a_parameter():
-    @register_activation(kinks=lambda threshold: (threshold,))
+    @register(kinks=lambda threshold: (threshold,))
     def gated(x, threshold=1.0):
         return keras.ops.where(x > threshold, x, 0.0)
 
@@ -94,14 +94,14 @@ def test_kinks_may_follow_a_parameter():
 
 
 def test_layer_of_a_function_computes_it():
-    register_activation(swoosh)
+    register(swoosh)
     layer = get("swoosh").layer(beta=2.0)
     y = layer(GRID[:, None].astype("float32"))
     np.testing.assert_allclose(y[:, 0], get("swoosh")(GRID, beta=2.0), rtol=1e-6)
 
 
 def test_layer_class_becomes_an_entry():
-    assert register_activation("bent", kinks=(0.0,))(Bent) is Bent
+    assert register("bent", kinks=(0.0,))(Bent) is Bent
     entry = get("bent")
     assert entry.parameters.keys() == {"start"}
     assert entry.learns
@@ -110,7 +110,7 @@ def test_layer_class_becomes_an_entry():
 
 
 def test_layer_class_without_weights_does_not_learn():
-    @register_activation
+    @register
     class Doubled(keras.layers.Layer):
         def call(self, x):
             return 2 * x
@@ -120,8 +120,8 @@ def test_layer_class_without_weights_does_not_learn():
 
 
 def test_matching_follows_from_the_function():
-    register_activation(swoosh)
-    register_activation("bent")(Bent)
+    register(swoosh)
+    register("bent")(Bent)
     assert second_moment("swoosh") == pytest.approx(second_moment("silu"), rel=1e-6)
     assert slope_second_moment("swoosh") == pytest.approx(slope_second_moment("silu"), rel=1e-4)
     assert slope_second_moment("bent") == pytest.approx(0.625, rel=1e-4)
@@ -129,19 +129,19 @@ def test_matching_follows_from_the_function():
 
 
 def test_registering_again_takes_the_new_one():
-    register_activation("bent", formula="first")(Bent)
-    register_activation("bent", formula="second")(Bent)
+    register("bent", formula="first")(Bent)
+    register("bent", formula="second")(Bent)
     assert get("bent").formula == "second"
     with pytest.raises(UsageError, match=r"'bent' is registered already \(second\)"):
-        register_activation("bent")(swoosh)
+        register("bent")(swoosh)
 
 
 def test_names_that_keras_knows_already_are_kept():
     keras.saving.register_keras_serializable(package="theirs", name="own_name")(swoosh)
-    register_activation(swoosh)
+    register(swoosh)
     assert keras.saving.get_registered_name(swoosh) == "theirs>own_name"
     before = keras.saving.get_registered_name(keras.activations.gelu)
-    register_activation("gelu_again")(keras.activations.gelu)
+    register("gelu_again")(keras.activations.gelu)
     assert keras.saving.get_registered_name(keras.activations.gelu) == before
 
 
@@ -184,11 +184,11 @@ class WithoutDefault(keras.layers.Layer):
 )
 def test_what_cannot_be_an_activation_is_refused(wrong, message):
     with pytest.raises(UsageError, match=rf"(?s)Cannot register 'wrong': .*{message}"):
-        register_activation("wrong")(wrong)
+        register("wrong")(wrong)
     assert "wrong" not in names()
 
 
 def test_parameter_that_the_function_does_not_have():
     parameters = {"betta": Parameter(1.0, 0.5, 2.0, "steepness")}
     with pytest.raises(UnknownNameError, match=r"parameter of swoosh 'betta'\. Did you mean 'beta'\?"):
-        register_activation(parameters=parameters)(swoosh)
+        register(parameters=parameters)(swoosh)

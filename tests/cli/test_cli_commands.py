@@ -64,6 +64,11 @@ def test_a_picture(program, tmp_path, kind):
         (("activations", "gelu", "--plot", "gelu.xyz"), ".png"),
         (("activations", "--plot", "all.png"), "name it"),
         (("spaces", "modrn"), "Did you mean 'modern'"),
+        (
+            ("search", "selu"),
+            "selu is one activation, and a search compares several. Give two or more, such as relu,selu",
+        ),
+        (("search", "relu,rleu"), "Unknown activation 'rleu'. Did you mean 'relu'?"),
         (("report", "nowhere"), "no search here"),
         (("ui", "nowhere"), "no search here"),
     ],
@@ -78,6 +83,12 @@ def test_a_space_is_printed_as_its_file(program, tmp_path):
     _, out, _ = program("spaces", "classic")
     (tmp_path / "mine.yaml").write_text(out)
     assert actsearch.load_space(tmp_path / "mine.yaml").names == ["sigmoid", "tanh", "relu"]
+
+
+def test_a_list_of_activations_is_printed_as_a_file(program, tmp_path):
+    _, out, _ = program("spaces", "swish,gelu")
+    (tmp_path / "mine.yaml").write_text(out)
+    assert actsearch.load_space(tmp_path / "mine.yaml") == actsearch.load_space(["silu", "gelu"])
 
 
 def test_all_spaces_are_listed(program):

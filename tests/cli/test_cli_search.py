@@ -44,6 +44,16 @@ def test_the_main_job(program, store, tmp_path):
     ]
 
 
+def test_a_list_of_activations_is_searched(program, store):
+    status, out, _ = program("search", "gelu,Swish", *QUICK, "--json")
+    found = json.loads(out)
+    assert (status, found["baseline"]) == (0, "gelu")
+    assert [t["activation"] for t in found["trials"]] == ["gelu", "silu"]
+    record = Ledger("found").read()
+    assert record.name == "gelu-silu"
+    assert [t.activations[""]["name"] for t in record.trials] == ["gelu", "silu"]
+
+
 def npz(folder):
     data = load_data("breast_cancer")
     np.savez(folder / "mine.npz", x=data.x_train, y=data.y_train)

@@ -101,8 +101,8 @@ def test_a_space_survives_yaml_and_back(data):
         ("activations:\n  - relu\n  - leaky_relu: {slope: {min: 0.3, max: 0.1}}", "line 3: activations[1].leaky_relu.slope"),
         ("activations:\n  - leaky_relu: {slpe: 0.1}", "Did you mean 'slope'"),
         ("activations:\n  - leaky_relu: {slope: steep}", "leaky_relu.slope must be a number"),
-        ("activations: [relu, relu]", "stands twice"),
-        ("activations: [relu]\nactivations: [elu]", "the key 'activations' stands twice"),
+        ("activations: [relu, relu]", "duplicate activation relu"),
+        ("activations: [relu]\nactivations: [elu]", "duplicate key 'activations'"),
         ("activations: [relu]\nbaseline: elu", "the baseline 'elu' is not among"),
         ("activations: [relu]\nsites: each", "sites"),
         ("activations: [relu]\nmatching: sometimes", "matching"),
@@ -133,9 +133,72 @@ def test_a_python_tag_is_never_loaded(tmp_path):
     assert not marker.exists()
 
 
-def test_an_unknown_space_offers_the_nearest():
-    with pytest.raises(UnknownNameError, match="Did you mean 'relu_variants'"):
-        load_space("relu_variant")
+@pytest.mark.parametrize(("wrong", "nearest"), [("relu_variant", "relu_variants"), ("rleu", "relu")])
+def test_an_unknown_name_offers_the_nearest_of_spaces_and_activations(wrong, nearest):
+    with pytest.raises(
+        UnknownNameError, match=f"Unknown search space or activation '{wrong}'. Did you mean '{nearest}'"
+    ):
+        load_space(wrong)
+
+
+@pytest.mark.parametrize(
+    "activations", [["gelu", "relu", "selu"], ("gelu", "relu", "selu"), "gelu,relu,selu", " GELU , ReLU,selu,"]
+)
+def test_a_list_of_activations_is_a_space(activations):
+    space = load_space(activations)
+    assert space.names == ["gelu", "relu", "selu"]
+    assert (space.baseline, space.name) == ("relu", "gelu-relu-selu")
+    assert load_space(space.to_dict()) == space
+
+
+def test_without_relu_the_first_of_a_list_is_the_baseline():
+    assert load_space("selu,gelu").baseline == "selu"
+
+
+def test_a_long_list_has_a_short_name():
+    assert load_space("relu,elu,selu,gelu").name == "relu-elu-selu-gelu"
+    assert load_space("relu,elu,selu,gelu,silu,mish").name == "relu-elu-selu-3-more"
+
+
+def test_a_list_may_vary_parameters_as_a_file_may():
+    space = load_space(["relu", {"leaky_relu": {"slope": [0.1, 0.3]}}])
+    assert space.candidate("leaky_relu").varied.keys() == {"slope"}
+    assert load_space([{"leaky_relu": {"slope": [0.1, 0.3]}}]).names == ["leaky_relu"]
+
+
+@pytest.mark.parametrize("one", ["selu", "SELU", ["selu"], "selu,", [{"selu": {}}]])
+def test_one_activation_is_not_a_search(one):
+    with pytest.raises(
+        SpaceError, match="is one activation, and a search compares several. .* relu,selu, or a search space"
+    ):
+        load_space(one)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("relu,rleu", r"search space: activations\[1\]: Unknown activation 'rleu'. Did you mean 'relu'"),
+        ("relu,relu_variants", "Unknown activation 'relu_variants'"),
+        ("silu,swish", "duplicate activation silu"),
+        (["relu", {"leaky_relu": {"slpe": 0.1}}], "Did you mean 'slope'"),
+        ([], "at least 1 item"),
+        (",", "at least 1 item"),
+        (["relu", 3], "activations"),
+        ([["relu", "elu"], "selu"], "activations"),
+        ({"relu", "elu"}, "expected a name, a path, a list of activations or a dict, not {"),
+        (3, "expected a name, a path, a list of activations or a dict, not 3"),
+    ],
+)
+def test_a_wrong_list_is_refused_with_its_place(wrong, says):
+    with pytest.raises(SpaceError, match=says):
+        load_space(wrong)
+
+
+def test_aliases_are_recorded_by_their_canonical_names():
+    space = load_space({"activations": ["Swish", {"LeakyReLU": {"slope": 0.1}}, "logistic"], "baseline": "swish"})
+    assert space.names == ["silu", "leaky_relu", "sigmoid"]
+    assert space.baseline == "silu"
+    assert space.to_dict()["activations"] == ["silu", {"leaky_relu": {"slope": 0.1}}, "sigmoid"]
 
 
 def test_a_file_that_is_not_there(tmp_path):

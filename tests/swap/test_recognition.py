@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from actsearch.activations import get, names, register_activation
+from actsearch.activations import get, names, register
 from actsearch.activations.bound import bind
 from actsearch.swap.recognition import Recognised, is_activation, recognise
 
@@ -60,7 +60,7 @@ def test_operations_of_keras() -> None:
 
 
 def test_what_a_user_registered() -> None:
-    @register_activation("recognised_bend")
+    @register("recognised_bend")
     def bend(x, by=2.0):
         return keras.ops.maximum(x, by * x)
 
@@ -73,7 +73,7 @@ def test_what_a_user_registered() -> None:
             return self.share * x
 
     assert not is_activation(Kept())
-    register_activation("recognised_kept")(Kept)
+    register("recognised_kept")(Kept)
     assert is_activation(Kept())
     assert recognise(Kept(0.25)) == Recognised("recognised_kept", bind("recognised_kept", share=0.25))
     assert recognise(keras.layers.Activation(bend)) == Recognised("recognised_bend", bind("recognised_bend", by=2.0))

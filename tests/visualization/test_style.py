@@ -2,7 +2,25 @@ import itertools
 
 import pytest
 
-from actsearch.visualization._style import COLOURS, INK, KNOWN, style_of, styles_of
+from actsearch.activations.catalogue import ENTRIES
+from actsearch.visualization._style import COLOURS, INK, KNOWN, LINES, MARKERS, Style, style_of, styles_of
+
+
+def test_the_styles_of_the_first_entries_never_change():
+    first = (
+        *("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh"),
+        *("sigmoid", "mish", "rrelu", "pelu", "leaky_selu", "celu", "softplus", "linear"),
+        *("relu6", "mpelu", "scaled_selu", "serlu", "parametric_selu", "softsign", "hard_silu", "hard_tanh"),
+        *("hard_sigmoid", "sparse_sigmoid", "squareplus", "sparse_plus", "log_sigmoid", "soft_shrink", "hard_shrink"),
+        "tanh_shrink",
+    )
+    expected = [(COLOURS[i % 8], MARKERS[i // 8], LINES[i // 8]) for i in range(len(first))]
+    assert [(style_of(n).colour, style_of(n).marker, style_of(n).line) for n in first] == expected
+    assert style_of("mine") == Style("#0072B2", "P", (0, (1, 3)))
+
+
+def test_whatever_the_catalogue_has_is_known():
+    assert sorted(KNOWN) == sorted(entry.name for entry in ENTRIES)
 
 
 def test_each_activation_of_the_catalogue_has_its_own_style():
