@@ -9,17 +9,17 @@ FOLDER = "report"
 
 
 def run(directory: Path, html: Path | None = None) -> None:
-    """Prints verdict and leaderboard of the search in a directory, and draws its pictures there, or a page.
+    """Prints verdict and leaderboard of the search in a directory, and saves its figures there, or a page.
 
     Args:
         directory: Of the search.
-        html: The file of the page to be written, where one is asked for; pictures are in it.
+        html: The file of the page to be written, where one is asked for; the figures are in it.
 
     Raises:
         UsageError: The page cannot be written there.
     """
     from actsearch.analysis.verdict import verdict_of
-    from actsearch.cli.terminal import print_comparisons, print_leaderboard
+    from actsearch.cli.terminal import print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage
     from actsearch.reports import html_report
     from actsearch.visualization.figures import save_figures
@@ -33,10 +33,9 @@ def run(directory: Path, html: Path | None = None) -> None:
     search = assemble(salvaged.facts)
     data = search.data.get("summary") or search.data.get("name", "")
     print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
-    print_leaderboard(search, sys.stdout)
     verdict = verdict_of(search)
+    print_leaderboard(search, verdict, sys.stdout)
     if search.best is not None:
-        print_comparisons(verdict, sys.stdout)
         for note in verdict.notes:
             print(f"- {note}")
         print(f"\n{verdict.recommendation}.")
@@ -48,9 +47,9 @@ def run(directory: Path, html: Path | None = None) -> None:
             paths = save_figures(search, verdict, directory / FOLDER)
         except OSError as error:
             raise UsageError(
-                f"{directory / FOLDER}: pictures cannot be written: {error.strerror}. --html FILE puts them elsewhere."
+                f"{directory / FOLDER}: figures cannot be written: {error.strerror}. --html FILE puts them elsewhere."
             ) from error
-        print(f"\nPictures: {', '.join(map(str, paths))}")
+        print(f"\nFigures: {', '.join(map(str, paths))}")
 
 
 def _write(path: Path, page: str) -> None:

@@ -148,13 +148,15 @@ def _users_function(options: dict[str, Any]) -> Any:
 
 
 def _interrupted(tuner: "ActivationTuner") -> int:
+    from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.terminal import print_leaderboard
     from actsearch.ledger import FILE_NAME, Ledger
 
     directory = tuner.search_directory
     print(f"Interrupted. What was trained is kept. To go on: actsearch resume {directory}", file=sys.stderr)
     if (directory / FILE_NAME).exists():
-        print_leaderboard(Ledger(directory).read(), sys.stderr)
+        search = Ledger(directory).read()
+        print_leaderboard(search, verdict_of(search), sys.stderr)
     return 130
 
 
@@ -164,7 +166,7 @@ def _show(result: "SearchResult", *, as_json: bool) -> None:
         return
     from actsearch.cli.terminal import print_leaderboard
 
-    print_leaderboard(result.record, sys.stdout)
+    print_leaderboard(result.record, result.verdict, sys.stdout)
     print(f"{result.verdict.recommendation}.")
     print(f"\nLedger and weights: {result.directory}")
     if result.mlflow_run_id:
@@ -173,19 +175,19 @@ def _show(result: "SearchResult", *, as_json: bool) -> None:
 
 
 def as_plain(result: "SearchResult") -> dict[str, Any]:
-    """The result as plain data for `--json`; what is not known, or no finite number, is null."""
+    """The result as plain data for `--json`; what is unknown, or not a finite number, is null."""
+    from actsearch.reports.leaderboard import leaderboard_rows
+
     search = result.record
     runs = result.mlflow.get("trial_run_ids", {})
+    rows = {row.trial_id: row.plain() for row in leaderboard_rows(search, result.verdict)}
     trials = [
         {
-            "trial_id": trial.trial_id,
+            **rows[trial.trial_id],
             "mlflow_run_id": runs.get(trial.trial_id),
             "status": trial.status.value,
             "hyperparameters": dict(trial.hyperparameters),
-            "activation": trial.activation,
             "executions": [_plain_execution(execution) for execution in trial.executions],
-            "mean_score": trial.mean_score,
-            "sd_score": trial.sd_score,
         }
         for trial in search.trials
     ]
@@ -196,6 +198,7 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
         "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
         "baseline": search.baseline,
         "best": result.best.trial_id,
+        "recommendation": result.verdict.recommendation,
         "trials": trials,
     }
 

@@ -31,21 +31,16 @@ def print_table(
     console.print(table)
 
 
-def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
-    """The trials, the best first, and the reasons of those that failed."""
-    from actsearch.reports.markdown import HEADERS, leaderboard
+def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
+    """The trials, the best first, and the reasons of those that failed; on a terminal only what fits it."""
+    from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows
+    from actsearch.reports.text import text_leaderboard
 
-    print_table(HEADERS, leaderboard(search), stream, numbers=True)
-    for trial in search.trials:
-        for execution in trial.executions:
-            if execution.reason:
-                print(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}", file=stream)
-
-
-def print_comparisons(verdict: "Verdict", stream: TextIO) -> None:
-    """What is found of each trial against the baseline, with its intervals and costs."""
-    from actsearch.reports.markdown import COMPARISON_HEADERS, comparison_row
-
-    rows = [comparison_row(comparison, verdict.units) for comparison in verdict.comparisons]
-    if rows:
-        print_table(COMPARISON_HEADERS, rows, stream, numbers=True)
+    console = Console(file=stream)
+    if console.is_terminal:
+        print(text_leaderboard(search, verdict, width=console.width), file=stream)
+        return
+    rows = [list(map(str, row.cells)) for row in leaderboard_rows(search, verdict)]
+    print_table(headers_of(verdict), rows, stream, numbers=True)
+    for failure in failures_of(search):
+        print(failure, file=stream)

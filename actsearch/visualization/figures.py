@@ -117,7 +117,7 @@ def _curves(search: SearchRecord) -> Caption:
     return Caption(
         "Learning curves",
         "The mean over the executions by epoch, and a band of one standard deviation to each side; of several "
-        "configurations of an activation the best one. After an execution has stopped, the mean is of those that continue.",
+        "configurations of an activation the best one. Where an execution has stopped, the mean is of the others.",
         _listed(
             f"{name}: {metric_label(metric)} {mean[0]:.4g} after epoch 1, {mean[-1]:.4g} after epoch {mean.size}"
             for name, mean in last.items()

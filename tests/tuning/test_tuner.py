@@ -129,7 +129,7 @@ def test_a_search_where_nothing_completed_is_an_error(digits, store):
         model.compile(keras.optimizers.SGD(float("nan")), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    with pytest.raises(SearchFailedError, match="Not one of 4 executions completed.*\n.*nan"):
+    with pytest.raises(SearchFailedError, match="None of the 4 executions completed.*\n.*nan"):
         run(tuner_for(build), digits)
     assert {r.info.status for r in runs_of(store, "execution")} == {"FAILED"}
 
