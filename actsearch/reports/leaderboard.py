@@ -121,11 +121,12 @@ class LeaderboardRow:
     def _gain_cell(self) -> Cell:
         if self.gain is None or self.interval is None:
             return Cell(NOTHING, None)
-        notes = [f"{self.num_pairs} pair{'s' if self.num_pairs != 1 else ''}"]
+        text = self.units.difference(self.gain)
+        note = f"{self.num_pairs} pair{'s' if self.num_pairs != 1 else ''}"
         if math.isfinite(self.interval.low) and math.isfinite(self.interval.high):
-            notes.insert(0, self.units.interval(self.interval.low, self.interval.high))
-            notes += [] if self.p_value is None else [f"p {self.p_value:.2g}"]
-        return Cell(self.units.difference(self.gain), self.gain, ", ".join(notes))
+            text += f" {self.units.interval(self.interval.low, self.interval.high)}"
+            note += "" if self.p_value is None else f", p {self.p_value:.2g}"
+        return Cell(text, self.gain, note)
 
     def _cost_cell(self, name: str) -> Cell:
         if name not in self.costs:

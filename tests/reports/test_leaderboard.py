@@ -26,7 +26,7 @@ def test_the_best_first_and_the_failed_last_with_their_reason():
     elu, relu, gelu, tanh = rows_of(search(SCORES))
     assert [row.label for row in (elu, relu, gelu, tanh)] == ["elu", "relu", "gelu", "tanh"]
     assert texts(elu)[2] == "0.9533 ± 0.0058 (n=3)"
-    assert texts(elu)[3].startswith("+4.3 points ([")
+    assert texts(elu)[3].startswith("+4.3 points [")
     assert texts(elu)[4:7] == ["1 (1.00×)", "2 (1.00×)", "128 (1.00×)"]
     assert (relu.outcome, relu.gain, texts(relu)[3]) == ("baseline", None, "–")
     assert (gelu.outcome, gelu.reason, gelu.num_failed) == ("undecided", "1 of 3 executions failed", 1)
@@ -40,7 +40,7 @@ def test_the_gain_is_that_of_the_verdict_with_its_interval():
     selu = rows_of(record)[0]
     assert (selu.outcome, selu.gain, selu.interval) == ("better", comparison.difference, comparison.interval)
     assert (selu.p_value, selu.num_pairs) == (comparison.p_value, 12)
-    assert texts(selu)[3] == f"+3.0 points ([2.9, 3.1], 12 pairs, p {selu.p_value:.2g})"
+    assert texts(selu)[3] == f"+3.0 points [2.9, 3.1] (12 pairs, p {selu.p_value:.2g})"
 
 
 def test_what_would_settle_it_is_said_in_one_way():
