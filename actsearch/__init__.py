@@ -3,16 +3,27 @@
 Names are loaded when they are used: `import actsearch` loads neither TensorFlow nor MLflow.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from actsearch._lazy import lazy_names
 from actsearch._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from actsearch import activations as activations
+    from actsearch import analysis as analysis
+    from actsearch import diagnostics as diagnostics
+    from actsearch import errors as errors
+    from actsearch import executors as executors
+    from actsearch import layers as layers
+    from actsearch import reports as reports
+    from actsearch import spaces as spaces
+    from actsearch import swap as swap
+    from actsearch import visualization as visualization
     from actsearch.activations import Activation as Activation
     from actsearch.activations import Parameter as Parameter
     from actsearch.activations.registry import get as get_activation  # noqa: F401
     from actsearch.activations.registry import register as register_activation  # noqa: F401
+    from actsearch.analysis.results import Verdict as Verdict
     from actsearch.diagnostics.advice import advise as advise
     from actsearch.diagnostics.health import ActivationHealth as ActivationHealth
     from actsearch.diagnostics.health import diagnose as diagnose
@@ -24,54 +35,59 @@ if TYPE_CHECKING:
     from actsearch.swap.sites import find_sites as find_sites
     from actsearch.swap.swap import swap_activations as swap_activations
     from actsearch.swap.user_model import load_user_model as load_user_model
+    from actsearch.tuning import allocation as allocation
     from actsearch.tuning.api import search as search
     from actsearch.tuning.mlflow_tracking import MLflowTracking as MLflowTracking
     from actsearch.tuning.result import SearchResult as SearchResult
+    from actsearch.tuning.result import load_result as load_result
     from actsearch.tuning.tuner import ActivationTuner as ActivationTuner
 
 _LIGHT = {
-    "Activation": "actsearch.activations.activation:Activation",
-    "Parameter": "actsearch.activations.activation:Parameter",
-    "SearchSpace": "actsearch.spaces.space:SearchSpace",
-    "activations": "actsearch.activations",
-    "choose": "actsearch.spaces.choose:choose",
-    "get_activation": "actsearch.activations.registry:get",
-    "load_space": "actsearch.spaces.yaml_loader:load_space",
-    "register_activation": "actsearch.activations.registry:register",
+    "Activation": "activations.activation",
+    "Parameter": "activations.activation",
+    "SearchResult": "tuning.result",
+    "SearchSpace": "spaces.space",
+    "Verdict": "analysis.results",
+    "activations": "activations",
+    "allocation": "tuning.allocation",
+    "analysis": "analysis",
+    "choose": "spaces.choose:choose",
+    "errors": "errors",
+    "get_activation": "activations.registry:get",
+    "load_result": "tuning.result",
+    "load_space": "spaces.yaml_loader",
+    "register_activation": "activations.registry:register",
+    "reports": "reports",
+    "spaces": "spaces",
+    "visualization": "visualization",
 }
 _WITH_TENSORFLOW = {
-    "ActivationTuner": "actsearch.tuning.tuner:ActivationTuner",
-    "MLflow": "actsearch.tracking.store:MLflow",
-    "MLflowTracking": "actsearch.tuning.mlflow_tracking:MLflowTracking",
-    "ActivationHealth": "actsearch.diagnostics.health:ActivationHealth",
-    "SearchResult": "actsearch.tuning.result:SearchResult",
-    "advise": "actsearch.diagnostics.advice:advise",
-    "diagnose": "actsearch.diagnostics.health:diagnose",
-    "find_sites": "actsearch.swap.sites:find_sites",
-    "layers": "actsearch.layers",
-    "load_user_model": "actsearch.swap.user_model:load_user_model",
-    "search": "actsearch.tuning.api:search",
-    "screen": "actsearch.diagnostics.screening:screen",
-    "plan_swap": "actsearch.swap.plan:plan_swap",
-    "swap_activations": "actsearch.swap.swap:swap_activations",
-    "testing": "actsearch.testing",
+    "ActivationHealth": "diagnostics.health",
+    "ActivationTuner": "tuning.tuner",
+    "MLflow": "tracking.store",
+    "MLflowTracking": "tuning.mlflow_tracking",
+    "advise": "diagnostics.advice",
+    "diagnose": "diagnostics.health",
+    "diagnostics": "diagnostics",
+    "executors": "executors",
+    "find_sites": "swap.sites",
+    "layers": "layers",
+    "load_user_model": "swap.user_model",
+    "plan_swap": "swap.plan",
+    "screen": "diagnostics.screening",
+    "search": "tuning.api",
+    "swap": "swap",
+    "swap_activations": "swap.swap",
+    "testing": "testing",
 }
 
-__all__ = sorted(["__version__", *_LIGHT, *_WITH_TENSORFLOW])
 
-
-def __getattr__(name: str) -> Any:
+def _prepare(name: str) -> None:
+    """Loads TensorFlow without its messages, before a module does it that needs it."""
     if name in _WITH_TENSORFLOW:
         from actsearch._startup import load_tensorflow
 
         load_tensorflow()
-    target = _LIGHT.get(name) or _WITH_TENSORFLOW.get(name)
-    if target is None:
-        raise AttributeError(f"module 'actsearch' has no attribute {name!r}")
-    module, _, attribute = target.partition(":")
-    found = import_module(module)
-    return getattr(found, attribute) if attribute else found
 
 
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _LIGHT | _WITH_TENSORFLOW, before=_prepare)

@@ -12,7 +12,8 @@ def lazy_names(
 
     Args:
         package: Its `__name__`.
-        homes: For each public name the module of the package that holds it: `"plan"`; a submodule is its own home.
+        homes: For each public name the module of the package that holds it: `"plan"`; a submodule is its own home. An
+            attribute with the name of its module, or with another name than here: `"registry:get"`.
         before: Called with a name before its module is imported.
 
     Returns:
@@ -30,8 +31,10 @@ def lazy_names(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         if before is not None:
             before(name)
-        home = import_module(f"{package}.{homes[name]}")
-        return home if homes[name].rpartition(".")[2] == name else getattr(home, name)
+        home, _, attribute = homes[name].partition(":")
+        module = import_module(f"{package}.{home}")
+        is_submodule = not attribute and home.rpartition(".")[2] == name
+        return module if is_submodule else getattr(module, attribute or name)
 
     names = sorted(homes)
     return find, lambda: names, names

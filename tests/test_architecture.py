@@ -1,6 +1,8 @@
 """The order of the rooms: a module imports only from what stands before it."""
 
 import ast
+import graphlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ ROOMS = [
     "_version",
     "errors",
     "_lazy",
+    "_html",
+    "_text",
     "_redact",
     "_startup",
     "_user_code",
@@ -46,7 +50,12 @@ def room_of(dotted: str) -> str:
 
 
 def imports_of(path: Path) -> set[str]:
-    """The rooms that a module imports from, inside functions too; those for type checkers alone do not count."""
+    """The rooms that a module imports from."""
+    return {room_of(name) for name in modules_imported_by(path)} - {""}
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    """The modules that a module imports, inside functions too; those for type checkers alone do not count."""
     tree = ast.parse(path.read_text("utf-8"))
     hidden = {
         id(inner)
@@ -59,11 +68,21 @@ def imports_of(path: Path) -> set[str]:
         if id(node) in hidden:
             continue
         if isinstance(node, ast.Import):
-            found |= {room_of(alias.name) for alias in node.names if alias.name.startswith("actsearch")}
+            found |= {alias.name for alias in node.names if alias.name.startswith("actsearch")}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("actsearch"):
-            names = [f"actsearch.{a.name}" for a in node.names] if node.module == "actsearch" else [node.module or ""]
-            found |= {room_of(name) for name in names}
-    return found - {""}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = inner & NAMES
+            found |= modules or (inner if node.module == "actsearch" else {node.module or ""})
+    return found
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module of the package."""
+    return ".".join(("actsearch", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+NAMES = set(map(name_of, MODULES))
+FOLDERS = sorted({path.parent for path in MODULES})
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(PACKAGE)) for p in MODULES])
@@ -75,6 +94,27 @@ def test_a_module_imports_only_from_rooms_before_its_own(path):
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
     imported = {name if name != "__version__" else "_version" for name in imports_of(path)}
     assert imported <= allowed, f"{path.name} imports from {sorted(imported - allowed)}, which come after {room}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=[str(folder.relative_to(PACKAGE.parent)) for folder in FOLDERS])
+def test_no_circle_of_imports_inside_a_room(folder):
+    """An `__init__` does not count: it is the room's menu, and its names are imported when they are used."""
+    inside = {name_of(path): path for path in MODULES if folder in path.parents and path.name != "__init__.py"}
+    graph = {name: modules_imported_by(path) & inside.keys() for name, path in inside.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+TWICE = {"Place", "Run"}  # the executors' and the loop's get other names with their own rooms
+
+
+def test_no_class_name_stands_for_two_things():
+    defined = [
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert [name for name, number in Counter(defined).items() if number > 1 and name not in TWICE] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(PACKAGE)) for p in MODULES])

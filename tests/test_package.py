@@ -1,6 +1,8 @@
 """What a user meets before anything is trained: names, imports, the installed files."""
 
 import configparser
+import inspect
+import operator
 import subprocess
 import sys
 import tomllib
@@ -24,6 +26,13 @@ def test_import_loads_neither_tensorflow_nor_mlflow():
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_a_result_is_loaded_and_shown_without_tensorflow_or_mlflow():
+    code = "import actsearch, sys; actsearch.load_result; actsearch.SearchResult; actsearch.analysis.judge;"
+    code += "actsearch.reports.text_report; actsearch.errors.UsageError; actsearch.allocation.Race;"
+    done = run_python(f"{code} print({{'tensorflow', 'keras', 'mlflow', 'pandas'}} & set(sys.modules))")
+    assert done.stdout.strip() == "set()", done.stderr
+
+
 def test_listing_activations_loads_no_tensorflow():
     code = "from actsearch.cli.activations import activations; activations(None, None); import sys; print('tensorflow' in sys.modules)"
     assert run_python(code).stdout.strip().endswith("False")
@@ -35,11 +44,60 @@ def test_tensorflow_says_nothing_on_the_way_to_a_user():
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", actsearch.__all__)
+ROOMS = (
+    *(
+        "activations",
+        "allocation",
+        "analysis",
+        "diagnostics",
+        "errors",
+        "executors",
+        "layers",
+        "reports",
+        "spaces",
+        "swap",
+    ),
+    "visualization",
+)
+
+
+def documentation(found) -> str:
+    """The text that belongs to an object itself: a value has none of its own, but that of its type."""
+    if not (inspect.ismodule(found) or inspect.isclass(found) or inspect.isroutine(found)):
+        return ""
+    return (found.__doc__ or "").strip()
+
+
+def public_names():
+    """The names of the package, and those of its rooms."""
+    for name in actsearch.__all__:
+        yield name
+        if name in ROOMS:
+            yield from (f"{name}.{inner}" for inner in getattr(getattr(actsearch, name), "__all__", ()))
+
+
+@pytest.mark.parametrize("name", list(public_names()))
 def test_every_public_name_is_there_and_documented(name):
-    found = getattr(actsearch, name)
-    assert found is not None
-    assert name == "__version__" or (found.__doc__ or "").strip()
+    found = operator.attrgetter(name)(actsearch)
+    assert inspect.ismodule(found) == (name in ROOMS)
+    assert documentation(found) or isinstance(found, tuple | int | str | frozenset), name
+
+
+def test_a_function_without_a_docstring_would_be_found(monkeypatch):
+    monkeypatch.setattr(actsearch.search, "__doc__", None)
+    assert inspect.isfunction(actsearch.search)
+    assert documentation(actsearch.search) == ""
+
+
+def test_help_shows_the_arguments_of_a_search():
+    assert {"x", "y", "space", "seed"} <= inspect.signature(actsearch.search).parameters.keys()
+    assert "Args:" in actsearch.search.__doc__
+
+
+def test_return_types_and_errors_are_reachable_from_the_package():
+    for name in ("errors.UsageError", "analysis.Comparison", "swap.SwapReport", "swap.SiteList", "diagnostics.Issue"):
+        assert inspect.isclass(operator.attrgetter(name)(actsearch)), name
+    assert actsearch.allocation.Race.__name__ == "Race"
 
 
 def test_an_unknown_name_is_an_attribute_error():

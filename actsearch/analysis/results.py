@@ -7,8 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from actsearch._html import html_heading, html_list, html_table
 from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_interval
-from actsearch.analysis.units import Units
+from actsearch.analysis.units import COST_UNITS, Units, settling
 from actsearch.records import TrialRecord
 
 
@@ -59,9 +60,6 @@ class Decision:
     level: float | None = None
 
 
-COSTS = ("train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters")
-
-
 @dataclass(frozen=True)
 class CostRatio:
     """A cost as a multiple of the baseline's, with its own 95 % interval (one cost, one trial)."""
@@ -87,7 +85,7 @@ class Comparison:
         num_pairs: Executions that both have completed.
         more_executions: How many more of each would probably settle it (power 0.8); None where it is settled, or
             is unknown.
-        cost_ratios: Costs relative to the baseline, by the names in `COSTS`.
+        cost_ratios: Costs relative to the baseline, by the names of `COST_UNITS`.
         num_configurations: How many configurations of the activation were compared; the baseline had as many.
         num_failed: Executions that failed.
         beaten: Whether a race showed that it is not the best, and dropped it.
@@ -109,7 +107,7 @@ class Comparison:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """What a search says of its activations.
 
@@ -156,10 +154,13 @@ class Verdict:
         lines += [f"  {f.activation}: {describe(f, self.units)}" for f in self.comparisons]
         return "\n".join([*lines, "", *self.notes])
 
-    def _repr_html_(self) -> str:
-        from actsearch.reports.notebook import verdict_html
+    def __repr__(self) -> str:
+        return f"<Verdict: {self.recommendation}>"
 
-        return verdict_html(self)
+    def _repr_html_(self) -> str:
+        rows = [(c.activation, describe(c, self.units)) for c in self.comparisons]
+        table = html_table(("activation", f"against {self.baseline or self.leader}"), rows) if rows else ""
+        return f"{html_heading(f'{self.recommendation}.')}{table}{html_list(self.notes)}"
 
 
 def describe(comparison: Comparison, units: Units) -> str:
@@ -179,7 +180,7 @@ def describe(comparison: Comparison, units: Units) -> str:
             shown += f" {units.interval(comparison.interval.low, comparison.interval.high)}"
         parts.append(f"{shown} over {comparison.num_pairs} {'pair' if comparison.num_pairs == 1 else 'pairs'}")
     if comparison.more_executions is not None:
-        parts.append(f"about {comparison.more_executions} more executions would settle it")
+        parts.append(settling(comparison.more_executions))
     if comparison.reason:
         parts.append(comparison.reason)
     return ", ".join(parts)
@@ -195,7 +196,7 @@ def cost_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collectio
         executions: The numbers of the executions to use.
     """
     ratios = {}
-    for name in COSTS:
+    for name in COST_UNITS:
         own, other = _costs(trial, name, executions), _costs(baseline, name, executions)
         logs = np.log([own[n] / other[n] for n in sorted(own.keys() & other.keys())])
         if logs.size:

@@ -140,6 +140,19 @@ def cost_label(cost: str) -> str:
     return f"{COST_UNITS[cost].name} ({COST_UNITS[cost].unit})"
 
 
+def settling(more_executions: int | None) -> str:
+    """How many more executions would settle a comparison, in words; empty where that is unknown.
+
+    Example:
+
+    >>> settling(12), settling(1), settling(None)
+    ('about 12 more executions would settle it', 'about 1 more execution would settle it', '')
+    """
+    if more_executions is None:
+        return ""
+    return f"about {more_executions} more execution{'s' if more_executions > 1 else ''} would settle it"
+
+
 def number_range(numbers: Sequence[int]) -> str:
     """Numbers of executions in words.
 

@@ -21,7 +21,7 @@ from actsearch.analysis.comparison import (
 )
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend
-from actsearch.analysis.results import COSTS, Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
+from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
 from actsearch.analysis.sequential import nominal_levels
 from actsearch.analysis.statistics import (
     UNBOUNDED,
@@ -32,7 +32,7 @@ from actsearch.analysis.statistics import (
     pairs_needed,
     t_test,
 )
-from actsearch.analysis.units import number_range
+from actsearch.analysis.units import COST_UNITS, number_range
 from actsearch.errors import UsageError
 from actsearch.records import SearchRecord
 
@@ -88,7 +88,7 @@ def _baseline_beaten(family: ComparisonFamily) -> bool:
 
 def _fronts(judged: JudgedScores) -> dict[str, tuple[str, ...]]:
     fronts = {}
-    for name in COSTS:
+    for name in COST_UNITS:
         points = {}
         for trial in judged.search.trials:
             scores, cost = judged.known(trial), mean_cost(trial, name, judged.executions)

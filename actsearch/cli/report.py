@@ -19,7 +19,7 @@ def report(
 ) -> None:
     """Show what a search found: verdict, leaderboard and pictures."""
     from actsearch.analysis.verdict import verdict_of
-    from actsearch.cli.terminal import print_comparisons, print_leaderboard
+    from actsearch.cli.terminal import print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage
     from actsearch.reports import html_report
     from actsearch.visualization.figures import save_figures
@@ -33,10 +33,9 @@ def report(
     search = assemble(salvaged.facts)
     data = search.data.get("summary") or search.data.get("name", "")
     print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
-    print_leaderboard(search, sys.stdout)
     verdict = verdict_of(search)
+    print_leaderboard(search, verdict, sys.stdout)
     if search.best is not None:
-        print_comparisons(verdict, sys.stdout)
         for note in verdict.notes:
             print(f"- {note}")
         print(f"\n{verdict.recommendation}.")
@@ -48,9 +47,9 @@ def report(
             paths = save_figures(search, verdict, directory / FOLDER)
         except OSError as error:
             raise UsageError(
-                f"{directory / FOLDER}: pictures cannot be written: {error.strerror}. --html FILE puts them elsewhere."
+                f"{directory / FOLDER}: figures cannot be written: {error.strerror}. --html FILE puts them elsewhere."
             ) from error
-        print(f"\nPictures: {', '.join(map(str, paths))}")
+        print(f"\nFigures: {', '.join(map(str, paths))}")
 
 
 def _write(path: Path, page: str) -> None:

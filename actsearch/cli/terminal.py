@@ -35,33 +35,30 @@ def print_table(
     console.print(table)
 
 
-def print_leaderboard(search: SearchRecord, stream: TextIO) -> None:
-    """The trials, the best first, and the reasons of those that failed."""
-    from actsearch.reports.markdown import HEADERS, leaderboard
+def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
+    """The trials, the best first, and the reasons of those that failed; on a terminal only what fits it."""
+    from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows
+    from actsearch.reports.text import text_leaderboard
 
-    print_table(HEADERS, leaderboard(search), stream, numbers=True)
-    for trial in search.trials:
-        for execution in trial.executions:
-            if execution.reason:
-                print(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}", file=stream)
-
-
-def print_comparisons(verdict: "Verdict", stream: TextIO) -> None:
-    """What is found of each trial against the baseline, with its intervals and costs."""
-    from actsearch.reports.markdown import COMPARISON_HEADERS, comparison_row
-
-    rows = [comparison_row(comparison, verdict.units) for comparison in verdict.comparisons]
-    if rows:
-        print_table(COMPARISON_HEADERS, rows, stream, numbers=True)
+    console = Console(file=stream)
+    if console.is_terminal:
+        print(text_leaderboard(search, verdict, width=console.width), file=stream)
+        return
+    rows = [list(map(str, row.cells)) for row in leaderboard_rows(search, verdict)]
+    print_table(headers_of(verdict), rows, stream, numbers=True)
+    for failure in failures_of(search):
+        print(failure, file=stream)
 
 
 def show_interrupted(directory: Path) -> None:
     """Prints what an interrupted search found so far, and how to resume it."""
+    from actsearch.analysis.verdict import verdict_of
     from actsearch.ledger import FILE_NAME, Ledger
 
     print(f"Interrupted. Completed executions are kept. To resume: actsearch resume {directory}", file=sys.stderr)
     if (directory / FILE_NAME).exists():
-        print_leaderboard(Ledger(directory).read(), sys.stderr)
+        search = Ledger(directory).read()
+        print_leaderboard(search, verdict_of(search), sys.stderr)
 
 
 def show_result(result: "SearchResult", *, as_json: bool) -> None:
@@ -69,7 +66,7 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(as_plain(result)))
         return
-    print_leaderboard(result.record, sys.stdout)
+    print_leaderboard(result.record, result.verdict, sys.stdout)
     print(f"{result.verdict.recommendation}.")
     print(f"\nLedger and weights: {result.directory}")
     if result.mlflow_run_id:
@@ -78,19 +75,19 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
 
 
 def as_plain(result: "SearchResult") -> dict[str, Any]:
-    """The result as plain data for `--json`; what is not known, or no finite number, is null."""
+    """The result as plain data for `--json`; what is unknown, or not a finite number, is null."""
+    from actsearch.reports.leaderboard import leaderboard_rows
+
     search = result.record
     runs = result.mlflow.get("trial_run_ids", {})
+    rows = {row.trial_id: row.plain() for row in leaderboard_rows(search, result.verdict)}
     trials = [
         {
-            "trial_id": trial.trial_id,
+            **rows[trial.trial_id],
             "mlflow_run_id": runs.get(trial.trial_id),
             "status": trial.status.value,
             "hyperparameters": dict(trial.hyperparameters),
-            "activation": trial.activation,
             "executions": [_plain_execution(execution) for execution in trial.executions],
-            "mean_score": trial.mean_score,
-            "sd_score": trial.sd_score,
         }
         for trial in search.trials
     ]
@@ -101,6 +98,7 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
         "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
         "baseline": search.baseline,
         "best": result.best.trial_id,
+        "recommendation": result.verdict.recommendation,
         "trials": trials,
     }
 

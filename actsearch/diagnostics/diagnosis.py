@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from actsearch._html import html_list, html_table
+from actsearch._text import text_table
 from actsearch.diagnostics.issues import Issue, Severity
 
 # keras-contrib's callback spoke up from a tenth of a layer on. A ReLU network of 20 layers of 64 units begins with up
@@ -64,7 +66,7 @@ class LayerHealth:
     gradient_norm: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """How the activations of a model do on a probe of data.
 
@@ -121,15 +123,13 @@ class Diagnosis:
             heading += f", loss {self.loss:.4g}"
         if self.gradient_ratio is not None:
             heading += f", gradient at the first site / at the last {self.gradient_ratio:.2g}"
-        rows: list[tuple[str, ...]] = [_HEADINGS, *map(_row, self.sites)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(
-                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
-        return "\n".join([heading, *table, *map(str, self.issues)])
+        return "\n".join([heading, text_table(_HEADINGS, map(_row, self.sites), left=2), *map(str, self.issues)])
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis: {len(self.sites)} activation sites, {len(self.issues)} issues>"
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADINGS, map(_row, self.sites)) + html_list(map(str, self.issues))
 
 
 def _row(site: SiteHealth) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from typing import Any
 
 import keras
 
+from actsearch._html import html_list
 from actsearch.diagnostics.diagnosis import Diagnosis, without_nan
 from actsearch.diagnostics.health import MAX_SAMPLES, HealthProbe
 from actsearch.diagnostics.issues import Issue, Severity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Screening:
     """What the model at initialisation says of its training.
 
@@ -42,12 +43,18 @@ class Screening:
         figures: dict[str, Any] = without_nan(self.figures)
         return {"hopeless": self.hopeless, "figures": figures, "diagnosis": self.diagnosis.to_dict()}
 
+    def __repr__(self) -> str:
+        return f"<Screening: {'hopeless' if self.hopeless else 'no obstacle to training found'}>"
+
+    def _repr_html_(self) -> str:
+        return html_list(str(self).splitlines())
+
     def __str__(self) -> str:
         """The reasons, or that there is none."""
         if self.hopeless:
             return "\n".join(f"Training is hopeless. {reason.message} {reason.fix}" for reason in self.reasons)
         figures = ", ".join(f"{name} {value:.2g}" for name, value in self.figures.items())
-        return f"Nothing speaks against training ({figures})."
+        return f"No obstacle to training found ({figures})."
 
 
 def screen(

@@ -1,4 +1,4 @@
-"""A search as text: leaderboard, markdown, an HTML page, and what notebooks show."""
+"""A search as a report: its leaderboard as rows, and whole reports as text, markdown or an HTML page."""
 
 from typing import TYPE_CHECKING
 
@@ -6,14 +6,18 @@ from actsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from actsearch.reports.html import html_report as html_report
-    from actsearch.reports.markdown import leaderboard as leaderboard
-    from actsearch.reports.markdown import markdown as markdown
+    from actsearch.reports.leaderboard import LeaderboardRow as LeaderboardRow
+    from actsearch.reports.leaderboard import leaderboard_rows as leaderboard_rows
+    from actsearch.reports.markdown import markdown_report as markdown_report
+    from actsearch.reports.text import text_report as text_report
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "LeaderboardRow": "leaderboard",
         "html_report": "html",
-        "leaderboard": "markdown",
-        "markdown": "markdown",
+        "leaderboard_rows": "leaderboard",
+        "markdown_report": "markdown",
+        "text_report": "text",
     },
 )

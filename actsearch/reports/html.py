@@ -13,13 +13,12 @@ from markupsafe import Markup
 
 from actsearch._version import __version__
 from actsearch.analysis.comparison import is_joint, is_race
-from actsearch.analysis.results import Verdict
+from actsearch.analysis.results import Outcome, Verdict
 from actsearch.analysis.units import objective_label
 from actsearch.records import SearchRecord
-from actsearch.reports.markdown import failures_of
+from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows
 from actsearch.reports.svg import inline_svg
-from actsearch.reports.table import headers_of, rows_of
-from actsearch.visualization._style import NARROW, WIDE
+from actsearch.visualization._style import NARROW, WIDE, styles_of
 from actsearch.visualization.figures import Caption, all_figures, captions_of
 
 
@@ -45,7 +44,9 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
         verdict=verdict,
         objective=objective_label(search.objective),
         headers=headers_of(verdict),
-        rows=rows_of(search, verdict),
+        rows=leaderboard_rows(search, verdict),
+        styles=styles_of(t.activation for t in search.trials),
+        outcomes=set(Outcome),
         pictures=_pictures(search, verdict),
         failures=list(failures_of(search)),
         raced=is_race(search),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actsearch.swap.searched_model import SearchedModel as SearchedModel
     from actsearch.swap.sites import Site as Site
     from actsearch.swap.sites import SiteKind as SiteKind
+    from actsearch.swap.sites import SiteList as SiteList
     from actsearch.swap.sites import find_sites as find_sites
     from actsearch.swap.swap import swap_activations as swap_activations
     from actsearch.swap.user_model import load_user_model as load_user_model
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "SearchedModel": "searched_model",
         "Site": "sites",
         "SiteKind": "sites",
+        "SiteList": "sites",
         "SiteSwap": "plan",
         "SwapReport": "plan",
         "baseline": "networks",

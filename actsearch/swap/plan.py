@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from actsearch._html import html_table
+from actsearch._text import text_table
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
@@ -13,6 +15,7 @@ from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers
 from actsearch.swap.recognition import Held
 from actsearch.swap.sites import Place, Site, SiteKind, locate
 
+_HEADERS = ("site", "activation", "becomes")
 Choice = str | Activation | BoundActivation
 
 
@@ -31,9 +34,9 @@ class SiteSwap:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SwapReport:
-    """What a swap does to a model.
+    """What a swap does to a model; print it for a table.
 
     Args:
         sites: Every site, replaced or left alone.
@@ -61,6 +64,19 @@ class SwapReport:
         """Initializers and dropouts as flat text: `{"conv1.initializer": "...", "drop.dropout": "AlphaDropout"}`."""
         initializers = {f"{name}.initializer": text for name, text in self.initializers.items()}
         return initializers | {f"{name}.dropout": text for name, text in self.dropouts.items()}
+
+    def __repr__(self) -> str:
+        return f"<SwapReport: {len(self.replaced)} of {len(self.sites)} activation sites are replaced>"
+
+    def __str__(self) -> str:
+        matching = [f"{name}: {text}" for name, text in self.matching.items()]
+        return "\n".join([text_table(_HEADERS, self._rows(), left=3), *matching])
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADERS, self._rows())
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [(s.site.name, s.site.activation, s.activation or f"stays: {s.reason}") for s in self.sites]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from actsearch._html import html_table
+from actsearch._text import text_table
 from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
 from actsearch.swap.graph import Call, Shape, trace
 from actsearch.swap.recognition import NORMALISING, SHARES, Held, Stand, core, stands_in
@@ -75,7 +77,27 @@ class Place:
     feeders: tuple[Call, ...]
 
 
-def find_sites(model: Any) -> tuple[Site, ...]:
+class SiteList(tuple[Site, ...]):
+    """The sites of a model, from input to output; print it for a table."""
+
+    __slots__ = ()
+    _HEADERS = ("site", "activation", "kind", "layer", "shape", "uses")
+
+    def __repr__(self) -> str:
+        sites = ", ".join(f"{site.name}: {site.activation}" for site in self[:5])
+        return f"<{len(self)} activation sites: {sites}{', …' if len(self) > 5 else ''}>"
+
+    def __str__(self) -> str:
+        return text_table(self._HEADERS, self._rows(), left=4)
+
+    def _repr_html_(self) -> str:
+        return html_table(self._HEADERS, self._rows())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(s.name, s.activation, str(s.kind), s.layer_class, str(s.shape), str(s.num_uses)) for s in self]
+
+
+def find_sites(model: Any) -> SiteList:
     """The places in a model where an activation stands, from input to output; linear ones are none.
 
     Found are `activation` arguments, activation layers (Keras's, ours and registered ones), operations such as
@@ -90,7 +112,7 @@ def find_sites(model: Any) -> tuple[Site, ...]:
         model: A Sequential or Functional Keras model. It is not changed.
 
     Returns:
-        The sites in the order in which the model applies them; empty where there is none.
+        The sites in the order in which the model applies them; empty where there is none. Print it for a table.
 
     Raises:
         ModelError: The model is subclassed.
@@ -104,7 +126,7 @@ def find_sites(model: Any) -> tuple[Site, ...]:
     >>> [(site.name, site.activation, str(site.kind), site.shape) for site in find_sites(model)]
     [('a', 'relu', 'hidden', (None, 8)), ('b', 'softmax', 'output', (None, 3))]
     """
-    return tuple(place.site for place in locate(trace(model)))
+    return SiteList(place.site for place in locate(trace(model)))
 
 
 def locate(calls: Iterable[Call]) -> tuple[Place, ...]:

@@ -13,11 +13,13 @@ from typing import Any
 from mlflow import MlflowClient
 
 from actsearch._model_files import model_file
-from actsearch.analysis.results import COSTS, Decision, Verdict
+from actsearch.analysis.results import Decision, Verdict
+from actsearch.analysis.units import COST_UNITS
 from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import End, Fact, Kind, Ledger, parse
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
-from actsearch.reports.markdown import markdown
+from actsearch.reports.leaderboard import LeaderboardRow, leaderboard_rows
+from actsearch.reports.markdown import markdown_report
 from actsearch.tracking.metrics import (
     curve_points,
     execution_points,
@@ -90,8 +92,7 @@ class MLflowWriter:
         at = max(times, default=self._search.created_at)
         if not self._runs[_SEARCH].is_over:
             search = self._known(at)
-            verdict = verdict_of(search) if search.best is not None else None
-            self._close(End(at, "interrupted", "the search process exited unexpectedly"), verdict)
+            self._close(End(at, "interrupted", "the search process exited unexpectedly"), verdict_of(search))
 
     def _write_search(self, search: SearchRecord) -> None:
         self._search = search
@@ -166,15 +167,15 @@ class MLflowWriter:
             return
         search = self._known(end.at)
         self._runs.log(run, metrics=search_points(search, end.at, step))
-        verdict = verdict_of(search) if search.best is not None else None
-        for comparison in verdict.comparisons if verdict else ():
+        verdict = verdict_of(search)
+        for comparison in verdict.comparisons:
             if comparison.difference is not None:
                 gained = point(DIFFERENCE, comparison.difference, end.at, step)
                 self._runs.log(self._runs["trial", comparison.trial_id], metrics=[gained])
         if last:
             self._close(end, verdict)
 
-    def _close(self, end: End, verdict: Verdict | None) -> None:
+    def _close(self, end: End, verdict: Verdict) -> None:
         self._runs.find()
         search = self._known(end.at)
         prepare_view(self._client, self._experiment_id, search)
@@ -190,7 +191,7 @@ AVERAGED = "actsearch.curves_of"  # the number of executions in a trial's mean c
 _LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
 
 
-def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict | None) -> None:
+def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict) -> None:
     """Writes what was found and ends the runs, that of the search last: one that is over has everything.
 
     The curves of a trial are written once, when its search is completed: MLflow keeps both where a point is written
@@ -201,13 +202,15 @@ def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, ver
         ledger: The search's, in its directory.
         search: All that is known of it.
         end: Its last end.
-        verdict: On it; None where nothing completed.
+        verdict: What `judge` says of it.
     """
     status = STATUSES.get(end.how, "FAILED")
+    rows = leaderboard_rows(search, verdict)
+    outcomes = {row.trial_id: row.outcome or None for row in rows}
     for trial in search.trials:
         run = runs["trial", trial.trial_id]
         reason = next((e.reason for e in trial.executions if e.reason), None)
-        runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": _outcome(trial, verdict)})
+        runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": outcomes[trial.trial_id]})
         averaged = str(len(trial.completed))
         if status == "FINISHED" and run.tags.get(AVERAGED, averaged) == averaged:
             runs.log(run, metrics=curve_points(trial), tags={AVERAGED: averaged})
@@ -215,10 +218,10 @@ def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, ver
     run = runs["search",]
     tags = {"mlflow.note.content": _note(runs, search, verdict), "actsearch.reason": end.reason}
     runs.log(run, tags=tags | {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})
-    runs.write_text(run, json.dumps(_table(search, verdict)), TABLE)
+    runs.write_text(run, json.dumps(_table(rows)), TABLE)
     facts = [json.dumps({"kind": f.kind, "key": f.key, "body": json.loads(f.body)}) for f in ledger.facts()]
     runs.write_text(run, "\n".join(facts) + "\n", "ledger.jsonl")
-    for name, figure in (all_figures(search, verdict) if verdict else {}).items():
+    for name, figure in all_figures(search, verdict).items():
         runs.write_figure(run, figure, f"report/{name}.png")
     _log_models(runs, ledger, search)
     runs.end(run, status, end.at)
@@ -235,31 +238,21 @@ def _log_models(runs: Runs, ledger: Ledger, search: SearchRecord) -> None:
             runs.log_model(runs["trial", trial.trial_id], file, name, execution, register)
 
 
-def _outcome(trial: TrialRecord, verdict: Verdict | None) -> str | None:
-    if verdict is None:
-        return None
-    comparison = verdict.of(trial.trial_id)
-    if comparison is not None:
-        return str(comparison.outcome)
-    return "baseline" if trial.activation == verdict.baseline else None
-
-
-def _note(runs: Runs, search: SearchRecord, verdict: Verdict | None) -> str:
+def _note(runs: Runs, search: SearchRecord, verdict: Verdict) -> str:
     """The report, each trial linked to its run, and how to repeat the search."""
     command = "\n".join(f"    {line}" for line in str(search.environment.get("command", "")).splitlines())
     repeat = f"\nTo repeat it:\n\n{command}\n" if 0 < len(command) < _LONGEST_NOTE / 4 else ""
     links = {trial.trial_id: runs.path("trial", trial.trial_id) for trial in search.trials}
-    return markdown(search, verdict, links=links, max_length=_LONGEST_NOTE - len(repeat)) + repeat
+    return markdown_report(search, verdict, links=links, max_length=_LONGEST_NOTE - len(repeat)) + repeat
 
 
-def _table(search: SearchRecord, verdict: Verdict | None) -> dict[str, Any]:
+def _table(rows: Sequence[LeaderboardRow]) -> dict[str, Any]:
     """One row a trial, the best first, as MLflow shows tables."""
-    rows = []
-    for trial in search.ranked:
-        comparison = verdict.of(trial.trial_id) if verdict else None
-        row = {"trial_id": trial.trial_id, **trial.hyperparameters, "activation": trial.activation}
-        row |= {"mean_score": trial.mean_score, "sd_score": trial.sd_score, "num_executions": len(trial.executions)}
-        row |= {"difference": comparison.difference if comparison else None, "verdict": _outcome(trial, verdict)}
-        rows.append(row | {cost: trial.mean_resource(cost) for cost in COSTS})
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}
+    lines = []
+    for row in rows:
+        known = row.plain()
+        line = {"trial_id": row.trial_id, **row.hyperparameters, "activation": row.activation}
+        line |= {name: known[name] for name in ("mean_score", "sd_score", "num_executions")}
+        lines.append(line | {DIFFERENCE: row.gain, "verdict": known["verdict"]} | {n: known[n] for n in COST_UNITS})
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    return {"columns": columns, "data": [[line.get(name) for name in columns] for line in lines]}

@@ -213,6 +213,11 @@ class Style:
         """The marker as a character."""
         return SYMBOLS[self.marker]
 
+    @property
+    def css_colour(self) -> str:
+        """The colour on a page, where black is the colour of the text."""
+        return "currentColor" if self.colour == INK else self.colour
+
 
 def style_of(activation: str) -> Style:
     """The style of an activation, by itself.

@@ -321,3 +321,10 @@ def test_executions_without_resources_have_no_cost():
     assert not any(f.cost_ratios for f in verdict.comparisons)
     assert verdict.fronts == {}
     assert "cost not measured" in verdict.recommendation
+
+
+def test_a_verdict_is_one_line_in_repr_and_a_table_in_notebooks():
+    verdict = verdict_of(search(SCORES))
+    assert repr(verdict) == f"<Verdict: {verdict.recommendation}>"
+    assert verdict._repr_html_().count("<tr>") == len(SCORES)
+    assert "<b>" in verdict._repr_html_()

@@ -35,7 +35,7 @@ def found(tmp_path):
 
 def test_pictures_go_beside_the_ledger(found, capsys):
     run(found)
-    assert "Pictures:" in capsys.readouterr().out
+    assert "Figures:" in capsys.readouterr().out
     assert (found / "report" / "executions.png").stat().st_size > 1000
 
 
@@ -66,7 +66,7 @@ def test_without_the_search_itself_its_executions_are_listed(found, capsys):
 
 def test_pictures_that_cannot_be_written_are_one_message(found, capsys):
     (found / "report").write_text("in the way")
-    with pytest.raises(UsageError, match="pictures cannot be written"):
+    with pytest.raises(UsageError, match="figures cannot be written"):
         run(found)
     assert "relu" in capsys.readouterr().out
 

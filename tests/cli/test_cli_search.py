@@ -146,7 +146,7 @@ def test_nothing_completed_is_status_1(program, store, tmp_path):
     (tmp_path / "hopeless.py").write_text(BUILD.replace('if activation.name == "tanh" else 0.01', ""))
     status, _, err = program("search", "--model", "hopeless:build", *QUICK)
     assert status == 1
-    assert "Not one of 2 executions completed" in err
+    assert "None of the 2 executions completed" in err
 
 
 def test_ctrl_c_is_status_130(program, store, monkeypatch):

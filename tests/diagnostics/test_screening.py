@@ -35,7 +35,10 @@ def test_twenty_layers_of_sigmoid_are_hopeless_and_three_are_not(digits, seed, m
     shallow = screen(network("sigmoid", 3, seed=seed, matched=matched), *digits)
     assert not shallow.hopeless
     assert shallow.reasons == ()
-    assert str(shallow).startswith("Nothing speaks against training (largest_dead 0, gradient_ratio")
+    assert repr(shallow) == "<Screening: no obstacle to training found>"
+    assert repr(shallow.diagnosis).startswith("<Diagnosis: ")
+    assert shallow.diagnosis._repr_html_().count("<tr>") == len(shallow.diagnosis.sites) + 1
+    assert str(shallow).startswith("No obstacle to training found (largest_dead 0, gradient_ratio")
 
 
 @pytest.mark.parametrize("units", [16, 64])

@@ -6,50 +6,24 @@ import pytest
 from markdown_it import MarkdownIt
 
 from actsearch.analysis.verdict import verdict_of
-from actsearch.reports.markdown import COMPARISON_HEADERS, HEADERS, escape, leaderboard, markdown
-from tests.helpers.making import search, trial
+from actsearch.reports.leaderboard import headers_of
+from actsearch.reports.markdown import escape, markdown_report
+from tests.helpers.making import search
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
 
 
-def test_the_best_first_and_the_failed_last_with_their_reason():
-    rows = leaderboard(search(SCORES))
-    assert [row[0] for row in rows] == ["elu", "relu", "gelu", "tanh"]
-    assert rows[0][1] == "0.9533 ± 0.0058 (n=3)"
-    assert rows[0][2:] == ("+4.3 points", "1.00", "2.00", "128 MiB", "1,000")
-    assert rows[1][2] == "baseline"
-    assert rows[2][1] == "0.9000 ± 0.0000 (n=2, 1 failed)"
-    assert rows[2][2] == "-0.5 points"
-    assert rows[3][:3] == ("tanh", "failed: loss is nan", "-")
-    assert {len(row) for row in rows} == {len(HEADERS)}
-
-
-def test_differences_are_over_common_seeds_and_none_without_a_baseline():
-    rows = leaderboard(search({"relu": [0.5, 0.9], "elu": [None, 0.91]}))
-    assert rows[0][2] == "+1.0 points"
-    assert {row[2] for row in leaderboard(search(SCORES, baseline=None))} == {"-"}
-
-
-def test_settings_that_differ_are_named():
-    made = [
-        trial("0", "relu", [0.9], hyperparameters={"activation": "relu", "lr": 0.0123456, "units": 8}),
-        trial("1", "relu", [0.8], hyperparameters={"activation": "relu", "lr": 0.1, "units": 8}),
-        trial("2", "elu", [], hyperparameters={"activation": "elu", "lr": 0.1, "units": 8}),
-    ]
-    rows = leaderboard(search(made))
-    assert [row[0] for row in rows] == ["relu (lr=0.0123)", "relu (lr=0.1)", "elu"]
-    assert rows[2][1] == "not run"
-
-
-def test_markdown_has_recommendation_comparisons_and_failures():
+def test_markdown_has_recommendation_leaderboard_notes_and_failures():
     record = search(SCORES)
-    text = markdown(record, verdict_of(record))
+    text = markdown_report(record, verdict_of(record))
     assert verdict_of(record).recommendation.split(":")[0] in text
-    assert f"| {' | '.join(COMPARISON_HEADERS)} |" in text
+    assert f"| {' | '.join(headers_of(verdict_of(record)))} |" in text
+    assert "| undecided (1 of 3 executions failed) | 0.9000 ± 0.0000 (n=2, 1 failed) |" in text
+    assert "| failed (loss is nan) | – |" in text
+    assert "Equivalent means within ±0.5 points. The chance that any verdict is wrong is at most 5 %." in text
     assert "- tanh, executions 1-3 failed: loss is nan" in text
     assert "- gelu, execution 2 failed: loss is nan" in text
     assert "Uses executions 1-3" in text
-    assert "Uses executions" not in markdown(record)
 
 
 HOSTILE = [
@@ -78,7 +52,7 @@ def test_no_name_can_break_the_table_or_become_markup(name):
     failed = record.trials[2]
     executions = tuple(replace(e, reason=name if e.reason else None) for e in failed.executions)
     record = replace(record, trials=(*record.trials[:2], replace(failed, executions=executions)))
-    tags, rows = tags_and_cells(markdown(record, verdict_of(record)))
+    tags, rows = tags_and_cells(markdown_report(record, verdict_of(record)))
     assert tags <= {
         "p",
         "strong",
@@ -95,7 +69,7 @@ def test_no_name_can_break_the_table_or_become_markup(name):
         "br",
         "text_special",
     }
-    assert rows == [len(HEADERS)] * 4 + [len(COMPARISON_HEADERS)] * 3
+    assert rows == [9] * 4
 
 
 def test_the_text_of_a_name_is_shown_as_it_was():
@@ -107,38 +81,32 @@ def test_the_text_of_a_name_is_shown_as_it_was():
 
 def test_names_lead_to_their_runs():
     record = search(SCORES)
-    text = markdown(record, verdict_of(record), links={"1": "#/experiments/1/runs/a b)|<"})
+    text = markdown_report(record, verdict_of(record), links={"1": "#/experiments/1/runs/a b)|<"})
     assert "| [elu](#/experiments/1/runs/a%20b%29%7C%3C) |" in text
     assert "| relu |" in text
 
 
 def test_a_report_with_little_room_has_fewer_rows_and_whole_lines():
     record = search({f"f{n}": [n / 100, n / 100 + 0.001, None] for n in range(60)}, baseline="f0")
-    whole = markdown(record, verdict_of(record))
-    text = markdown(record, verdict_of(record), max_length=8000)
+    whole = markdown_report(record, verdict_of(record))
+    text = markdown_report(record, verdict_of(record), max_length=8000)
     assert len(whole) > 8000 > len(text) > 3000
-    assert "… and 45 more." in text
+    assert "… and 30 more." in text
     _, rows = tags_and_cells(text)
-    assert rows == [len(HEADERS)] * 16 + [len(COMPARISON_HEADERS)] * 16
-    assert markdown(record, verdict_of(record), max_length=len(whole)) == whole
-    assert len(markdown(record, verdict_of(record), max_length=10)) == 10
+    assert rows == [9] * 31
+    assert markdown_report(record, verdict_of(record), max_length=len(whole)) == whole
+    assert len(markdown_report(record, verdict_of(record), max_length=10)) == 10
 
 
 def test_a_search_without_trials_is_an_empty_table():
     record = search({})
-    assert leaderboard(record) == []
-    assert "activation" in markdown(record, verdict_of(record))
-
-
-def test_long_reasons_are_cut():
-    record = search({"relu": [None]})
-    (made,) = record.trials
-    made = replace(made, executions=(replace(made.executions[0], reason="x" * 500),))
-    assert len(leaderboard(replace(record, trials=(made,)))[0][1]) < 100
+    text = markdown_report(record, verdict_of(record))
+    assert "| activation |" in text
+    assert "nothing to compare" in text
 
 
 def test_analysis_loads_neither_keras_nor_mlflow_and_the_report_no_scipy():
-    code = "import sys, actsearch.reports.markdown as r; assert 'scipy' not in sys.modules; import actsearch.analysis as a;"
+    code = "import sys, actsearch.reports.markdown; assert 'scipy' not in sys.modules; import actsearch.analysis as a;"
     code += "a.judge; import actsearch.visualization as v; v.plot_pareto; import actsearch.tuning.allocation;"
     code += "sys.exit(bool({'keras', 'tensorflow', 'mlflow', 'keras_tuner', 'matplotlib.pyplot'} & set(sys.modules)))"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

@@ -117,3 +117,18 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         plan_swap(make(), activation)
+
+
+def test_a_report_is_a_table_in_print_and_one_line_in_repr():
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    )
+    report = plan_swap(model, "selu")
+    assert repr(report) == "<SwapReport: 1 of 2 activation sites are replaced>"
+    assert [line.split(maxsplit=2) for line in str(report).splitlines()[:3]] == [
+        ["site", "activation", "becomes"],
+        ["a", "relu", "selu"],
+        ["b", "softmax", "stays: it is an output"],
+    ]
+    assert str(report).splitlines()[3].startswith("a.initializer: variance_scaling")
+    assert "<td>stays: it is an output</td>" in report._repr_html_()

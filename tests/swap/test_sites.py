@@ -267,3 +267,16 @@ def test_a_subclassed_model_is_refused_with_the_way_out() -> None:
 
     with pytest.raises(ModelError, match=r"Net is a subclassed model.*actsearch\.choose\(hp, space\)"):
         find_sites(Net())
+
+
+def test_sites_are_a_line_each_in_print_and_one_line_in_repr():
+    model = keras.Sequential([keras.Input((4,)), *(keras.layers.Dense(8, "relu", name=f"d{n}") for n in range(7))])
+    sites = find_sites(model)
+    assert isinstance(sites, tuple)
+    assert repr(sites) == "<7 activation sites: d0: relu, d1: relu, d2: relu, d3: relu, d4: relu, …>"
+    lines = str(sites).splitlines()
+    assert lines[0].split() == ["site", "activation", "kind", "layer", "shape", "uses"]
+    assert lines[1].split() == ["d0", "relu", "hidden", "Dense", "(None,", "8)", "1"]
+    assert sites._repr_html_().count("<tr>") == 8
+    empty = find_sites(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
+    assert (repr(empty), len(str(empty).splitlines())) == ("<0 activation sites: >", 1)

@@ -1,0 +1,247 @@
+"""The one model of a leaderboard: what is known of each trial, and how it is written.
+
+The terminal, markdown, HTML pages, notebooks, MLflow's table, JSON and data frames are all made from these rows.
+Neither SciPy nor matplotlib is loaded for them.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from actsearch.analysis.units import COST_UNITS, Units, number_range, settling, trial_label
+from actsearch.records import SearchRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from actsearch.analysis.results import Comparison, CostRatio, Verdict
+    from actsearch.analysis.statistics import Interval
+
+NOTHING = "–"
+SHORT = 5  # columns: activation, verdict, score, gain, training time
+MAX_REASON = 80  # characters
+_ORDER = ("better", "baseline", "equivalent", "undecided", "", "worse")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its text, a note on it, and what it is sorted by (None comes last)."""
+
+    text: str
+    order: float | str | None
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.note})" if self.note else self.text
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """What is known of a trial.
+
+    Args:
+        trial_id: Its id in the search.
+        activation: Its activation, which fixes its symbol and colour in plots.
+        label: The activation; where it has several configurations, also the values that tell them apart.
+        hyperparameters: All of its values.
+        outcome: `better`, `equivalent`, `worse` or `undecided` where it was compared; `baseline`; `failed`, `skipped`
+            or `not run` where it has no score; empty for a configuration that was not chosen for the comparison.
+        reason: Why, in one line, where the figures do not say it.
+        units: How the objective is written.
+        mean_score, sd_score: Mean and standard deviation of the objective over the completed executions.
+        num_scores, num_executions, num_failed: Completed executions with a score, all of them, and failed ones.
+        gain: Mean difference of the judged score from the baseline's, oriented: positive is better.
+        interval: The interval of the gain; None without pairs.
+        p_value: Its p value, adjusted for all comparisons.
+        num_pairs: The executions that both completed.
+        more_executions: About how many more executions would settle it.
+        costs: Means over the completed executions, by the names of `COST_UNITS`, in the recorded units.
+        cost_ratios: The same as multiples of the baseline's, with intervals.
+    """
+
+    trial_id: str
+    activation: str
+    label: str
+    hyperparameters: Mapping[str, Any]
+    outcome: str
+    reason: str
+    units: Units = field(repr=False)
+    mean_score: float | None = None
+    sd_score: float | None = None
+    num_scores: int = 0
+    num_executions: int = 0
+    num_failed: int = 0
+    gain: float | None = None
+    interval: "Interval | None" = None
+    p_value: float | None = None
+    num_pairs: int = 0
+    more_executions: int | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    cost_ratios: Mapping[str, "CostRatio"] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The row as text, under the headers of `headers_of`."""
+        costs = (self._cost_cell(name) for name in COST_UNITS)
+        return (Cell(self.label, self.label), self._outcome_cell(), self._score_cell(), self._gain_cell(), *costs)
+
+    def plain(self) -> dict[str, Any]:
+        """The row as flat plain data, without the hyperparameters; what is unknown or not finite is None."""
+        known: dict[str, Any] = {
+            "trial_id": self.trial_id,
+            "activation": self.activation,
+            "verdict": self.outcome or None,
+            "reason": self.reason or None,
+            "mean_score": self.mean_score,
+            "sd_score": self.sd_score,
+            "num_executions": self.num_executions,
+            "num_failed": self.num_failed,
+            "gain": self.gain,
+            "gain_low": self.interval.low if self.interval else None,
+            "gain_high": self.interval.high if self.interval else None,
+            "p_value": self.p_value,
+            "num_pairs": self.num_pairs,
+            "more_executions": self.more_executions,
+        }
+        known |= {name: self.costs.get(name) for name in COST_UNITS}
+        ratios = {name: self.cost_ratios.get(name) for name in COST_UNITS}
+        known |= {f"{name}_ratio": ratio.estimate if ratio else None for name, ratio in ratios.items()}
+        return {name: value if _is_known(value) else None for name, value in known.items()}
+
+    def _outcome_cell(self) -> Cell:
+        order = _ORDER.index(self.outcome) if self.outcome in _ORDER else len(_ORDER)
+        return Cell(self.outcome or NOTHING, order, self.reason or settling(self.more_executions))
+
+    def _score_cell(self) -> Cell:
+        if self.mean_score is None:
+            return Cell(NOTHING, None)
+        spread = "" if self.sd_score is None else f" ± {self.units.score(self.sd_score)}"
+        note = f"n={self.num_scores}" + (f", {self.num_failed} failed" if self.num_failed else "")
+        return Cell(f"{self.units.score(self.mean_score)}{spread}", self.mean_score, note)
+
+    def _gain_cell(self) -> Cell:
+        if self.gain is None or self.interval is None:
+            return Cell(NOTHING, None)
+        text = self.units.difference(self.gain)
+        note = f"{self.num_pairs} pair{'s' if self.num_pairs != 1 else ''}"
+        if math.isfinite(self.interval.low) and math.isfinite(self.interval.high):
+            text += f" {self.units.interval(self.interval.low, self.interval.high)}"
+            note += "" if self.p_value is None else f", p {self.p_value:.2g}"
+        return Cell(text, self.gain, note)
+
+    def _cost_cell(self, name: str) -> Cell:
+        if name not in self.costs:
+            return Cell(NOTHING, None)
+        ratio = self.cost_ratios.get(name)
+        return Cell(COST_UNITS[name].text(self.costs[name]), self.costs[name], _ratio(ratio) if ratio else "")
+
+
+def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[LeaderboardRow]:
+    """A row for each trial: the best mean objective first, trials without a score last.
+
+    Args:
+        search: Its records, also those of a search that is not over or of which everything failed.
+        verdict: What `judge` says of it.
+    """
+    return [_row(search, verdict, trial) for trial in search.ranked]
+
+
+def headers_of(verdict: "Verdict") -> tuple[str, ...]:
+    """What the columns are called."""
+    against = verdict.baseline or verdict.leader
+    gain = f"gain over {against} ({verdict.source})" if against else f"gain ({verdict.source})"
+    costs = (f"{unit.name} ({unit.unit})" if unit.unit != "number" else unit.name for unit in COST_UNITS.values())
+    return ("activation", "verdict", verdict.units.metric, gain, *costs)
+
+
+def _row(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> LeaderboardRow:
+    comparison = verdict.of(trial.trial_id)
+    outcome, reason = _outcome(verdict, trial, comparison)
+    costs = {name: trial.mean_resource(name) for name in COST_UNITS}
+    row: dict[str, Any] = {
+        "trial_id": trial.trial_id,
+        "activation": trial.activation,
+        "label": trial_label(search, trial),
+        "hyperparameters": trial.hyperparameters,
+        "outcome": outcome,
+        "reason": reason,
+        "units": verdict.units,
+        "mean_score": trial.mean_score,
+        "sd_score": trial.sd_score,
+        "num_scores": len(trial.scores),
+        "num_executions": len(trial.executions),
+        "num_failed": len(trial.executions) - len(trial.completed),
+        "costs": {name: cost for name, cost in costs.items() if cost is not None},
+    }
+    return LeaderboardRow(**row, **(_compared(comparison) if comparison else {}))
+
+
+def _compared(comparison: "Comparison") -> dict[str, Any]:
+    return {
+        "gain": comparison.difference,
+        "interval": comparison.interval if comparison.num_pairs else None,
+        "p_value": comparison.p_value,
+        "num_pairs": comparison.num_pairs,
+        "more_executions": comparison.more_executions,
+        "cost_ratios": comparison.cost_ratios,
+    }
+
+
+def _outcome(verdict: "Verdict", trial: TrialRecord, comparison: "Comparison | None") -> tuple[str, str]:
+    """The outcome of a trial, and its reason."""
+    if trial.mean_score is None:
+        return _without_score(trial)
+    if comparison is not None:
+        return str(comparison.outcome), comparison.reason
+    return ("baseline" if trial.activation == verdict.baseline else ""), ""
+
+
+def _without_score(trial: TrialRecord) -> tuple[str, str]:
+    if trial.executions:
+        return "failed", shortened(next((e.reason for e in trial.executions if e.reason), None))
+    return ("skipped", shortened(trial.screening.get("reason"))) if trial.skipped else ("not run", "")
+
+
+def _ratio(ratio: "CostRatio") -> str:
+    """A ratio with its interval, where that says more."""
+    low, high = f"{ratio.interval.low:.2f}", f"{ratio.interval.high:.2f}"
+    return f"{ratio} [{low}, {high}]" if low != high and math.isfinite(ratio.interval.high) else str(ratio)
+
+
+def _is_known(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Executions of one trial that failed for one reason.
+
+    Args:
+        label: What the trial is called.
+        executions: Their numbers, in words: `execution 2`, `executions 1-3`.
+        reason: Why, in one line.
+    """
+
+    label: str
+    executions: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.label}, {self.executions} failed: {self.reason}"
+
+
+def failures_of(search: SearchRecord) -> Iterator[Failure]:
+    """The failures of a search, in its order."""
+    for trial in search.trials:
+        by_reason: dict[str, list[int]] = {}
+        for execution in trial.executions:
+            if execution.reason:
+                by_reason.setdefault(execution.reason, []).append(execution.execution)
+        for reason, numbers in by_reason.items():
+            which = f"execution{'s' if len(numbers) > 1 else ''} {number_range(numbers)}"
+            yield Failure(trial_label(search, trial), which, " ".join(reason.split()))
+
+
+def shortened(reason: str | None) -> str:
+    """A reason in one line of at most 80 characters."""
+    line = " ".join((reason or "no reason recorded").split())
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"

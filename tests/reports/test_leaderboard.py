@@ -1,0 +1,118 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from actsearch.analysis.results import Outcome
+from actsearch.analysis.verdict import verdict_of
+from actsearch.reports.leaderboard import SHORT, failures_of, headers_of, leaderboard_rows
+from actsearch.reports.text import text_report
+from tests.helpers.making import LOSS, search, trial
+
+SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
+MANY = {"relu": [0.9 + n / 1000 for n in range(12)], "selu": [0.93 + n / 999 for n in range(12)]}
+
+
+def rows_of(record):
+    return leaderboard_rows(record, verdict_of(record))
+
+
+def texts(row):
+    return list(map(str, row.cells))
+
+
+def test_the_best_first_and_the_failed_last_with_their_reason():
+    elu, relu, gelu, tanh = rows_of(search(SCORES))
+    assert [row.label for row in (elu, relu, gelu, tanh)] == ["elu", "relu", "gelu", "tanh"]
+    assert texts(elu)[2] == "0.9533 ± 0.0058 (n=3)"
+    assert texts(elu)[3].startswith("+4.3 points [")
+    assert texts(elu)[4:7] == ["1 (1.00×)", "2 (1.00×)", "128 (1.00×)"]
+    assert (relu.outcome, relu.gain, texts(relu)[3]) == ("baseline", None, "–")
+    assert (gelu.outcome, gelu.reason, gelu.num_failed) == ("undecided", "1 of 3 executions failed", 1)
+    assert (tanh.outcome, tanh.reason, texts(tanh)[1]) == ("failed", "loss is nan", "failed (loss is nan)")
+    assert {len(row.cells) for row in (elu, relu, gelu, tanh)} == {len(headers_of(verdict_of(search(SCORES))))}
+
+
+def test_the_gain_is_that_of_the_verdict_with_its_interval():
+    record = search(MANY)
+    (comparison,) = verdict_of(record).comparisons
+    selu = rows_of(record)[0]
+    assert (selu.outcome, selu.gain, selu.interval) == ("better", comparison.difference, comparison.interval)
+    assert (selu.p_value, selu.num_pairs) == (comparison.p_value, 12)
+    assert texts(selu)[3] == f"+3.0 points [2.9, 3.1] (12 pairs, p {selu.p_value:.2g})"
+
+
+def test_what_would_settle_it_is_said_in_one_way():
+    record = search({"relu": [0.9, 0.91, 0.92, 0.93], "elu": [0.9, 0.93, 0.92, 0.96]})
+    row = next(row for row in rows_of(record) if row.activation == "elu")
+    assert row.more_executions is not None
+    words = f"about {row.more_executions} more executions would settle it"
+    assert texts(row)[1] == f"undecided ({words})"
+    assert words in str(verdict_of(record))
+
+
+def test_a_pair_has_no_interval_that_means_something():
+    elu = rows_of(search({"relu": [0.9], "elu": [0.95]}))[0]
+    assert texts(elu)[3] == "+5.0 points (1 pair)"
+    assert math.isinf(elu.interval.high)
+    assert elu.plain()["gain_high"] is None
+
+
+def test_the_source_of_the_gain_and_the_reference_are_named():
+    assert headers_of(verdict_of(search(SCORES)))[2:4] == ("val accuracy", "gain over relu (validation)")
+    tested = search([trial(n, n, s, test_scores=s) for n, s in MANY.items()])
+    assert headers_of(verdict_of(tested))[3] == "gain over relu (test)"
+    assert headers_of(verdict_of(search(MANY, baseline=None)))[3] == "gain over selu (validation)"
+
+
+def test_configurations_that_differ_are_named_and_those_not_chosen_have_no_outcome():
+    made = [
+        trial("0", "relu", [0.9] * 3, hyperparameters={"activation": "relu", "lr": 0.0123456, "units": 8}),
+        trial("1", "relu", [0.8] * 3, hyperparameters={"activation": "relu", "lr": 0.1, "units": 8}),
+        trial("2", "elu", [], hyperparameters={"activation": "elu", "lr": 0.1, "units": 8}),
+    ]
+    rows = rows_of(search(made))
+    assert [row.label for row in rows] == ["relu (lr=0.0123)", "relu (lr=0.1)", "elu"]
+    assert rows[2].outcome == "not run"
+    skipped = replace(made[2], skipped=True, screening={"reason": "dead"})
+    assert texts(rows_of(search([*made[:2], skipped]))[2])[1] == "skipped (dead)"
+
+
+def test_plain_data_is_json_and_has_what_the_row_has():
+    for record in (search(SCORES), search(MANY, objective=LOSS), search({})):
+        for row in rows_of(record):
+            plain = row.plain()
+            assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+            assert plain["verdict"] == (row.outcome or None)
+            assert plain["train_seconds"] == row.costs.get("train_seconds")
+
+
+def test_long_reasons_are_cut_and_failures_are_listed_by_reason():
+    record = search({"relu": [None, None]})
+    (made,) = record.trials
+    long = replace(made, executions=(replace(made.executions[0], reason="x" * 500), made.executions[1]))
+    record = replace(record, trials=(long,))
+    assert len(texts(rows_of(record)[0])[1]) < 100
+    assert [(f.executions, len(f.reason)) for f in failures_of(record)] == [("execution 1", 500), ("execution 2", 11)]
+    assert str(list(failures_of(record))[1]) == "relu, execution 2 failed: loss is nan"
+
+
+@pytest.mark.parametrize(
+    "scores", [SCORES, MANY, {}, {"relu": [None]}, {f"a_rather_long_name_{n}": [0.9] for n in range(30)}]
+)
+def test_text_fits_80_columns_and_says_the_verdict_first(scores):
+    record = search(scores)
+    lines = text_report(record, verdict_of(record)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(verdict_of(record).recommendation[:20])
+    assert "" in lines[1:4]
+    heading = lines[lines.index("") + 1]
+    assert all(word in heading for word in ("activation", "verdict"))
+    assert SHORT == 5
+
+
+def test_every_outcome_of_a_comparison_can_be_sorted():
+    from actsearch.reports.leaderboard import _ORDER
+
+    assert {str(outcome) for outcome in Outcome} < set(_ORDER)

@@ -1,0 +1,127 @@
+"""Results without a search: from a ledger that is written by hand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import actsearch
+from actsearch._model_files import model_file
+from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
+from actsearch.ledger import End, Ledger
+from actsearch.tuning.result import SearchResult, load_result
+from tests.helpers.making import search
+
+SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, None, 0.52]}
+
+
+@pytest.fixture
+def found(tmp_path):
+    """The directory of a search that completed."""
+    record = search(SCORES, settings={"seed": 7, "alpha": 0.05})
+    ledger = Ledger(tmp_path / "found", create=True)
+    ledger.append_search(record)
+    for trial in record.trials:
+        ledger.append_trial(trial)
+        for execution in trial.executions:
+            ledger.append_execution(execution)
+    ledger.append_end(End(9.0, "completed"))
+    return tmp_path / "found"
+
+
+def test_a_search_of_yesterday_is_opened_without_tensorflow(found):
+    code = f"import actsearch, sys; r = actsearch.load_result({str(found)!r}); print(r); r.leaderboard();"
+    code += "print({'tensorflow', 'keras', 'mlflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("set()")
+    assert "elu" in done.stdout
+
+
+def test_repr_is_a_line_and_text_fits_80_columns(found):
+    result = load_result(found)
+    assert repr(result) == f"<SearchResult demo: 3 trials, best elu, in {found}>"
+    lines = str(result).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("elu: +5.2 points") or "elu" in lines[0]
+    assert any(line.startswith("tanh, execution 2 failed: loss is nan") for line in lines)
+    assert len(str(result)) < 1000
+    assert result._repr_html_().startswith("<p><b>")
+
+
+def test_the_leaderboard_is_a_frame_with_a_row_a_trial(found):
+    frame = load_result(found).leaderboard()
+    assert frame["activation"].tolist() == ["elu", "relu", "tanh"]
+    assert frame["verdict"].tolist()[1:] == ["baseline", "undecided"]
+    assert frame.loc[0, "gain"] == pytest.approx(0.0516667, abs=1e-6)
+    assert frame.loc[0, "gain_low"] < frame.loc[0, "gain"] < frame.loc[0, "gain_high"]
+    assert frame["train_seconds_ratio"].tolist()[::2] == [1.0, 1.0]
+    assert len(load_result(found).to_frame()) == 9
+
+
+def test_a_figure_is_made_by_its_name_and_others_are_named(found):
+    result = load_result(found)
+    assert list(result.figures()) == ["differences", "executions", "curves", "pareto", "costs"]
+    assert result.plot("differences").axes
+    with pytest.raises(UnknownNameError, match=r"Unknown figure 'cost'. Did you mean 'costs'\? Known: costs, curves"):
+        result.plot("cost")
+
+
+@pytest.mark.parametrize(("name", "start"), [("report.html", "<!DOCTYPE html>"), ("report.md", "**demo**")])
+def test_a_report_is_saved_by_its_ending(found, tmp_path, name, start):
+    path = load_result(found).save_report(tmp_path / name)
+    assert path == tmp_path / name
+    assert path.read_text("utf-8").startswith(start)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "no/such/folder/report.md"])
+def test_a_report_that_cannot_be_written_says_what_can(found, tmp_path, name):
+    with pytest.raises(UsageError, match=r"\.html or \.md|another path"):
+        load_result(found).save_report(tmp_path / name)
+
+
+def test_where_there_is_no_search_the_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"holds no search: there is no \S+ in it"):
+        load_result(tmp_path)
+
+
+def test_the_saved_model_of_the_best_trial_needs_no_build_function(found):
+    file = model_file(found, "1")
+    file.parent.mkdir()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "elu")])
+    model.compile("adam", "mse")
+    model.save(file)
+    loaded = actsearch.load_result(found).best_model()
+    assert [w.tolist() for w in loaded.get_weights()] == [w.tolist() for w in model.get_weights()]
+
+
+def test_without_model_and_build_function_it_is_said_what_to_pass(found):
+    with pytest.raises(UsageError, match="build="):
+        load_result(found).best_model()
+    with pytest.raises(UnknownNameError, match="Unknown trial '7'"):
+        load_result(found).best_model("7")
+
+
+def test_a_trial_that_was_not_saved_is_built_and_gets_its_weights(found):
+    from actsearch.tuning.storage import save_weights
+
+    def build(hp):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, hp.get("activation"))])
+        model.compile("adam", "mse")
+        return model
+
+    weights = [[[1.0], [2.0]], [3.0]]
+    save_weights(found, "0", [keras.ops.convert_to_numpy(w) for w in map(keras.ops.array, weights)])
+    model = load_result(found, build=build).best_model("0")
+    assert [w.tolist() for w in model.get_weights()] == weights
+    assert model.layers[0].activation.__name__ == "relu"
+
+
+def test_a_search_of_which_everything_failed_can_be_shown(tmp_path):
+    result = SearchResult(search({"relu": [None, None]}), Path(tmp_path))
+    assert "nothing to compare" in str(result)
+    assert "failed" in str(result)
+    assert result.figures() == {}
+    with pytest.raises(SearchFailedError, match="None of the 2 executions completed"):
+        result.best  # noqa: B018
