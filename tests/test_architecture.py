@@ -16,6 +16,7 @@ ROOMS = [
     "_startup",
     "_user_code",
     "_locks",
+    "_private",
     "_model_files",
     "records",
     "environment",
