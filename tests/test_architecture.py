@@ -20,6 +20,7 @@ ROOMS = [
     "_startup",
     "_user_code",
     "_locks",
+    "_private",
     "_model_files",
     "config",
     "records",

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from actsearch._private import compute_loss, layers_in, own_trainable_variables
 from actsearch.diagnostics.diagnosis import Diagnosis, LayerHealth, SiteHealth
 from actsearch.diagnostics.hooks import ActivationHook, ActivationStats, find_hooks, hooked
 from actsearch.errors import DataError, ModelError
@@ -90,7 +91,7 @@ class HealthProbe:
         if self._y is None:
             return None, 1.0
         try:
-            loss = self._model._compute_loss(self._x, self._y, outputs, self._weight, training=True)
+            loss = compute_loss(self._model, self._x, self._y, outputs, self._weight)
         except ValueError as error:
             raise ModelError(
                 f"The loss of the model {self._model.name!r} cannot be computed on the probe: {error} Where the model "
@@ -278,8 +279,8 @@ def _layers(model: keras.Model, weights: list[Any], gradients: list[Any], scale:
     """The gradient norm of each layer that has weights of its own."""
     norm_of = {id(w): _norm(gradient) / scale for w, gradient in zip(weights, gradients, strict=False)}
     names: set[str] = set()
-    for layer in model._flatten_layers():
-        norms = [norm_of[id(w)] for w in layer._trainable_variables if id(w) in norm_of]
+    for layer in layers_in(model):
+        norms = [norm_of[id(w)] for w in own_trainable_variables(layer) if id(w) in norm_of]
         if norms:
             yield LayerHealth(unique(layer.name, names), math.hypot(*norms))
 

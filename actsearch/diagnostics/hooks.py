@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from actsearch._private import layers_in
 from actsearch.errors import ModelError
 from actsearch.swap.graph import is_graph, trace
 from actsearch.swap.recognition import NORMALISING, Stand, stands_in
@@ -195,7 +196,7 @@ def _through(function: Callable[..., Any], stats: ActivationStats, tape: Any, *,
 def _in_layers(model: Any) -> Iterator[ActivationHook]:
     seen: set[tuple[int, tuple[str, ...]]] = set()
     names: set[str] = set()
-    for layer in model._flatten_layers(include_self=False):
+    for layer in layers_in(model, include_self=False):
         for stand in stands_in(layer):
             key = (id(stand.owner), stand.keys)
             if stand.gate or stand.activation.name in NORMALISING or key in seen:

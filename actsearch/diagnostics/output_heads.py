@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from actsearch._private import operation_of
 from actsearch.errors import DataError
 from actsearch.swap.dataflow import class_of
 from actsearch.swap.graph import Call
@@ -71,7 +72,7 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
         return  # not built yet
     structure = getattr(model, "output", None)
     keys = sorted(structure) if isinstance(structure, Mapping) else list(range(len(model.outputs)))
-    names = [tensor._keras_history.operation.name for tensor in model.outputs]
+    names = [operation_of(tensor).name for tensor in model.outputs]
     targets = _per_output(y, keys, names)
     if y is not None and len(keys) > 1 and not isinstance(y, Mapping | list | tuple):
         raise DataError(f"The model has {len(keys)} outputs, and y is one array. Give a list or a mapping of targets.")

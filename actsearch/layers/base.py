@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from actsearch._private import is_decayed, layers_in
 from actsearch.errors import ModelError, UsageError
 
 __all__ = ["LearnedActivation", "decay_free_variables", "exclude_from_weight_decay"]
@@ -204,7 +205,7 @@ def exclude_from_weight_decay(model: keras.Model) -> list[Any]:
     if optimizer is None or not variables:
         return []
     # Keras forgets earlier exclusions at each call, and has no public way to read them.
-    decayed = {id(v) for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    decayed = {id(v) for v in model.trainable_variables if is_decayed(optimizer, v)}
     if not any(id(v) in decayed for v in variables):
         return variables
     if optimizer.built:
@@ -225,7 +226,7 @@ def _check_start(layer: str, name: str, start: float, smallest: float | None) ->
 def _learned_layers(model: keras.Model) -> list[Any]:
     """The activation layers with learned parameters; `model.layers` would miss those in wrappers."""
     kinds = (LearnedActivation, keras.layers.PReLU)
-    return [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+    return [layer for layer in layers_in(model) if isinstance(layer, kinds)]
 
 
 def _decaying_optimizer(model: keras.Model) -> Any:
@@ -253,7 +254,7 @@ def learned_parameters(model: keras.Model) -> Learned:
     {'one': {'slope': (0.25, 0.25, 0.25, 0.25)}}
     """
     found: Learned = {}
-    for layer in model._flatten_layers(include_self=False):
+    for layer in layers_in(model, include_self=False):
         if isinstance(layer, LearnedActivation) and layer.learned:
             values = {name: np.asarray(v) for name, v in zip(layer.starts, layer.learned, strict=True)}
             found[layer.name] = {

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional  # Keras exports it under no public name
 
+from actsearch._private import functional_class, functional_inside, nodes_of
 from actsearch.errors import ModelError
 
 Shape = tuple[int | None, ...]
@@ -36,7 +36,7 @@ class Call:
 
 def is_graph(operation: Any) -> bool:
     """Whether it is a model whose layers and their order are known: Functional or Sequential, its `call` untouched."""
-    for known in (Functional, keras.Sequential):
+    for known in (functional_class(), keras.Sequential):
         if isinstance(operation, known):
             return type(operation).call is known.call
     return False
@@ -81,17 +81,16 @@ def upstream(call: Call) -> set[Call]:
 
 def _run(model: Any, inputs: Sequence[Call], prefix: str, calls: list[Call]) -> list[Call]:
     """Adds the calls inside a model to `calls`; returns those that make its outputs."""
-    graph = getattr(model, "_functional", None) or model
-    if not isinstance(graph, Functional):
+    graph = functional_inside(model) or model
+    if not isinstance(graph, functional_class()):
         return _run_unbuilt(model, inputs, prefix, calls)
     made = {id(tensor): call for tensor, call in zip(graph.inputs, inputs, strict=False)}
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if id(node.outputs[0]) in made:
-                continue
-            sources = [made[id(tensor)] for tensor in node.input_tensors]
-            outputs = _call(node.operation, sources, node.outputs[0].shape, prefix, calls)
-            made.update((id(t), outputs[min(i, len(outputs) - 1)]) for i, t in enumerate(node.outputs))
+    for node in nodes_of(graph):
+        if id(node.outputs[0]) in made:
+            continue
+        sources = [made[id(tensor)] for tensor in node.input_tensors]
+        outputs = _call(node.operation, sources, node.outputs[0].shape, prefix, calls)
+        made.update((id(t), outputs[min(i, len(outputs) - 1)]) for i, t in enumerate(node.outputs))
     return [made[id(tensor)] for tensor in graph.outputs]
 
 

@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional  # Keras exports it under no public name
 
+from actsearch._private import (
+    functional_class,
+    functional_inside,
+    layers_in,
+    mask_of,
+    operation_of,
+    output_shape_of,
+    run_through_graph,
+)
 from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.swap.graph import WRAPPERS, is_graph
@@ -57,11 +65,11 @@ class Rebuilder:
 
     def _functional(self, model: Any) -> Any:
         inputs = keras.tree.map_structure(_new_input, model.input)
-        outputs = model._run_through_graph(inputs, operation_fn=self._operation, call_fn=self._call)
-        return _constructor(model, Functional, "inputs", "outputs")(inputs, outputs, name=model.name)
+        outputs = run_through_graph(model, inputs, self._operation, self._call)
+        return _constructor(model, functional_class(), "inputs", "outputs")(inputs, outputs, name=model.name)
 
     def _sequential(self, model: keras.Sequential) -> Any:
-        layers = [_new_input(tensor) for tensor in model.inputs] if model._functional else []
+        layers = [_new_input(tensor) for tensor in model.inputs] if functional_inside(model) else []
         for layer in model.layers:
             new = self._operation(layer)
             layers += [new, self._following[id(new)]] if id(new) in self._following else [new]
@@ -70,7 +78,7 @@ class Rebuilder:
     def _call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls what was made, then the activation that was split off it."""
         outputs = operation(*args, **kwargs)
-        if id(operation) in self._maskless and getattr(args[0], "_keras_mask", None) is not None:
+        if id(operation) in self._maskless and mask_of(args[0]) is not None:
             outputs = keras.ops.copy(outputs)
         following = self._following.get(id(operation))
         return outputs if following is None else following(outputs)
@@ -121,7 +129,7 @@ class Rebuilder:
 
 def _new_input(tensor: Any) -> Any:
     """A new input like the one that this tensor belongs to."""
-    layer = tensor._keras_history.operation
+    layer = operation_of(tensor)
     return type(layer).from_config({**layer.get_config(), "optional": layer.optional}).output
 
 
@@ -204,7 +212,7 @@ def copy_trainable(old: Any, new: Any) -> None:
     """Sets `trainable` as it was, in the layers inside a user's own layer too."""
     new.trainable = old.trainable
     if not (is_graph(old) or isinstance(old, WRAPPERS)):
-        inside = (layer._flatten_layers(include_self=False) for layer in (old, new))
+        inside = (layers_in(layer, include_self=False) for layer in (old, new))
         for old_part, new_part in zip(*inside, strict=False):
             new_part.trainable = old_part.trainable
 
@@ -260,7 +268,7 @@ def _lambda(old: Any) -> Any:
     """Its function lives in this process, so it need not go through a config, which Keras refuses to load."""
     return keras.layers.Lambda(
         old.function,
-        output_shape=old._output_shape,
+        output_shape=output_shape_of(old),
         mask=old.mask,
         arguments=old.arguments,
         name=old.name,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import keras
 
+from actsearch._private import OPERATION_MODULES, direct_layers
 from actsearch.activations import registry
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation
@@ -29,7 +30,6 @@ _LAYERS = (
     keras.layers.ELU,
     keras.layers.Softmax,
 )
-_OPERATION_MODULES = ("keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.activations.activations")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def is_activation(operation: Any) -> bool:
     if isinstance(operation, keras.layers.Layer):
         return isinstance(operation, _LAYERS) or _registered(kind) is not None
     named = registry.find(kind.__name__) is not None or _snake(kind.__name__) in NORMALISING
-    return named and kind.__module__ in _OPERATION_MODULES
+    return named and kind.__module__ in OPERATION_MODULES
 
 
 def _of_function(function: Any, parameters: Mapping[str, float]) -> Recognised:
@@ -244,7 +244,7 @@ def _fixed(operation: Any) -> Iterator[Stand]:
     if isinstance(operation, _SOFTMAX_ATTENTION):
         yield Stand(operation, "/softmax", Recognised("softmax"), Held.FIXED, gate=True)
     arguments = [getattr(operation, key, None) for key in _KEYS]
-    for layer in getattr(operation, "_layers", ()):
+    for layer in direct_layers(operation):
         if any(layer is argument for argument in arguments):
             continue
         for stand in stands_in(layer):

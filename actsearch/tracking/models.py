@@ -16,10 +16,9 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
-from mlflow.models.utils import _save_example
-from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 
 from actsearch._model_files import example_file
+from actsearch._private import conda_environment, save_example, write_python_environment
 
 EXECUTION = "actsearch.execution"
 _PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
@@ -80,7 +79,7 @@ def _prepare(folder: Path, file: Path, model: Model) -> None:
     example = _example(example_file(file))
     if "x" in example:
         model.signature = infer_signature(example["x"], example.get("y"))
-        _save_example(model, example["x"], str(folder))
+        save_example(model, example["x"], folder)
     requirements = [f"{package}=={version(package)}" for package in _REQUIREMENTS]
     model.add_flavor(
         "keras", data="data", keras_version=version("keras"), keras_backend="tensorflow", save_exported_model=False
@@ -90,8 +89,8 @@ def _prepare(folder: Path, file: Path, model: Model) -> None:
     )
     model.save(str(folder / "MLmodel"))
     (folder / "requirements.txt").write_text("\n".join([f"mlflow=={version('mlflow')}", *requirements]) + "\n")
-    (folder / "conda.yaml").write_text(yaml.safe_dump(_mlflow_conda_env(additional_pip_deps=requirements)))
-    _PythonEnv.current().to_yaml(str(folder / "python_env.yaml"))
+    (folder / "conda.yaml").write_text(yaml.safe_dump(conda_environment(requirements)))
+    write_python_environment(folder / "python_env.yaml")
 
 
 def _example(file: Path) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from actsearch._private import load_keras_model
+
 
 def _load_pyfunc(path: str) -> Any:
     """MLflow's entry point for `mlflow.pyfunc.load_model` and `mlflow models serve`."""
-    from mlflow.keras.load import _load_pyfunc
-
     import actsearch.layers  # noqa: F401  registers them with Keras
 
-    loaded = _load_pyfunc(path)
+    loaded = load_keras_model(path)
     model = loaded.get_raw_model()
     return Several(model) if len(getattr(model, "outputs", None) or ()) > 1 else loaded
 

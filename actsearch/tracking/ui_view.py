@@ -14,13 +14,13 @@ from urllib.parse import quote, urlencode
 
 from mlflow import MlflowClient
 
+from actsearch._private import VIEW_TAG
 from actsearch.records import Direction, SearchRecord
 from actsearch.tracking.metrics import PEAK_MEMORY
 from actsearch.tracking.metrics import key as name_for_mlflow
 
 DIFFERENCE = "difference"
 RUN_COLOUR = "mlflow.runColor"
-_TAG = "mlflow.sharedViewState."
 _CHARTS = "actsearch-charts"
 _MAX_RUNS, _MAX_SETTINGS = 100, 12
 _COSTS = ("train_seconds", "cpu_seconds", PEAK_MEMORY)
@@ -43,8 +43,8 @@ def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord)
     key = key_of(search)
     state = json.dumps(view_state(search), separators=(",", ":"), sort_keys=True)
     value = f"deflate;{base64.b64encode(zlib.compress(state.encode(), 9)).decode()}"
-    if client.get_experiment(experiment_id).tags.get(_TAG + key) != value:
-        client.set_experiment_tag(experiment_id, _TAG + key, value)
+    if client.get_experiment(experiment_id).tags.get(VIEW_TAG + key) != value:
+        client.set_experiment_tag(experiment_id, VIEW_TAG + key, value)
     return key
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.utils.naming import reset_uids
 
+from actsearch._private import reset_layer_names
 from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.training.epochs import CompiledEpochs, Tensors
@@ -119,7 +119,7 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
     Raises:
         ModelError: The build function does not return a compiled Keras model.
     """
-    reset_uids()  # layers are called the same in every trial; clear_session would wipe much more
+    reset_layer_names()  # layers are called the same in every trial; clear_session would wipe much more
     random.seed(seed)
     np.random.seed(seed)
     model = build(hp)

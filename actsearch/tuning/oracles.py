@@ -9,6 +9,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.hyperparameters import Float, HyperParameter, HyperParameters, Int
 
+from actsearch._private import is_duplicate
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Objective
 
@@ -39,7 +40,7 @@ class GridOracle(keras_tuner.Oracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002  KerasTuner's signature
         """The next combination that no trial has; STOPPED where there is none."""
         for values in self._order()[self._num_passed :]:
-            if not self._duplicate(values):
+            if not is_duplicate(self, values):
                 return {"status": "RUNNING", "values": values}
             self._num_passed += 1
         return {"status": "STOPPED"}

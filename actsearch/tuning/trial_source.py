@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import keras_tuner
 
+from actsearch._private import record_values
 from actsearch.diagnostics.screening import screen
 from actsearch.errors import DataError, ModelError
 from actsearch.records import ExecutionRecord, Status, TrialRecord
@@ -62,7 +63,7 @@ class TrialSource:
         if trial.status != "RUNNING":
             raise StopIteration
         described = self._described(trial)
-        self._oracle._record_values(trial)  # with what the build has added, before others are proposed
+        record_values(self._oracle, trial)  # with what the build has added, before others are proposed
         return trial, described
 
     @property
