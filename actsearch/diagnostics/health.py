@@ -46,7 +46,7 @@ class HealthProbe:
     ) -> None:
         self._model = model
         self._taps = find_taps(model)
-        self._steepest = {tap.name: _steepest_slope(tap.stand.activation) for tap in self._taps}
+        self._steepest = {tap.name: _steepest_slope(tap.slot.activation) for tap in self._taps}
         self._x, self._y, self._weight = _probe(x, y, sample_weight, max_samples, self._taps)
         _check(model, targets=self._y is not None)
 
@@ -106,7 +106,7 @@ class HealthProbe:
         mean_slopes = tally.slopes * tally.num_units / count
         return SiteHealth(
             site=tap.name,
-            activation=tap.stand.activation.name,
+            activation=tap.slot.activation.name,
             num_units=tally.num_units,
             dead=float(np.mean(_dead(tally))),
             saturated=float(np.mean(mean_slopes < SATURATED_SLOPE * self._steepest[tap.name])),
