@@ -11,8 +11,8 @@ from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.diagnostics.output_heads import heads
 from actsearch.diagnostics.output_rules import output_issues
 from actsearch.swap.graph import Call, trace
-from actsearch.swap.recognition import SHARES, Held, core
-from actsearch.swap.sites import Place, SiteKind, locate
+from actsearch.swap.recognition import SHARES, SlotKind, core
+from actsearch.swap.sites import SiteKind, TracedSite, locate
 
 # Measured by benchmarks/screening.py: sigmoid networks of 3 layers learn digits in 30 epochs, of 8 layers hardly, of 16
 # not at all. Those with tanh learn at 20 layers, if not with every optimizer.
@@ -77,9 +77,9 @@ def advise(model: Any, y: Any = None) -> list[Issue]:
     return sorted(found, key=lambda issue: order.index(issue.severity))
 
 
-def _untrained(place: Place) -> Iterator[Issue]:
+def _untrained(place: TracedSite) -> Iterator[Issue]:
     """A learned activation where Keras does not train it."""
-    if place.site.learned and place.site.held in (Held.ARGUMENT, Held.INNER_ARGUMENT):
+    if place.site.learned and place.site.slot_kind in (SlotKind.ARGUMENT, SlotKind.INNER_ARGUMENT):
         yield Issue(
             Severity.ERROR,
             place.site.name,
@@ -88,7 +88,7 @@ def _untrained(place: Place) -> Iterator[Issue]:
         )
 
 
-def _shared_slopes(place: Place) -> Iterator[Issue]:
+def _shared_slopes(place: TracedSite) -> Iterator[Issue]:
     """One learned activation after several layers."""
     feeders = sorted({feeder.name for feeder in place.site.feeders})
     if place.site.learned and len(feeders) > 1:
@@ -101,14 +101,14 @@ def _shared_slopes(place: Place) -> Iterator[Issue]:
         )
 
 
-def _slopes_of_pixels(place: Place) -> Iterator[Issue]:
+def _slopes_of_pixels(place: TracedSite) -> Iterator[Issue]:
     """A learned activation with parameters for each place of an image or a sequence."""
     shape = place.site.shape or ()
-    if not place.site.learned or place.site.held is not Held.LAYER or len(shape) < 3:
+    if not place.site.learned or place.site.slot_kind is not SlotKind.LAYER or len(shape) < 3:
         return
-    sizes = [int(np.prod(w.shape)) for w in place.stand.owner.trainable_weights]
+    sizes = [int(np.prod(w.shape)) for w in place.slot.owner.trainable_weights]
     if sizes and max(sizes) > (shape[-1] or 1):
-        ours = 'sharing="channel"' if type(place.stand.owner).__module__.startswith("actsearch.") else None
+        ours = 'sharing="channel"' if type(place.slot.owner).__module__.startswith("actsearch.") else None
         axes = list(range(1, len(shape) - 1))
         yield Issue(
             Severity.WARNING,
@@ -119,7 +119,7 @@ def _slopes_of_pixels(place: Place) -> Iterator[Issue]:
         )
 
 
-def _selu_company(place: Place) -> Iterator[Issue]:
+def _selu_company(place: TracedSite) -> Iterator[Issue]:
     """A self-normalising activation with what keeps it from that."""
     entry = registry.get(place.site.activation) if place.site.in_catalogue else None
     if entry is None or not entry.alpha_dropout or place.site.kind is not SiteKind.HIDDEN:
@@ -145,7 +145,7 @@ def _selu_company(place: Place) -> Iterator[Issue]:
         )
 
 
-def _selu_initializer(place: Place, layer: Any) -> Iterator[Issue]:
+def _selu_initializer(place: TracedSite, layer: Any) -> Iterator[Issue]:
     initializer = getattr(layer, "kernel_initializer", None)
     if not isinstance(layer, _PLAIN) or initializer is None:
         return
@@ -161,7 +161,7 @@ def _selu_initializer(place: Place, layer: Any) -> Iterator[Issue]:
     )
 
 
-def _negative_biases(place: Place) -> Iterator[Issue]:
+def _negative_biases(place: TracedSite) -> Iterator[Issue]:
     """A ReLU whose units hardly become active, because of their biases."""
     if place.site.activation not in _RELU or any(isinstance(c.operation, _NORMALISATIONS) for c in _between(place)):
         return
@@ -183,7 +183,7 @@ def _negative_biases(place: Place) -> Iterator[Issue]:
             )
 
 
-_RULES: tuple[Callable[[Place], Iterator[Issue]], ...] = (
+_RULES: tuple[Callable[[TracedSite], Iterator[Issue]], ...] = (
     _untrained,
     _shared_slopes,
     _slopes_of_pixels,
@@ -192,7 +192,7 @@ _RULES: tuple[Callable[[Place], Iterator[Issue]], ...] = (
 )
 
 
-def _deep_stacks(calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Issue]:
+def _deep_stacks(calls: Iterable[Call], places: Iterable[TracedSite]) -> Iterator[Issue]:
     """Sigmoid or tanh one after the other, without a normalisation or a skip connection between them."""
     hidden = [place for place in places if place.site.kind is SiteKind.HIDDEN]
     for kinds, limit, severity in ((SHARES, DEEP_SIGMOID, Severity.WARNING), (_TANH, DEEP_TANH, Severity.HINT)):
@@ -215,7 +215,7 @@ def _deep_stacks(calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Iss
             )
 
 
-def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[Place]) -> Iterator[Issue]:
+def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[TracedSite]) -> Iterator[Issue]:
     """A learning rate at which units of a ReLU network die."""
     relus = [p for p in places if p.site.activation in _RELU and p.site.kind is SiteKind.HIDDEN]
     normalised = any(isinstance(core(call.operation), _NORMALISATIONS) for call in calls)
@@ -239,7 +239,7 @@ def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[Pl
         )
 
 
-def _between(place: Place) -> Iterator[Call]:
+def _between(place: TracedSite) -> Iterator[Call]:
     """The calls between a site and the layers that feed it."""
     for call in place.calls:
         while call not in place.feeders and len(call.sources) == 1:

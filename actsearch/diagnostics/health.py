@@ -47,7 +47,7 @@ class HealthProbe:
     ) -> None:
         self._model = model
         self._hooks = find_hooks(model)
-        self._steepest = {hook.name: _steepest_slope(hook.stand.activation) for hook in self._hooks}
+        self._steepest = {hook.name: _steepest_slope(hook.slot.activation) for hook in self._hooks}
         self._x, self._y, self._weight = _probe(x, y, sample_weight, max_samples, self._hooks)
         _check(model, targets=self._y is not None)
 
@@ -105,7 +105,7 @@ class HealthProbe:
         mean_slopes = stats.slopes * stats.num_units / count
         return SiteHealth(
             site=hook.name,
-            activation=hook.stand.activation.name,
+            activation=hook.slot.activation.name,
             num_units=stats.num_units,
             dead=float(np.mean(_dead(stats))),
             saturated=float(np.mean(mean_slopes < SATURATED_SLOPE * self._steepest[hook.name])),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from actsearch._private import layers_in
 from actsearch.errors import ModelError
 from actsearch.swap.graph import is_graph, trace
-from actsearch.swap.recognition import NORMALISING, Stand, stands_in
+from actsearch.swap.recognition import NORMALISING, ActivationSlot, activation_slots
 from actsearch.swap.sites import SiteKind, locate, unique
 
 Array = NDArray[Any]
@@ -29,18 +29,18 @@ class ActivationHook:
     """An activation that can be measured, with the objects in a model that apply it."""
 
     name: str
-    stand: Stand
+    slot: ActivationSlot
     shape: tuple[int | None, ...] | None
 
     @property
     def attribute(self) -> str:
         """The attribute of its holders that applies it."""
-        return self.stand.keys[-1] if self.stand.keys else "call"
+        return self.slot.keys[-1] if self.slot.keys else "call"
 
     @property
     def holders(self) -> list[Any]:
         """The objects that have this attribute: the layer, or the cells inside it."""
-        owner = self.stand.owner
+        owner = self.slot.owner
         if isinstance(owner, keras.layers.Bidirectional):
             return [_cell(owner.forward_layer), _cell(owner.backward_layer)]
         return [_cell(owner)]
@@ -48,7 +48,7 @@ class ActivationHook:
     @property
     def num_trials(self) -> int:
         """How many calls come before those that count: to learn its shape, Keras computes a first step by itself."""
-        layer = getattr(self.stand.owner, "forward_layer", self.stand.owner)
+        layer = getattr(self.slot.owner, "forward_layer", self.slot.owner)
         return int(isinstance(layer, keras.layers.RNN) and not layer.unroll)
 
 
@@ -121,7 +121,7 @@ def find_hooks(model: Any) -> list[ActivationHook]:
     """
     if is_graph(model):
         hidden = [place for place in locate(trace(model)) if place.site.kind is SiteKind.HIDDEN]
-        found = [ActivationHook(place.site.name, place.stand, place.site.shape) for place in hidden]
+        found = [ActivationHook(place.site.name, place.slot, place.site.shape) for place in hidden]
     else:
         found = list(_in_layers(model))
     if not found:
@@ -197,12 +197,12 @@ def _in_layers(model: Any) -> Iterator[ActivationHook]:
     seen: set[tuple[int, tuple[str, ...]]] = set()
     names: set[str] = set()
     for layer in layers_in(model, include_self=False):
-        for stand in stands_in(layer):
-            key = (id(stand.owner), stand.keys)
-            if stand.gate or stand.activation.name in NORMALISING or key in seen:
+        for slot in activation_slots(layer):
+            key = (id(slot.owner), slot.keys)
+            if slot.gate or slot.activation.name in NORMALISING or key in seen:
                 continue
             seen.add(key)
-            yield ActivationHook(unique(stand.owner.name + stand.suffix, names), stand, None)
+            yield ActivationHook(unique(slot.owner.name + slot.suffix, names), slot, None)
 
 
 def _cell(layer: Any) -> Any:

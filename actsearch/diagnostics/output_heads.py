@@ -11,7 +11,7 @@ from actsearch._private import operation_of
 from actsearch.errors import DataError
 from actsearch.swap.dataflow import class_of
 from actsearch.swap.graph import Call
-from actsearch.swap.recognition import LINEAR_LAYERS, core, stands_in
+from actsearch.swap.recognition import LINEAR_LAYERS, activation_slots, core
 
 _LOSSES = {
     "sparsecategoricalcrossentropy": "sparse",
@@ -107,9 +107,9 @@ def _per_output(given: Any, keys: list[Any], names: list[str]) -> list[Any]:
 def _end(call: Call) -> tuple[str, str | None]:
     """The layer or operation that decides the values of an output, and its activation."""
     while True:
-        stands = stands_in(call.operation)
-        if stands:
-            return call.path, None if stands[0].gate else stands[0].activation.name
+        slots = activation_slots(call.operation)
+        if slots:
+            return call.path, None if slots[0].gate else slots[0].activation.name
         if isinstance(core(call.operation), LINEAR_LAYERS):
             return call.path, "linear"
         if class_of(call) not in _PASSING or len(call.sources) != 1:

@@ -1,7 +1,7 @@
 """What the activation layers share: shape and mask, learned parameters, and their exemption from weight decay."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -9,10 +9,9 @@ import tensorflow as tf
 
 from actsearch._private import is_decayed, layers_in
 from actsearch.errors import ModelError, UsageError
+from actsearch.layers.sharing import Sharing, check_sharing, parameter_shape
 
 __all__ = ["LearnedActivation", "decay_free_variables", "exclude_from_weight_decay"]
-
-Sharing = Literal["channel", "layer", "element"]
 
 
 class ActivationLayer(keras.layers.Layer):
@@ -86,9 +85,7 @@ class LearnedActivation(ActivationLayer):
 
     def __init__(self, starts: Mapping[str, float], *, sharing: Sharing = "channel", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if sharing not in get_args(Sharing):
-            known = ", ".join(map(repr, get_args(Sharing)))
-            raise UsageError(f"{type(self).__name__} got sharing={sharing!r}; expected one of {known}.")
+        check_sharing(type(self).__name__, sharing)
         for name, start in starts.items():
             _check_start(type(self).__name__, name, start, self.smallest.get(name))
         self.starts = dict(starts)
@@ -97,7 +94,7 @@ class LearnedActivation(ActivationLayer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the parameters for inputs of this shape."""
-        shape = self._shape(tuple(input_shape))
+        shape = parameter_shape(type(self).__name__, self.sharing, tuple(input_shape))
         self.learned = [
             self.add_weight(
                 name=name,
@@ -118,19 +115,6 @@ class LearnedActivation(ActivationLayer):
     def get_config(self) -> dict[str, Any]:
         """What the layer is made again from: the starts of the parameters and how they are shared."""
         return {**super().get_config(), **self.starts, "sharing": self.sharing}
-
-    def _shape(self, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
-        """The shape of each parameter."""
-        if self.sharing == "layer":
-            return ()
-        shape = input_shape[-1:] if self.sharing == "channel" else input_shape[1:]
-        if None in shape:
-            raise UsageError(
-                f"{type(self).__name__} has one parameter for each {self.sharing}, but its input has the shape "
-                f"{input_shape}. Give the model's Input a full shape"
-                + (', or use sharing="channel".' if self.sharing == "element" else ', or use sharing="layer".')
-            )
-        return tuple(size for size in shape if size is not None)
 
 
 def check_positive(layer: str, **numbers: float) -> None:

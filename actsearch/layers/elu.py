@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import keras
 
 from actsearch.layers import kernels
-from actsearch.layers.base import ActivationLayer, LearnedActivation, Sharing, check_positive
+from actsearch.layers.base import ActivationLayer, LearnedActivation, check_positive
+from actsearch.layers.sharing import Sharing
 
 __all__ = ["CELU", "ELU", "MPELU", "PELU"]
 

@@ -7,7 +7,8 @@ import keras
 
 from actsearch.errors import UsageError
 from actsearch.layers import kernels
-from actsearch.layers.base import ActivationLayer, LearnedActivation, Sharing
+from actsearch.layers.base import ActivationLayer, LearnedActivation
+from actsearch.layers.sharing import Sharing
 
 __all__ = ["LeakyReLU", "PReLU", "RReLU"]
 

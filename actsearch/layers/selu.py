@@ -10,7 +10,8 @@ import keras
 
 from actsearch.errors import UsageError
 from actsearch.layers import kernels
-from actsearch.layers.base import ActivationLayer, LearnedActivation, Sharing, check_positive
+from actsearch.layers.base import ActivationLayer, LearnedActivation, check_positive
+from actsearch.layers.sharing import Sharing
 
 __all__ = ["SELU", "SERLU", "LeakySELU", "ParametricSELU", "ScaledSELU"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable
 
 from actsearch.swap.graph import Call, upstream
-from actsearch.swap.recognition import SHARES, core, stands_in
+from actsearch.swap.recognition import SHARES, activation_slots, core
 
 _SHAPING = frozenset(
     [
@@ -111,5 +111,5 @@ def _followed(call: Call, through: Callable[[Call], bool]) -> Iterable[Call]:
 def _keeps_values(call: Call) -> bool:
     name = class_of(call)
     if name == "Activation":
-        return not stands_in(call.operation)
+        return not activation_slots(call.operation)
     return name in _SHAPING | _DROPPING or (name in _ARITHMETIC and len(call.sources) == 1)

@@ -11,7 +11,7 @@ from actsearch.activations.bound import BoundActivation
 from actsearch.swap.dataflow import origins
 from actsearch.swap.graph import Call
 from actsearch.swap.recognition import core
-from actsearch.swap.sites import Place
+from actsearch.swap.sites import TracedSite
 
 _PLAIN = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
@@ -34,7 +34,7 @@ class Initializers:
     described: Mapping[str, str] = field(default_factory=dict)
 
 
-def fit_initializers(wanted: Mapping[Place, BoundActivation]) -> Initializers:
+def fit_initializers(wanted: Mapping[TracedSite, BoundActivation]) -> Initializers:
     """Matched initializers for the layers that feed replaced sites and have Keras's default one."""
     changes: dict[int, dict[str, dict[str, Any]]] = {}
     described: dict[str, str] = {}
@@ -55,10 +55,10 @@ def fit_initializers(wanted: Mapping[Place, BoundActivation]) -> Initializers:
 
 
 def fit_dropouts(
-    calls: Iterable[Call], places: Iterable[Place], wanted: Mapping[Place, BoundActivation]
+    calls: Iterable[Call], traced_sites: Iterable[TracedSite], wanted: Mapping[TracedSite, BoundActivation]
 ) -> Iterator[tuple[Call, type]]:
     """The dropout layers whose class changes: those after replaced sites that all ask for the same."""
-    at = {call: wanted.get(place) for place in places for call in place.calls}
+    at = {call: wanted.get(traced) for traced in traced_sites for call in traced.calls}
     for call in calls:
         if type(call.operation) not in (keras.layers.Dropout, keras.layers.AlphaDropout):
             continue
@@ -68,11 +68,11 @@ def fit_dropouts(
             yield call, kind
 
 
-def _by_feeder(wanted: Mapping[Place, BoundActivation]) -> dict[int, tuple[Call, list[BoundActivation]]]:
+def _by_feeder(wanted: Mapping[TracedSite, BoundActivation]) -> dict[int, tuple[Call, list[BoundActivation]]]:
     """The layers that feed replaced sites, each with the activations that it feeds."""
     found: dict[int, tuple[Call, list[BoundActivation]]] = {}
-    for place, choice in wanted.items():
-        for feeder in place.feeders:
+    for traced, choice in wanted.items():
+        for feeder in traced.feeders:
             found.setdefault(id(core(feeder.operation)), (feeder, []))[1].append(choice)
     return found
 

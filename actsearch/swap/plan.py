@@ -12,8 +12,8 @@ from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.swap.graph import trace
 from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers
-from actsearch.swap.recognition import Held
-from actsearch.swap.sites import Place, Site, SiteKind, locate
+from actsearch.swap.recognition import SlotKind
+from actsearch.swap.sites import Site, SiteKind, TracedSite, locate
 
 _HEADERS = ("site", "activation", "becomes")
 Choice = str | Activation | BoundActivation
@@ -84,16 +84,16 @@ class Plan:
     """A swap, with the objects of the model that it is for."""
 
     report: SwapReport
-    wanted: Mapping[Place, BoundActivation]
+    wanted: Mapping[TracedSite, BoundActivation]
     initializers: Initializers
     dropouts: Mapping[int, type]
 
     @cached_property
-    def by_owner(self) -> dict[int, list[tuple[Place, BoundActivation]]]:
+    def by_owner(self) -> dict[int, list[tuple[TracedSite, BoundActivation]]]:
         """The sites to replace by the id of the layer or operation that holds them."""
-        found: dict[int, list[tuple[Place, BoundActivation]]] = {}
-        for place, wanted in self.wanted.items():
-            found.setdefault(id(place.stand.owner), []).append((place, wanted))
+        found: dict[int, list[tuple[TracedSite, BoundActivation]]] = {}
+        for traced, wanted in self.wanted.items():
+            found.setdefault(id(traced.slot.owner), []).append((traced, wanted))
         return found
 
 
@@ -126,12 +126,12 @@ def plan_swap(
 def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: bool, include_gates: bool) -> Plan:
     """`plan_swap` with the objects that the rebuilding needs."""
     calls = trace(model)
-    places = locate(calls)
-    wanted, reasons = _decide(model, places, activation, include_gates)
+    traced_sites = locate(calls)
+    wanted, reasons = _decide(model, traced_sites, activation, include_gates)
     initializers = fit_initializers(wanted) if match else Initializers()
-    dropouts = dict(fit_dropouts(calls, places, wanted)) if match else {}
+    dropouts = dict(fit_dropouts(calls, traced_sites, wanted)) if match else {}
     report = SwapReport(
-        tuple(SiteSwap(p.site, wanted[p].label if p in wanted else None, reasons.get(p, "")) for p in places),
+        tuple(SiteSwap(p.site, wanted[p].label if p in wanted else None, reasons.get(p, "")) for p in traced_sites),
         initializers.described,
         {call.path: kind.__name__ for call, kind in dropouts.items()},
     )
@@ -139,27 +139,27 @@ def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: b
 
 
 def _decide(
-    model: Any, places: tuple[Place, ...], activation: Choice | Mapping[str, Choice], include_gates: bool
-) -> tuple[dict[Place, BoundActivation], dict[Place, str]]:
+    model: Any, traced_sites: tuple[TracedSite, ...], activation: Choice | Mapping[str, Choice], include_gates: bool
+) -> tuple[dict[TracedSite, BoundActivation], dict[TracedSite, str]]:
     """Which sites get what, and why the rest is left alone."""
-    if not places:
+    if not traced_sites:
         raise ModelError(
             f"The model {model.name!r} has no activation anywhere, so there is nothing to replace. Put "
             'activation="relu" or keras.layers.Activation("relu") where a search may choose.'
         )
     named = isinstance(activation, Mapping)
-    choices = _by_site([place.site.name for place in places], activation)
-    wanted: dict[Place, BoundActivation] = {}
-    reasons: dict[Place, str] = {}
-    for place in places:
-        choice = choices.get(place.site.name)
-        reason = _obstacle(place, choice, asked=include_gates or named)
+    choices = _by_site([traced.site.name for traced in traced_sites], activation)
+    wanted: dict[TracedSite, BoundActivation] = {}
+    reasons: dict[TracedSite, str] = {}
+    for traced in traced_sites:
+        choice = choices.get(traced.site.name)
+        reason = _obstacle(traced, choice, asked=include_gates or named)
         if reason and choice is not None and named:
-            raise UsageError(f"The activation at {place.site.name!r} cannot be replaced: {reason}.")
+            raise UsageError(f"The activation at {traced.site.name!r} cannot be replaced: {reason}.")
         if choice is None or reason:
-            reasons[place] = reason or "not among the sites that were named"
+            reasons[traced] = reason or "not among the sites that were named"
         else:
-            wanted[place] = choice
+            wanted[traced] = choice
     if not wanted:
         raise ModelError(_nothing_to_replace(model, reasons))
     return wanted, reasons
@@ -175,22 +175,22 @@ def _by_site(sites: Sequence[str], activation: Choice | Mapping[str, Choice]) ->
     return {name: bind(choice) for name, choice in activation.items()}
 
 
-def _obstacle(place: Place, choice: BoundActivation | None, *, asked: bool) -> str:
+def _obstacle(traced: TracedSite, choice: BoundActivation | None, *, asked: bool) -> str:
     """Why a site must be left alone; empty where it can be replaced."""
-    site = place.site
+    site = traced.site
     if site.kind is SiteKind.OUTPUT:
         return "it is an output"
-    if site.held is Held.FIXED:
+    if site.slot_kind is SlotKind.FIXED:
         return f"the code of the layer around it applies this {site.layer_class} itself"
     if site.kind is SiteKind.GATE and not asked:
         return "it is a gate"
-    if site.held is Held.INNER_ARGUMENT and choice is not None and choice.activation.learns:
+    if site.slot_kind is SlotKind.INNER_ARGUMENT and choice is not None and choice.activation.learns:
         return f"{site.layer_class} applies it inside, where Keras does not train the parameters of {choice.label}"
     return ""
 
 
-def _nothing_to_replace(model: Any, reasons: Mapping[Place, str]) -> str:
-    found = "; ".join(f"{place.site.name}: {reason}" for place, reason in list(reasons.items())[:5])
+def _nothing_to_replace(model: Any, reasons: Mapping[TracedSite, str]) -> str:
+    found = "; ".join(f"{traced.site.name}: {reason}" for traced, reason in list(reasons.items())[:5])
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return (
         f"The model {model.name!r} has no activation that can be replaced ({found}{more}). A search needs hidden "

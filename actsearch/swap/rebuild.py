@@ -20,8 +20,8 @@ from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.swap.graph import WRAPPERS, is_graph
 from actsearch.swap.plan import Plan
-from actsearch.swap.recognition import Held
-from actsearch.swap.sites import Place, unique
+from actsearch.swap.recognition import SlotKind
+from actsearch.swap.sites import TracedSite, unique
 
 _OVERRIDABLE = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
@@ -106,14 +106,14 @@ class Rebuilder:
     def _single(self, operation: Any) -> Any:
         """A layer or operation that holds no other."""
         swaps = self._plan.by_owner.get(id(operation), [])
-        if swaps and swaps[0][0].stand.held in (Held.LAYER, Held.OPERATION):
+        if swaps and swaps[0][0].slot.kind in (SlotKind.LAYER, SlotKind.OPERATION):
             new = new_activation_layer(*swaps[0], name=operation.name)
-            if swaps[0][0].stand.held is Held.OPERATION:
+            if swaps[0][0].slot.kind is SlotKind.OPERATION:
                 self._maskless.add(id(new))
             return new
-        split = next((swap for swap in swaps if swap[0].stand.held is Held.ARGUMENT), None)
+        split = next((swap for swap in swaps if swap[0].slot.kind is SlotKind.ARGUMENT), None)
         initializers = self._plan.initializers.changes.get(id(operation), {})
-        inner = {place.stand.keys: wanted for place, wanted in swaps if place.stand.held is Held.INNER_ARGUMENT}
+        inner = {traced.slot.keys: wanted for traced, wanted in swaps if traced.slot.kind is SlotKind.INNER_ARGUMENT}
         kind = self._plan.dropouts.get(id(operation), type(operation))
         new = new_layer(operation, kind, initializers=initializers, inner=inner, linear=split is not None)
         if isinstance(operation, keras.layers.Layer):
@@ -122,9 +122,9 @@ class Rebuilder:
             self._following[id(new)] = self._split_off(*split)
         return new
 
-    def _split_off(self, place: Place, wanted: BoundActivation) -> Any:
-        name = unique(f"{place.stand.owner.name}_activation", self._names[-1])
-        return new_activation_layer(place, wanted, name=name)
+    def _split_off(self, traced: TracedSite, wanted: BoundActivation) -> Any:
+        name = unique(f"{traced.slot.owner.name}_activation", self._names[-1])
+        return new_activation_layer(traced, wanted, name=name)
 
 
 def _new_input(tensor: Any) -> Any:
@@ -193,14 +193,14 @@ def new_layer(
     return new
 
 
-def new_activation_layer(place: Place, wanted: BoundActivation, *, name: str) -> Any:
+def new_activation_layer(traced: TracedSite, wanted: BoundActivation, *, name: str) -> Any:
     """The layer of a new activation, with dtype, `trainable` and activity regularizer of what stood there."""
     new = wanted.layer()
-    owner = place.stand.owner
+    owner = traced.slot.owner
     config = {
         **new.get_config(),
         "name": name,
-        "dtype": keras.dtype_policies.serialize(_policy(place)),
+        "dtype": keras.dtype_policies.serialize(_policy(traced)),
         "trainable": getattr(owner, "trainable", True),
     }
     if getattr(owner, "activity_regularizer", None) is not None:
@@ -243,10 +243,10 @@ def _config(operation: Any) -> dict[str, Any]:
     return config
 
 
-def _policy(place: Place) -> Any:
+def _policy(traced: TracedSite) -> Any:
     """The dtype policy at a site; for an operation, which has none, that of the layer before it."""
-    call = place.calls[0]
-    operation = place.stand.owner
+    call = traced.calls[0]
+    operation = traced.slot.owner
     while not isinstance(operation, keras.layers.Layer):
         call = call.sources[0]
         operation = call.operation

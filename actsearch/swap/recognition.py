@@ -34,7 +34,7 @@ _LAYERS = (
 
 @dataclass(frozen=True)
 class Recognised:
-    """An activation as it stands in a model.
+    """An activation as it was found in a model.
 
     Args:
         name: Its name in the catalogue; a description where the catalogue has no such entry.
@@ -63,7 +63,7 @@ class Recognised:
         return self.bound is not None
 
 
-def recognise(held: Any) -> Recognised:
+def recognise(target: Any) -> Recognised:
     """What a function, an activation layer or an operation of `keras.ops` is.
 
     Example:
@@ -71,15 +71,15 @@ def recognise(held: Any) -> Recognised:
     >>> recognise(keras.layers.ReLU(max_value=6)).name, recognise(keras.activations.leaky_relu).parameters
     ('relu6', {'slope': 0.2})
     """
-    if isinstance(held, FunctionActivation):
-        return _of_function(held.function, held.parameters)
-    if isinstance(held, keras.layers.Activation):
-        return recognise(held.activation)
-    if isinstance(held, keras.layers.PReLU):
-        return _of_keras_prelu(held)
-    if isinstance(held, keras.Operation):
-        return _of_operation(held)
-    return _of_function(held, {})
+    if isinstance(target, FunctionActivation):
+        return _of_function(target.function, target.parameters)
+    if isinstance(target, keras.layers.Activation):
+        return recognise(target.activation)
+    if isinstance(target, keras.layers.PReLU):
+        return _of_keras_prelu(target)
+    if isinstance(target, keras.Operation):
+        return _of_operation(target)
+    return _of_function(target, {})
 
 
 def is_activation(operation: Any) -> bool:
@@ -173,7 +173,7 @@ _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 _SOFTMAX_ATTENTION = (keras.layers.Attention, keras.layers.AdditiveAttention)
 
 
-class Held(StrEnum):
+class SlotKind(StrEnum):
     """How a layer or operation holds an activation."""
 
     ARGUMENT = "activation argument"
@@ -184,14 +184,14 @@ class Held(StrEnum):
 
 
 @dataclass(frozen=True)
-class Stand:
+class ActivationSlot:
     """One activation in a layer or operation.
 
     Args:
         owner: The layer or operation; the inner one of a wrapper.
         suffix: What its name has after the owner's: `"/recurrent_activation"`.
-        activation: What stands there.
-        held: How it is held.
+        activation: What it holds.
+        kind: How the owner holds it.
         keys: The way to it in the owner's config, for an inner argument.
         gate: Whether the kind of layer makes it a gate.
     """
@@ -199,7 +199,7 @@ class Stand:
     owner: Any
     suffix: str
     activation: Recognised
-    held: Held
+    kind: SlotKind
     keys: tuple[str, ...] = ()
     gate: bool = False
 
@@ -209,21 +209,21 @@ def core(operation: Any) -> Any:
     return core(operation.layer) if isinstance(operation, WRAPPERS) else operation
 
 
-def stands_in(operation: Any) -> list[Stand]:
+def activation_slots(operation: Any) -> list[ActivationSlot]:
     """The activations in a layer or operation; linear ones are none."""
     if isinstance(operation, WRAPPERS):
-        inner = stands_in(operation.layer)
+        inner = activation_slots(operation.layer)
         return [replace(s, suffix=f"/{operation.layer.name}{s.suffix}") for s in inner]
     if is_activation(operation):
-        held = Held.LAYER if isinstance(operation, keras.layers.Layer) else Held.OPERATION
-        return [Stand(operation, "", recognise(operation), held)]
+        kind = SlotKind.LAYER if isinstance(operation, keras.layers.Layer) else SlotKind.OPERATION
+        return [ActivationSlot(operation, "", recognise(operation), kind)]
     found = list(_arguments(operation))
     if not (found and isinstance(operation, _RECURRENT)):
         found += _fixed(operation)
-    return [stand for stand in found if stand.activation.name != "linear"]
+    return [slot for slot in found if slot.activation.name != "linear"]
 
 
-def _arguments(operation: Any) -> Iterator[Stand]:
+def _arguments(operation: Any) -> Iterator[ActivationSlot]:
     """Those that are arguments of the layer, of its cell, or of its two directions."""
     holder, keys = operation, tuple[str, ...]()
     if isinstance(holder, keras.layers.Bidirectional):
@@ -236,27 +236,29 @@ def _arguments(operation: Any) -> Iterator[Stand]:
         if not callable(function):
             continue
         suffix = f"/{key}" if gated or keys else ""
-        yield Stand(operation, suffix, recognise(function), _held(operation, holder, (*keys, key)), (*keys, key), gated)
+        yield ActivationSlot(
+            operation, suffix, recognise(function), _slot_kind(operation, holder, (*keys, key)), (*keys, key), gated
+        )
 
 
-def _fixed(operation: Any) -> Iterator[Stand]:
+def _fixed(operation: Any) -> Iterator[ActivationSlot]:
     """Those that the layer's own code applies, out of reach from outside."""
     if isinstance(operation, _SOFTMAX_ATTENTION):
-        yield Stand(operation, "/softmax", Recognised("softmax"), Held.FIXED, gate=True)
+        yield ActivationSlot(operation, "/softmax", Recognised("softmax"), SlotKind.FIXED, gate=True)
     arguments = [getattr(operation, key, None) for key in _KEYS]
     for layer in direct_layers(operation):
         if any(layer is argument for argument in arguments):
             continue
-        for stand in stands_in(layer):
+        for slot in activation_slots(layer):
             # An activation layer made inside another has a name with a number that counts all models so far.
-            name = stand.activation.name if stand.held is Held.LAYER else layer.name
-            yield replace(stand, suffix=f"/{name}{stand.suffix}", held=Held.FIXED)
+            name = slot.activation.name if slot.kind is SlotKind.LAYER else layer.name
+            yield replace(slot, suffix=f"/{name}{slot.suffix}", kind=SlotKind.FIXED)
 
 
-def _held(operation: Any, holder: Any, keys: tuple[str, ...]) -> Held:
+def _slot_kind(operation: Any, holder: Any, keys: tuple[str, ...]) -> SlotKind:
     if isinstance(holder, LINEAR_LAYERS) and type(holder).call.__module__.startswith("keras."):
-        return Held.ARGUMENT
-    return Held.INNER_ARGUMENT if _in_config(operation, keys) else Held.FIXED
+        return SlotKind.ARGUMENT
+    return SlotKind.INNER_ARGUMENT if _in_config(operation, keys) else SlotKind.FIXED
 
 
 def _in_config(operation: Any, keys: tuple[str, ...]) -> bool:

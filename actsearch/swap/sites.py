@@ -1,4 +1,4 @@
-"""The places in a Keras model where an activation stands."""
+"""The sites of a Keras model: where an activation is, what it is for, and what feeds it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from actsearch._html import html_table
 from actsearch._text import text_table
 from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
 from actsearch.swap.graph import Call, Shape, trace
-from actsearch.swap.recognition import NORMALISING, SHARES, Held, Stand, core, stands_in
+from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, SlotKind, activation_slots, core
 
 
 class SiteKind(StrEnum):
@@ -29,16 +29,16 @@ class Feeder(NamedTuple):
 
 @dataclass(frozen=True)
 class Site:
-    """A place in a model where an activation stands.
+    """A site: where a model applies an activation.
 
     Args:
         name: Unique in the model, after the names of the models and wrappers it lies in: `"encoder/conv1"`.
-        activation: What stands there: its name in the catalogue, or a description where it is no entry there.
+        activation: Its name in the catalogue, or a description where the catalogue does not have it.
         parameters: The activation's numbers, in the catalogue's words.
         in_catalogue: Whether the catalogue has it.
         learned: Whether training changes it.
         kind: Hidden, gate or output.
-        held: How it is held.
+        slot_kind: How the layer or operation holds it.
         layer_class: The class that holds it: `"Dense"`, `"ReLU"`, `"LSTM"`.
         shape: Its shape with the batch axis; None where the model is not built.
         feeders: The layers that feed it, one for each use. Normalisation, dropout, max pooling and changes of
@@ -54,7 +54,7 @@ class Site:
     in_catalogue: bool
     learned: bool
     kind: SiteKind
-    held: Held
+    slot_kind: SlotKind
     layer_class: str
     shape: Shape | None
     feeders: tuple[Feeder, ...]
@@ -68,11 +68,11 @@ class Site:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class TracedSite:
     """A site with the objects behind it: the calls that use it, and the calls of the layers that feed it."""
 
     site: Site
-    stand: Stand
+    slot: ActivationSlot
     calls: tuple[Call, ...]
     feeders: tuple[Call, ...]
 
@@ -98,7 +98,7 @@ class SiteList(tuple[Site, ...]):
 
 
 def find_sites(model: Any) -> SiteList:
-    """The places in a model where an activation stands, from input to output; linear ones are none.
+    """The sites of a model, from input to output; linear activations are none.
 
     Found are `activation` arguments, activation layers (Keras's, ours and registered ones), operations such as
     `keras.ops.relu`, those in nested models, wrappers, recurrent cells and attention, and those inside a user's
@@ -126,21 +126,21 @@ def find_sites(model: Any) -> SiteList:
     >>> [(site.name, site.activation, str(site.kind), site.shape) for site in find_sites(model)]
     [('a', 'relu', 'hidden', (None, 8)), ('b', 'softmax', 'output', (None, 3))]
     """
-    return SiteList(place.site for place in locate(trace(model)))
+    return SiteList(traced.site for traced in locate(trace(model)))
 
 
-def locate(calls: Iterable[Call]) -> tuple[Place, ...]:
-    """The sites among the calls of a model, with what stands behind each."""
-    uses: dict[tuple[int, str], list[tuple[Call, Stand]]] = {}
+def locate(calls: Iterable[Call]) -> tuple[TracedSite, ...]:
+    """The sites among the calls of a model, with the objects behind each."""
+    uses: dict[tuple[int, str], list[tuple[Call, ActivationSlot]]] = {}
     for call in calls:
-        for stand in stands_in(call.operation):
-            uses.setdefault((id(stand.owner), "/".join(stand.keys)), []).append((call, stand))
-    places: list[Place] = []
+        for slot in activation_slots(call.operation):
+            uses.setdefault((id(slot.owner), "/".join(slot.keys)), []).append((call, slot))
+    traced: list[TracedSite] = []
     taken: set[str] = set()
     for found in uses.values():
         name = unique(found[0][0].path + found[0][1].suffix, taken)
-        places.append(_place(name, found[0][1], tuple(call for call, _ in found), _hidden_so_far(places)))
-    return tuple(places)
+        traced.append(_traced(name, found[0][1], tuple(call for call, _ in found), _hidden_so_far(traced)))
+    return tuple(traced)
 
 
 def unique(name: str, taken: set[str]) -> str:
@@ -153,22 +153,22 @@ def unique(name: str, taken: set[str]) -> str:
     return fresh
 
 
-def _hidden_so_far(places: list[Place]) -> Site | None:
-    return next((p.site for p in reversed(places) if p.site.kind is SiteKind.HIDDEN), None)
+def _hidden_so_far(traced: list[TracedSite]) -> Site | None:
+    return next((t.site for t in reversed(traced) if t.site.kind is SiteKind.HIDDEN), None)
 
 
-def _place(name: str, stand: Stand, calls: tuple[Call, ...], previous: Site | None) -> Place:
-    by_itself = stand.held in (Held.LAYER, Held.OPERATION)
+def _traced(name: str, slot: ActivationSlot, calls: tuple[Call, ...], previous: Site | None) -> TracedSite:
+    by_itself = slot.kind in (SlotKind.LAYER, SlotKind.OPERATION)
     feeders = tuple(feeder(call) if by_itself else call for call in calls)
     site = Site(
         name=name,
-        activation=stand.activation.name,
-        parameters=stand.activation.parameters,
-        in_catalogue=stand.activation.in_catalogue,
-        learned=stand.activation.learned,
-        kind=_kind(stand, calls),
-        held=stand.held,
-        layer_class=type(stand.owner).__name__,
+        activation=slot.activation.name,
+        parameters=slot.activation.parameters,
+        in_catalogue=slot.activation.in_catalogue,
+        learned=slot.activation.learned,
+        kind=_kind(slot, calls),
+        slot_kind=slot.kind,
+        layer_class=type(slot.owner).__name__,
         shape=calls[0].shape,
         feeders=tuple(Feeder(f.path, type(core(f.operation)).__name__) for f in feeders if f is not None),
         num_uses=len(calls),
@@ -176,7 +176,7 @@ def _place(name: str, stand: Stand, calls: tuple[Call, ...], previous: Site | No
     )
     if site.kind is SiteKind.HIDDEN:
         site = replace(site, block=_block(site, previous))
-    return Place(site, stand, calls, tuple(f for f in feeders if f is not None))
+    return TracedSite(site, slot, calls, tuple(f for f in feeders if f is not None))
 
 
 def _block(site: Site, previous: Site | None) -> int:
@@ -185,11 +185,11 @@ def _block(site: Site, previous: Site | None) -> int:
     return previous.block + (site.shape != previous.shape)
 
 
-def _kind(stand: Stand, calls: tuple[Call, ...]) -> SiteKind:
-    name = stand.activation.name
-    if stand.gate:
+def _kind(slot: ActivationSlot, calls: tuple[Call, ...]) -> SiteKind:
+    name = slot.activation.name
+    if slot.gate:
         return SiteKind.GATE
-    if stand.held is Held.FIXED:
+    if slot.kind is SlotKind.FIXED:
         return SiteKind.GATE if name in NORMALISING | SHARES else SiteKind.HIDDEN
     if any(becomes_output(call) for call in calls):
         return SiteKind.OUTPUT

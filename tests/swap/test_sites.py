@@ -6,7 +6,7 @@ from keras import layers as kl
 
 import actsearch.layers as ours
 from actsearch.errors import ModelError
-from actsearch.swap.recognition import Held
+from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import Feeder, Site, SiteKind, find_sites
 
 
@@ -38,7 +38,7 @@ def test_a_sequential_model() -> None:
             in_catalogue=True,
             learned=False,
             kind=SiteKind.HIDDEN,
-            held=Held.ARGUMENT,
+            slot_kind=SlotKind.ARGUMENT,
             layer_class="Conv2D",
             shape=(None, 6, 6, 4),
             feeders=(Feeder("conv", "Conv2D"),),
@@ -52,7 +52,7 @@ def test_a_sequential_model() -> None:
             in_catalogue=True,
             learned=False,
             kind=SiteKind.HIDDEN,
-            held=Held.LAYER,
+            slot_kind=SlotKind.LAYER,
             layer_class="LeakyReLU",
             shape=(None, 6, 6, 4),
             feeders=(Feeder("conv", "Conv2D"),),
@@ -66,7 +66,7 @@ def test_a_sequential_model() -> None:
             in_catalogue=False,
             learned=False,
             kind=SiteKind.OUTPUT,
-            held=Held.ARGUMENT,
+            slot_kind=SlotKind.ARGUMENT,
             layer_class="Dense",
             shape=(None, 2),
             feeders=(Feeder("head", "Dense"),),
@@ -112,7 +112,7 @@ def test_operations_are_found_with_the_layer_that_feeds_them() -> None:
     found = find_sites(keras.Model(inputs, kl.Dense(1)(x)))
     assert [(s.activation, s.parameters) for s in found] == [("leaky_relu", {"slope": 0.2}), ("relu", {}), ("tanh", {})]
     assert [s.feeder for s in found] == [Feeder(name, "Dense") for name in ("fc1", "fc2", "fc3")]
-    assert {s.held for s in found} == {Held.OPERATION}
+    assert {s.slot_kind for s in found} == {SlotKind.OPERATION}
 
 
 def test_a_sum_of_branches_is_no_layer_with_weights() -> None:
@@ -203,7 +203,7 @@ def test_recurrent_layers_have_gates() -> None:
     )
     gates = {f"{name}/{key}" for name in ("both", "cell", "lstm") for key in ("activation", "recurrent_activation")}
     assert kinds_of(model) == dict.fromkeys(gates, "gate") | {"simple": "hidden"}
-    assert {site.held for site in find_sites(model)} == {Held.INNER_ARGUMENT}
+    assert {site.slot_kind for site in find_sites(model)} == {SlotKind.INNER_ARGUMENT}
 
 
 def test_attention_has_gates() -> None:
@@ -230,9 +230,9 @@ class Block(kl.Layer):
 
 def test_activations_inside_a_users_own_layer_are_reported() -> None:
     sites = sites_of(keras.Sequential([keras.Input((4,)), Block(name="mine"), kl.Dense(1)]))
-    assert {name: (site.kind, site.held) for name, site in sites.items()} == {
-        "mine/first": (SiteKind.HIDDEN, Held.FIXED),
-        "mine/gate": (SiteKind.GATE, Held.FIXED),
+    assert {name: (site.kind, site.slot_kind) for name, site in sites.items()} == {
+        "mine/first": (SiteKind.HIDDEN, SlotKind.FIXED),
+        "mine/gate": (SiteKind.GATE, SlotKind.FIXED),
     }
 
 

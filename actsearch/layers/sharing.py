@@ -1,0 +1,53 @@
+"""Where the learned parameters of a layer are shared: in a channel, in the whole layer, or nowhere."""
+
+from typing import Literal, get_args
+
+from actsearch.errors import UsageError
+
+Sharing = Literal["channel", "layer", "element"]
+
+
+def check_sharing(layer: str, sharing: str) -> None:
+    """Refuses what is not a way of sharing.
+
+    Raises:
+        UsageError: It is none; the message names the layer and the ways that there are.
+
+    Example:
+
+    >>> check_sharing("PReLU", "row")
+    Traceback (most recent call last):
+    actsearch.errors.UsageError: PReLU got sharing='row'; expected one of 'channel', 'layer', 'element'.
+    """
+    if sharing not in get_args(Sharing):
+        known = ", ".join(map(repr, get_args(Sharing)))
+        raise UsageError(f"{layer} got sharing={sharing!r}; expected one of {known}.")
+
+
+def parameter_shape(layer: str, sharing: Sharing, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """The shape of a learned parameter.
+
+    Args:
+        layer: The class of the layer, for the message.
+        sharing: `"channel"`: one for every channel, the last axis; `"layer"`: one for the whole layer; `"element"`:
+            one for every element of a sample.
+        input_shape: The shape of the input, with the batch axis.
+
+    Raises:
+        UsageError: A dimension is unknown that the sharing needs.
+
+    Example:
+
+    >>> [parameter_shape("PReLU", sharing, (None, 28, 28, 64)) for sharing in ("channel", "layer", "element")]
+    [(64,), (), (28, 28, 64)]
+    """
+    if sharing == "layer":
+        return ()
+    shape = input_shape[-1:] if sharing == "channel" else input_shape[1:]
+    if None in shape:
+        other = "channel" if sharing == "element" else "layer"
+        raise UsageError(
+            f"{layer} has one parameter for each {sharing}, but its input has the shape {input_shape}. Give the "
+            f'model\'s Input a full shape, or use sharing="{other}".'
+        )
+    return tuple(size for size in shape if size is not None)
