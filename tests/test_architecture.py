@@ -11,6 +11,7 @@ PACKAGE = Path(actsearch.__file__).parent
 ROOMS = [
     "_version",
     "errors",
+    "_typing",
     "_lazy",
     "_redact",
     "_startup",

@@ -4,13 +4,10 @@ Each takes an array and its parameters, and returns an array of the same shape a
 the Keras layers compute, and they are what moments are taken of.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-Array = NDArray[Any]
+from actsearch._typing import Array
 
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772

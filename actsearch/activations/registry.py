@@ -9,7 +9,7 @@ from typing import Any, overload
 from actsearch.activations.activation import Activation, Kinks, Parameter
 from actsearch.activations.catalogue import ENTRIES
 from actsearch.activations.user import entry_of
-from actsearch.errors import UnknownNameError, UsageError
+from actsearch.errors import UnknownNameError, UsageError, summarize
 
 ENTRY_POINT_GROUP = "actsearch.activations"
 
@@ -143,8 +143,8 @@ def _add_plugins() -> None:
         except Exception as error:  # noqa: BLE001 -- a foreign package may raise anything; it is reported below
             package = point.dist.name if point.dist else "an unknown package"
             warnings.warn(
-                f"The activation plug-in {point.name!r} ({point.value}) of {package} is left out: "
-                f"{type(error).__name__}: {error}. Everything else works; to be rid of this warning, "
+                f"The activation plug-in {point.name!r} ({point.value}) of {package} is omitted: "
+                f"{summarize(error)}. Everything else works; to be rid of this warning, "
                 f"update or uninstall {package}.",
                 RuntimeWarning,
                 stacklevel=4,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from actsearch.errors import ExecutionFailedError, UsageError
+from actsearch.errors import ExecutionFailedError, UsageError, summarize
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def begun(make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         raise UsageError(
-            f"The search cannot be set up in another process: {type(error).__name__}: {error} "
+            f"The search cannot be set up in another process: {summarize(error)} "
             "Define what you pass in modules that can be imported, and register layers and functions of your own with "
             "@keras.saving.register_keras_serializable(); or search without isolate and workers."
         ) from error
@@ -144,6 +144,6 @@ def packed_job(make: "partial[Any]") -> Parcel:
 
 def _cannot_be_sent(name: str, error: Exception) -> str:
     return (
-        f"`{name}` cannot be sent to another process ({type(error).__name__}: {error}). "
+        f"`{name}` cannot be sent to another process ({summarize(error)}). "
         f"{_ADVICE.get(name, _OTHER_ADVICE)}; or search without isolate and workers."
     )

@@ -180,7 +180,7 @@ def test_plug_in_that_fails_is_named_and_the_rest_works(tmp_path, monkeypatch, e
     install(tmp_path, "broken-plugin", {"wrong": entry_point.replace("broken", broken)}, **{broken: code})
     install(tmp_path, "good-plugin", {"squash": f"{good}:entry"}, **{good: GOOD})
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.warns(RuntimeWarning, match=rf"plug-in 'wrong' .* of broken-plugin is left out: {reason}") as seen:
+    with pytest.warns(RuntimeWarning, match=rf"plug-in 'wrong' .* of broken-plugin is omitted: {reason}") as seen:
         known = names()
     assert len(seen) == 1
     assert seen[0].filename == __file__
