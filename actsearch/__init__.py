@@ -3,9 +3,9 @@
 Names are loaded when they are used: `import actsearch` loads neither TensorFlow nor MLflow.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from actsearch._lazy import lazy_names
 from actsearch._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -30,45 +30,38 @@ if TYPE_CHECKING:
     from actsearch.tuning.tuner import ActivationTuner as ActivationTuner
 
 _LIGHT = {
-    "Activation": "actsearch.activations.activation:Activation",
-    "Parameter": "actsearch.activations.activation:Parameter",
-    "SearchSpace": "actsearch.spaces.space:SearchSpace",
-    "choose": "actsearch.spaces.choose:choose",
-    "get_activation": "actsearch.activations.registry:get",
-    "load_space": "actsearch.spaces.yaml_loader:load_space",
-    "register_activation": "actsearch.activations.registry:register_activation",
+    "__version__": "_version",
+    "Activation": "activations.activation",
+    "Parameter": "activations.activation",
+    "SearchSpace": "spaces.space",
+    "choose": "spaces.choose:choose",
+    "errors": "errors",
+    "get_activation": "activations.registry:get",
+    "load_space": "spaces.yaml_loader",
+    "register_activation": "activations.registry",
 }
 _WITH_TENSORFLOW = {
-    "ActivationTuner": "actsearch.tuning.tuner:ActivationTuner",
-    "MLflowTracking": "actsearch.tuning.mlflow_tracking:MLflowTracking",
-    "ActivationHealth": "actsearch.diagnostics.health:ActivationHealth",
-    "SearchResult": "actsearch.tuning.result:SearchResult",
-    "advise": "actsearch.diagnostics.advice:advise",
-    "diagnose": "actsearch.diagnostics.health:diagnose",
-    "find_sites": "actsearch.swap.sites:find_sites",
-    "layers": "actsearch.layers",
-    "load_user_model": "actsearch.swap.user_model:load_user_model",
-    "search": "actsearch.tuning.api:search",
-    "screen": "actsearch.diagnostics.screening:screen",
-    "plan_swap": "actsearch.swap.plan:plan_swap",
-    "swap_activations": "actsearch.swap.swap:swap_activations",
+    "ActivationHealth": "diagnostics.health",
+    "ActivationTuner": "tuning.tuner",
+    "MLflowTracking": "tuning.mlflow_tracking",
+    "SearchResult": "tuning.result",
+    "advise": "diagnostics.advice",
+    "diagnose": "diagnostics.health",
+    "find_sites": "swap.sites",
+    "layers": "layers",
+    "load_user_model": "swap.user_model",
+    "plan_swap": "swap.plan",
+    "screen": "diagnostics.screening",
+    "search": "tuning.api",
+    "swap_activations": "swap.swap",
 }
 
-__all__ = sorted(["__version__", *_LIGHT, *_WITH_TENSORFLOW])
 
-
-def __getattr__(name: str) -> Any:
+def _load_tensorflow(name: str) -> None:
     if name in _WITH_TENSORFLOW:
         from actsearch._startup import load_tensorflow
 
         load_tensorflow()
-    target = _LIGHT.get(name) or _WITH_TENSORFLOW.get(name)
-    if target is None:
-        raise AttributeError(f"module 'actsearch' has no attribute {name!r}")
-    module, _, attribute = target.partition(":")
-    found = import_module(module)
-    return getattr(found, attribute) if attribute else found
 
 
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _LIGHT | _WITH_TENSORFLOW, before=_load_tensorflow)
