@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from actsearch.errors import shorten
+
 # Where Keras defines its operations and functions: what tells them from a user's own of the same name. Replaced by a
 # public way to ask whether an object is Keras's.
 OPERATION_MODULES = ("keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.activations.activations")
@@ -94,6 +96,16 @@ def is_decayed(optimizer: Any, variable: Any) -> bool:
 def output_shape_of(layer: Any) -> Any:
     """The `output_shape` that a Lambda layer was given. Replaced by its config, once that loads what it holds."""
     return layer._output_shape
+
+
+def keras_message(error: Exception) -> str:
+    """What an error of Keras's says, in one line, without the configs and examples that it adds.
+
+    Replaced by errors that carry them apart from their message.
+    """
+    innermost = str(error).rpartition("Exception encountered: ")[2].strip()
+    message = innermost.partition("\n\n")[0].partition(" Full object config")[0]
+    return shorten(message) or type(error).__name__
 
 
 def reset_layer_names() -> None:

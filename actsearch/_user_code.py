@@ -76,7 +76,7 @@ def user_code(target: str, error: type[UsageError] = UsageError) -> Iterator[Non
     except ActsearchError:
         raise
     except (Exception, SystemExit) as failure:
-        raise error(f"{target} failed with {_told(failure)}") from failure
+        raise error(f"{target} failed with {_with_traceback(failure)}") from failure
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
@@ -96,7 +96,7 @@ def _imported(module: str, target: str, kind: str) -> Any:
         ) from error
 
 
-def _told(failure: BaseException) -> str:
+def _with_traceback(failure: BaseException) -> str:
     """The exception, then where in the user's code it arose: not our own and the import system's frames."""
 
     def foreign(frame: traceback.FrameSummary) -> bool:

@@ -13,6 +13,7 @@ PACKAGE = Path(actsearch.__file__).parent
 ROOMS = [
     "_version",
     "errors",
+    "_typing",
     "_lazy",
     "_html",
     "_text",

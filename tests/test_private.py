@@ -147,6 +147,16 @@ def check_output_shape_of():
     assert _private.output_shape_of(keras.layers.Lambda(lambda x: x, output_shape=(4,))) == (4,)
 
 
+def check_keras_message():
+    with pytest.raises(Exception, match="needs_units") as caught:
+        keras.layers.deserialize({"class_name": "Dense", "config": {"units": "needs_units"}, "module": "keras.layers"})
+    message = _private.keras_message(caught.value)
+    assert "needs_units" in message
+    assert "\n" not in message
+    assert "Full object config" not in message
+    assert _private.keras_message(ValueError("")) == "ValueError"
+
+
 def check_reset_layer_names():
     _private.reset_layer_names()
     first = keras.layers.Dense(1).name

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch.errors import UnknownNameError
 
-Array = NDArray[Any]
 Kinks = tuple[float, ...] | Callable[..., tuple[float, ...]]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from actsearch.activations.activation import Activation, Array, Kinks, Parameter
+from actsearch._typing import Array
+from actsearch.activations.activation import Activation, Kinks, Parameter
 
 Function = Callable[..., Array]
 

@@ -12,13 +12,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch.activations.activation import Activation
 from actsearch.activations.registry import get
 from actsearch.errors import UsageError
-
-Array = NDArray[Any]
 
 # Beyond 12 standard deviations the density is below 1e-31. The inner cuts keep the first estimate from
 # overlooking a narrow feature near zero.

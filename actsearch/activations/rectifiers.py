@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from actsearch.activations.activation import Array, Parameter
+from actsearch._typing import Array
+from actsearch.activations.activation import Parameter
 from actsearch.activations.entries import Entries
 
 ENTRIES = Entries()

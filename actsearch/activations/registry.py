@@ -9,7 +9,7 @@ from typing import Any, overload
 from actsearch.activations.activation import Activation, Kinks, Parameter
 from actsearch.activations.catalogue import ENTRIES
 from actsearch.activations.user import entry_of
-from actsearch.errors import UnknownNameError, UsageError
+from actsearch.errors import UnknownNameError, UsageError, summarize
 
 ENTRY_POINT_GROUP = "actsearch.activations"
 
@@ -183,7 +183,7 @@ def _add_plugins() -> None:
             package = point.dist.name if point.dist else "an unknown package"
             warnings.warn(
                 f"The activation plug-in {point.name!r} ({point.value}) of {package} is omitted: "
-                f"{type(error).__name__}: {error}. Everything else works; to be rid of this warning, "
+                f"{summarize(error)}. Everything else works; to be rid of this warning, "
                 f"update or uninstall {package}.",
                 RuntimeWarning,
                 stacklevel=4,

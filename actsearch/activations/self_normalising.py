@@ -6,7 +6,8 @@ For `leaky_selu` and `scaled_selu` that holds for every value of their parameter
 import numpy as np
 from scipy.special import ndtr
 
-from actsearch.activations.activation import Array, Parameter
+from actsearch._typing import Array
+from actsearch.activations.activation import Parameter
 from actsearch.activations.entries import Entries
 from actsearch.activations.rectifiers import elu, mpelu
 

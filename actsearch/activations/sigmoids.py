@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from actsearch.activations.activation import Array
+from actsearch._typing import Array
 from actsearch.activations.entries import Entries
 
 ENTRIES = Entries()

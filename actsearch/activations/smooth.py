@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.special import expit, ndtr
 
-from actsearch.activations.activation import Array, Parameter
+from actsearch._typing import Array
+from actsearch.activations.activation import Parameter
 from actsearch.activations.entries import Entries
 from actsearch.activations.sigmoids import hard_sigmoid
 

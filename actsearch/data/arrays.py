@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch.data.target import classes_of
 from actsearch.errors import DataError
 from actsearch.records import Task
 
-Array = NDArray[Any]
 SHARES = (0.6, 0.2, 0.2)
 _NUMERIC = "biuf"
 

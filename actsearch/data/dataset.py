@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
+from actsearch._typing import Array
 from actsearch.records import Task
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

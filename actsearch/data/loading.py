@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch.data.arrays import SHARES, check_varies, fingerprint, split_indices
 from actsearch.data.dataset import Dataset, summarise
 from actsearch.data.sources import PARTS, Raw, read_source
@@ -13,7 +13,6 @@ from actsearch.data.target import Target, find_target
 from actsearch.errors import DataError
 from actsearch.records import Task
 
-Array = NDArray[Any]
 Parts = dict[str, tuple[Any, Array]]
 
 

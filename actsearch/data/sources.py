@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch._user_code import import_object, user_code
 from actsearch.data.arrays import check_finite, check_lengths
 from actsearch.data.limits import check_unpacked
@@ -16,7 +16,6 @@ from actsearch.data.tables import listed, read_table
 from actsearch.data.target import one_value_each
 from actsearch.errors import DataError, UnknownNameError, did_you_mean
 
-Array = NDArray[Any]
 BUILT_IN = ("breast_cancer", "diabetes", "digits", "wine")
 FILES = (".csv", ".npz", ".parquet")
 PARTS = ("train", "val", "test")

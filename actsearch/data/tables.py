@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch.data.limits import check_unpacked
 from actsearch.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[Any]
 MAX_TEXTS = 100
 _BYTES_A_VALUE = 8
 
@@ -48,7 +47,7 @@ def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, l
     _check_form(frame, path, target)
     frame, notes = _without_index(frame, target)
     _check_missing(frame, path)
-    plain = pd.DataFrame({name: _plain(frame[name], path) for name in frame.columns})
+    plain = pd.DataFrame({name: _values(frame[name], path) for name in frame.columns})
     for name in plain.columns:
         _check_texts(plain[name], path, is_target=name == target)
     return plain.drop(columns=[target]), plain[target].to_numpy(), notes
@@ -169,7 +168,7 @@ def _check_missing(frame: "pd.DataFrame", path: Path) -> None:
             )
 
 
-def _plain(column: "pd.Series[Any]", path: Path) -> Array:
+def _values(column: "pd.Series[Any]", path: Path) -> Array:
     """A column as a NumPy array of booleans, numbers, or text (dtype object)."""
     import pandas as pd
 

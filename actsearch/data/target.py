@@ -1,15 +1,13 @@
 """The target: whether it holds classes or a quantity, and how it is handed to Keras."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from actsearch._typing import Array
 from actsearch.errors import DataError, UnknownNameError
 from actsearch.records import Task
 
-Array = NDArray[Any]
 MAX_GUESSED_CLASSES = 20
 
 

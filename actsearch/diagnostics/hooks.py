@@ -13,15 +13,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from actsearch._private import layers_in
 from actsearch.errors import ModelError
 from actsearch.swap.graph import is_graph, trace
 from actsearch.swap.recognition import NORMALISING, ActivationSlot, activation_slots
 from actsearch.swap.sites import SiteKind, locate, unique
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from actsearch.errors import ExecutionFailedError, UsageError
+from actsearch.errors import ExecutionFailedError, UsageError, summarize
 
 if TYPE_CHECKING:
     from actsearch.training.execution import Executions
@@ -133,7 +133,7 @@ def set_up(make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         raise UsageError(
-            f"The search cannot be set up in another process: {type(error).__name__}: {error} "
+            f"The search cannot be set up in another process: {summarize(error)} "
             "Define what you pass in modules that can be imported, and register layers and functions of your own with "
             f"@keras.saving.register_keras_serializable(); {_IN_PROCESS}."
         ) from error
@@ -171,6 +171,6 @@ def _pack_call(make: "partial[Any]") -> Payload:
 
 def _cannot_be_sent(name: str, error: Exception) -> str:
     return (
-        f"`{name}` cannot be sent to another process ({type(error).__name__}: {error}). "
+        f"`{name}` cannot be sent to another process ({summarize(error)}). "
         f"{_ADVICE.get(name, _OTHER_ADVICE)}; {_IN_PROCESS}."
     )

@@ -10,6 +10,7 @@ import keras
 from actsearch._private import (
     functional_class,
     functional_inside,
+    keras_message,
     layers_in,
     mask_of,
     operation_of,
@@ -186,7 +187,7 @@ def new_layer(
     except _CANNOT_MAKE as error:
         raise ModelError(
             f"The layer {operation.name!r} ({type(operation).__name__}) cannot be made anew for another model: "
-            f"{in_short(error)} Give the class a get_config() that has all arguments of its __init__, or call "
+            f"{keras_message(error)} Give the class a get_config() that has all arguments of its __init__, or call "
             "actsearch.choose(hp, space) in the function that builds the model."
         ) from error
     _copy_vocabulary(operation, new)
@@ -281,10 +282,3 @@ def _copy_vocabulary(old: Any, new: Any) -> None:
     """An adapted vocabulary is no weight and stands in no config."""
     if hasattr(old, "get_vocabulary") and new.vocabulary_size() != old.vocabulary_size():
         new.set_vocabulary(old.get_vocabulary(include_special_tokens=False))
-
-
-def in_short(error: Exception) -> str:
-    """What Keras's error says, on one line, without the configs and examples that it adds."""
-    innermost = str(error).rpartition("Exception encountered: ")[2].strip()
-    told = innermost.partition("\n\n")[0].partition(" Full object config")[0]
-    return " ".join(told.split()) or type(error).__name__

@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
+from actsearch._private import keras_message
 from actsearch.errors import ModelError
 from actsearch.swap.plan import Choice, make_plan
-from actsearch.swap.rebuild import Rebuilder, in_short
+from actsearch.swap.rebuild import Rebuilder
 
 
 def swap_activations(
@@ -41,7 +42,7 @@ def swap_activations(
 
     Raises:
         ModelError: The model is subclassed, has no activation or none that can be replaced, has a layer that
-            cannot be made anew, or is compiled with an object that Keras cannot make anew.
+            cannot be made anew, or is compiled with an object that Keras cannot make again.
         UnknownNameError: There is no such activation, parameter or site; the nearest is offered.
         UsageError: A site that was named cannot be replaced.
 
@@ -69,7 +70,7 @@ def _compile_settings(model: Any) -> dict[str, Any] | None:
         settings = keras.saving.deserialize_keras_object(model.get_compile_config())
     except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"The model {model.name!r} is compiled with an object that Keras cannot make anew: {in_short(error)} "
+            f"The model {model.name!r} is compiled with an object that Keras cannot make again: {keras_message(error)} "
             "Put @keras.saving.register_keras_serializable() before the definition of the loss, metric or "
             "optimizer (a function with a name, not a lambda), and compile again."
         ) from error

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 import actsearch.layers  # noqa: F401 -- registers our layers, so that Keras finds them
+from actsearch._private import keras_message
 from actsearch.data.limits import check_unpacked
 from actsearch.errors import ModelError, did_you_mean
-from actsearch.swap.rebuild import in_short
 
 _AGAIN = 'Write it with model.save("model.keras").'
 
@@ -52,12 +52,12 @@ def load_user_model(path: str | Path) -> Any:
     except ModelError:
         raise
     except (zipfile.BadZipFile, OSError) as error:
-        raise ModelError(f"{path} cannot be read: {in_short(error)} {_AGAIN}") from error
+        raise ModelError(f"{path} cannot be read: {keras_message(error)} {_AGAIN}") from error
     except Exception as error:  # what a file says decides which of Keras's own functions fails, and how
-        raise ModelError(f"{path} cannot be loaded: {_explained(error)}") from error
+        raise ModelError(f"{path} cannot be loaded: {_advice_on(error)}") from error
 
 
-def _explained(error: Exception) -> str:
+def _advice_on(error: Exception) -> str:
     if "safe_mode" in str(error):
         return (
             "it holds a Python lambda, as a Lambda layer or in its place, and loading would run that code from the "
@@ -66,6 +66,6 @@ def _explained(error: Exception) -> str:
             "keras.models.load_model(path, safe_mode=False), and pass the model to actsearch.search."
         )
     return (
-        f"{in_short(error)} If this names a class or function of your own, put "
+        f"{keras_message(error)} If this names a class or function of your own, put "
         "@keras.saving.register_keras_serializable() before its definition and import its module first."
     )

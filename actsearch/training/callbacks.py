@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from actsearch.diagnostics.health import ActivationHealth
-from actsearch.errors import DataError, ExecutionFailedError, ModelError, UnknownObjectiveError, UsageError
+from actsearch.errors import DataError, ExecutionFailedError, ModelError, UnknownObjectiveError, UsageError, summarize
 from actsearch.records import Objective
 from actsearch.training.resources import Sampler, Stopwatch
 
@@ -35,7 +35,7 @@ def fresh(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
         return [copy.deepcopy(callback) for callback in callbacks]
     except (TypeError, ValueError, AttributeError, NotImplementedError, RecursionError) as error:
         raise UsageError(
-            f"A callback cannot be copied for each execution ({type(error).__name__}: {error}). "
+            f"A callback cannot be copied for each execution ({summarize(error)}). "
             "Give a function that returns new callbacks: callbacks=lambda: [MyCallback()]."
         ) from error
 

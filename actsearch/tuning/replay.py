@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from actsearch.errors import UsageError
+from actsearch.errors import UsageError, shorten
 from actsearch.records import SearchRecord, TrialRecord
 
+_LONGEST_VALUE = 120  # characters
 _MAY_DIFFER = {"time_budget"}  # each part of a search has its own
 
 
 def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> None:
     """Raises a UsageError that names what differs between the search in a directory and the one that is asked for."""
     differences = [
-        f"  {name}: {_short(old)} there, {_short(new)} now"
+        f"  {name}: {shorten(repr(old), _LONGEST_VALUE)} there, {shorten(repr(new), _LONGEST_VALUE)} now"
         for name, old, new in _compared(before, now)
-        if _plain(old) != _plain(new)
+        if _as_in_json(old) != _as_in_json(new)
     ]
     if differences:
         raise UsageError(
@@ -38,7 +39,7 @@ def changed_versions(before: SearchRecord, now: SearchRecord) -> list[str]:
 
 def check_same_trial(before: TrialRecord, hyperparameters: Mapping[str, Any]) -> None:
     """Raises a UsageError where an oracle proposes another trial than it did before."""
-    if _plain(before.hyperparameters) != _plain(hyperparameters):
+    if _as_in_json(before.hyperparameters) != _as_in_json(hyperparameters):
         raise UsageError(
             f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, and proposed "
             f"{dict(before.hyperparameters)} before: this search cannot go on. Give an oracle of your own a seed, and "
@@ -56,15 +57,10 @@ def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, A
     return [*rows, ("model", before.model, now.model)]
 
 
-def _plain(value: Any) -> Any:
+def _as_in_json(value: Any) -> Any:
     """As it comes out of JSON: mappings and sequences of any kind compare by what is in them."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
+        return {str(name): _as_in_json(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_as_in_json(part) for part in value]
     return value
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
