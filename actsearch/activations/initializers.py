@@ -24,7 +24,7 @@ def matched_initializer(
     Args:
         activation: An entry of the catalogue.
         parameters: Values of its parameters; the defaults for the rest.
-        seed: Of the draw; taken from Keras's global seed if left out.
+        seed: Of the random numbers; if omitted, it follows from Keras's global seed.
 
     Returns:
         `VarianceScaling` with a truncated normal over the fan-in. Make one for each layer: Keras draws the

@@ -65,7 +65,7 @@ def second_moment(function: Any, *, kinks: tuple[float, ...] = (0.0,)) -> float:
 
 
 def slope_second_moment(function: Any, *, kinks: tuple[float, ...] = (0.0,)) -> float:
-    """E f′(z)² of a function of one number, z ~ N(0, 1); jumps of the function itself are left out.
+    """E f′(z)² of a function of one number, z ~ N(0, 1); jumps of the function itself do not count.
 
     Args:
         function: As in `second_moment`. Its derivative is taken numerically for NumPy, by a gradient tape for

@@ -66,7 +66,7 @@ def entry_of(
         obj: A function of one tensor, written with `keras.ops`, whose other arguments have defaults; or a
             subclass of `keras.layers.Layer` that keeps the shape of its input.
         name: Its name in the catalogue.
-        parameters: Ranges for its numbers. If left out, each argument with a number as default is one, and
+        parameters: Ranges for its numbers. If omitted, each argument with a number as default is one, and
             ranges from half to double its default.
         alpha_dropout, kinks: As in `Activation`.
         known: `family`, `formula` and `reference`, as in `Activation`.

@@ -53,7 +53,7 @@ class PReLU(LearnedActivation):
 
     f(x) = x for x ≥ 0, slope·x below
 
-    `keras.layers.PReLU` has one slope an element unless told otherwise, and starts at 0; the paper has one a
+    `keras.layers.PReLU` has one slope an element unless specified otherwise, and starts at 0; the paper has one a
     channel and starts at 0.25, as here.
 
     Args:
@@ -89,7 +89,7 @@ class RReLU(ActivationLayer):
     Args:
         low: The smallest slope in training.
         high: The largest slope in training.
-        seed: Seed of the slopes. If left out, it follows from the state of Python's `random`, which
+        seed: Seed of the slopes. If omitted, it follows from the state of Python's `random`, which
             `keras.utils.set_random_seed` sets. That state is read but not moved: the layers after this one draw
             the same weights as without it, so models that differ in their activations only can be compared in
             pairs.

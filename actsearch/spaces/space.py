@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,9 @@ from pydantic import (
 )
 
 from actsearch.activations import registry
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 
 class Sites(StrEnum):
@@ -92,7 +95,7 @@ class Range(Strict):
         """Whether only whole numbers are meant."""
         return isinstance(self.min, int) and isinstance(self.max, int) and not isinstance(self.step, float)
 
-    def register(self, hp: Any, name: str) -> Any:
+    def register(self, hp: "keras_tuner.HyperParameters", name: str) -> Any:
         """Registers it on KerasTuner's `HyperParameters` and returns the value there."""
         register = hp.Int if self.integers else hp.Float
         return register(name, self.min, self.max, step=self.step, sampling=self.sampling)
@@ -112,7 +115,7 @@ class Choices(Strict):
             raise ValueError(f"values of one kind are needed, not a mixture: {list(self.values)}")
         return self
 
-    def register(self, hp: Any, name: str) -> Any:
+    def register(self, hp: "keras_tuner.HyperParameters", name: str) -> Any:
         """Registers it on KerasTuner's `HyperParameters` and returns the value there."""
         if len(self.values) == 1:
             return hp.Fixed(name, self.values[0])
@@ -246,7 +249,7 @@ class SearchSpace(Strict):
         """The candidate of that name."""
         return next(c for c in self.activations if c.name == name)
 
-    def register(self, hp: Any) -> dict[str, Any]:
+    def register(self, hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
         """Registers the further hyperparameters on KerasTuner's `hp` and returns their values."""
         return {name: domain.register(hp, name) for name, domain in self.hyperparameters.items()}
 

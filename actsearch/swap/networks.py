@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actsearch.errors import ModelError, UnknownNameError
 from actsearch.records import Direction, Objective, Task
 from actsearch.spaces.choose import choose
 from actsearch.spaces.space import Range, SearchSpace, Sites
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Baseline:
     output: OutputSpec
     options: BaselineOptions
 
-    def __call__(self, hp: Any) -> Any:
+    def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:
         """A new compiled Keras model for these hyperparameters."""
         import keras
 
@@ -205,7 +208,9 @@ def _check_hyperparameters(space: SearchSpace, options: BaselineOptions) -> None
                 raise ModelError(f"{where}: {error}") from error
 
 
-def _mlp(hp: Any, space: SearchSpace, input_shape: tuple[int, ...], options: BaselineOptions) -> Iterator[Any]:
+def _mlp(
+    hp: "keras_tuner.HyperParameters", space: SearchSpace, input_shape: tuple[int, ...], options: BaselineOptions
+) -> Iterator[Any]:
     import keras
 
     if len(input_shape) > 1:
@@ -216,7 +221,9 @@ def _mlp(hp: Any, space: SearchSpace, input_shape: tuple[int, ...], options: Bas
         yield from _activated(activation, options)
 
 
-def _cnn(hp: Any, space: SearchSpace, input_shape: tuple[int, ...], options: BaselineOptions) -> Iterator[Any]:
+def _cnn(
+    hp: "keras_tuner.HyperParameters", space: SearchSpace, input_shape: tuple[int, ...], options: BaselineOptions
+) -> Iterator[Any]:
     import keras
 
     if len(input_shape) == 2:

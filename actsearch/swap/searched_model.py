@@ -1,13 +1,16 @@
 """An existing Keras model as a build function for KerasTuner: its hidden activations come from a search space."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actsearch.errors import ModelError, UnknownNameError
 from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
 from actsearch.swap.plan import Choice, SwapReport, plan_swap
 from actsearch.swap.sites import find_sites
 from actsearch.swap.swap import swap_activations
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 HYPERPARAMETERS = ("learning_rate", "batch_size")
 
@@ -48,7 +51,7 @@ class SearchedModel:
         self.model, self.space = model, space
         self._groups = self._grouped()
 
-    def __call__(self, hp: Any) -> Any:
+    def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:
         """A new compiled model for these hyperparameters."""
         values = self.space.register(hp)
         for site in self._groups:
