@@ -6,7 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from actsearch.cli.search import workers_of
 from actsearch.data import load_data
+from actsearch.errors import UsageError
+from actsearch.executors import Local, Ray
+from actsearch.executors import get as get_executor
 from actsearch.ledger import Ledger
 from actsearch.training.epochs import order_of
 from tests.helpers.support import runs_of, small_network
@@ -176,7 +180,7 @@ def test_resume_goes_on_from_anywhere(program, store, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path / "elsewhere")
     status, _, err = program("resume", tmp_path / "found")
     assert status == 0, err
-    assert "going on after 2 executions" in err
+    assert "resuming after 2 executions" in err
     assert [len(t.executions) for t in Ledger(tmp_path / "found").read().trials] == [2] * 3
     assert len(runs_of(store)) == 1 + 3 + 6
 
@@ -283,6 +287,40 @@ def test_an_option_that_there_is_not_is_status_2(program):
     assert program("search", "--epoch", 3)[0] == 2
 
 
+NO_WORKERS = {"isolate": False, "timeout": None, "workers": 0, "address": None, "gpus": None, "max_retries": None}
+
+
+@pytest.mark.parametrize(
+    ("options", "executor"),
+    [
+        ({}, None),
+        ({"isolate": True}, get_executor("isolated")),
+        ({"timeout": 120.0}, Local(1, timeout=120.0, max_retries=0)),
+        ({"isolate": True, "max_retries": 2}, Local(1, max_retries=2)),
+        ({"workers": 4}, Local(4)),
+        ({"workers": 4, "isolate": True, "max_retries": 0}, Local(4, max_retries=0)),
+        ({"workers": 2, "address": "local", "timeout": 9.0}, Ray(2, address="local", timeout=9.0)),
+        ({"workers": 16, "address": "auto", "gpus": 0.5}, Ray(16, address="auto", gpus=0.5)),
+    ],
+)
+def test_options_say_where_executions_run(options, executor):
+    assert workers_of(**NO_WORKERS | options) == executor
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"address": "auto"}, "Give their number too: --workers 2"),
+        ({"workers": 2, "gpus": 1.0}, "--workers 2 --address local"),
+        ({"max_retries": 1}, "Give --workers or --isolate too"),
+        ({"workers": -1}, "number of workers must be a whole number"),
+    ],
+)
+def test_options_that_would_mean_nothing_are_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        workers_of(**NO_WORKERS | options)
+
+
 def test_a_search_is_resumed_on_other_workers(program, store, monkeypatch):
     """What was asked for of workers is replaced, in whatever way it was written."""
     import actsearch.cli.resume as resume
@@ -297,7 +335,7 @@ def test_a_search_is_resumed_on_other_workers(program, store, monkeypatch):
     assert "resuming after 5 executions" in err
     status, _, err = program("resume", "found", "--address", "there:1")
     assert status == 2
-    assert "give their number too, workers=2" in err
+    assert "Give their number too: --workers 2" in err
 
 
 def test_the_help_shows_its_options_in_panels_with_examples(program, monkeypatch):
@@ -325,3 +363,30 @@ def test_without_tracking_there_is_no_store(program, tmp_path):
     status, _, err = program("search", "classic", *QUICK, "--no-tracking")
     assert status == 0, err
     assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_a_search_of_this_process_is_completed_by_workers(program, store, monkeypatch):
+    """What they train is what it would have trained."""
+    begun = []
+
+    def interrupted(*arguments):
+        begun.append(arguments)
+        if len(begun) == 3 * 2 - 1:
+            raise KeyboardInterrupt
+        return order_of(*arguments)
+
+    arguments = ("search", "classic", "--epochs", 2, "--executions", 2, "--directory")
+    assert program(*arguments, "whole")[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("actsearch.training.execution.order_of", interrupted)
+        assert program(*arguments, "found")[0] == 130
+    status, _, err = program("resume", "found", "--workers", 2)
+    assert status == 0, err
+    assert "resuming after 2 executions" in err
+    assert scores_in("found") == scores_in("whole")
+
+
+def scores_in(directory):
+    trials = Ledger(directory).read().trials
+    return {(t.activation, e.execution): (e.score, e.history) for t in trials for e in t.executions}
