@@ -1,4 +1,4 @@
-"""The order of the rooms: a module imports only from what stands before it."""
+"""The order of the rooms, and how much a reader meets in them: `benchmarks/house.py` prints what is counted."""
 
 import ast
 import graphlib
@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 import actsearch
+from benchmarks import house
 
 PACKAGE = Path(actsearch.__file__).parent
+TESTS = Path(__file__).parent
+ABOUT_MORE = {  # tests that are about no single module
+    "activations/saving",  # what is saved by one process and loaded by another
+    "architecture",
+    "examples",
+    "layers/layer_contract",  # what every layer keeps
+    "package",
+    "security",
+}
 ROOMS = [
     "_version",
     "errors",
@@ -121,16 +131,40 @@ def test_no_class_name_stands_for_two_things():
 
 @pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(PACKAGE)) for p in MODULES])
 def test_no_file_is_longer_than_400_lines(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 400
+    assert house.num_lines(path) <= house.MAX_LINES
 
 
-@pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(PACKAGE)) for p in MODULES])
-def test_no_function_is_longer_than_40_lines_without_its_docstring(path):
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.FunctionDef):
-            docstring = ast.get_docstring(node, clean=False)
-            first = node.body[1] if docstring and len(node.body) > 1 else node.body[0]
-            assert node.end_lineno - first.lineno < 40, f"{path.name}: {node.name}"
+def test_no_function_is_longer_than_40_lines_without_its_docstring():
+    assert [place for lines, place in house.functions() if lines > house.MAX_FUNCTION_LINES] == []
+
+
+def test_no_file_name_stands_in_two_rooms():
+    assert house.shared_file_names() == {}
+
+
+def test_no_class_name_stands_in_two_places():
+    assert house.shared_class_names() == {}
+
+
+def test_no_folder_has_more_modules_than_one_can_look_over():
+    assert {folder: size for folder, size in house.folders().items() if size > house.MAX_IN_FOLDER} == {}
+
+
+def test_the_package_has_no_more_modules_than_one_can_know():
+    assert len(house.paths()) <= house.MAX_MODULES
+
+
+def test_a_small_module_has_two_importers_or_a_reason():
+    assert sorted(house.small_modules()) == sorted(house.REASONS)
+
+
+def test_tests_stand_where_their_module_stands():
+    """`tests/ROOM/test_MODULE*.py`; those of faults are about what happens to a whole search."""
+    known = {house.name_of(path).replace("/_", "/").lstrip("_") for path in house.paths()}
+    found = {path.relative_to(TESTS).with_suffix("").as_posix() for path in TESTS.rglob("test_*.py")}
+    places = {place.replace("test_", "") for place in found if place.split("/")[0] not in ("faults", "browser")}
+    lost = {place for place in places if not any(place == name or place.startswith(f"{name}_") for name in known)}
+    assert lost == ABOUT_MORE
 
 
 @pytest.mark.parametrize("name", ["analysis", "ledger", "records", "errors"])

@@ -214,7 +214,7 @@ class LedgerSync:
         return self._writer
 
     def _open(self, ledger: Ledger) -> "MLflowWriter":
-        from actsearch.tracking.client import open_store
+        from actsearch.tracking.runs import open_store
         from actsearch.tracking.writer import MLflowWriter
 
         with resting():  # MLflow imports what makes a store

@@ -1,5 +1,6 @@
 """The runs of one search in an MLflow experiment: found by the tags that name them, or made; written in batches."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from actsearch._locks import creation_lock
 from actsearch._model_files import MODEL_ID
-from actsearch.errors import summarize
+from actsearch.errors import TrackingError, summarize
 from actsearch.tracking.metrics import key as name_for_mlflow
 from actsearch.tracking.metrics import milliseconds
 from actsearch.tracking.models import is_permanent, log_model, register_model
+from actsearch.tracking.store import StoreAddress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -214,3 +217,29 @@ def _tag(value: str) -> str:
 
 def _chunks(items: Sequence[Any], size: int) -> list[list[Any]]:
     return [list(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def open_store(address: StoreAddress) -> tuple[MlflowClient, str]:
+    """A client of the store, and the id of its experiment, which is made where it is not there.
+
+    Raises:
+        TrackingError: The experiment was deleted.
+    """
+    with creation_lock(address.database):
+        client = MlflowClient(tracking_uri=address.tracking_uri)
+        return client, open_experiment(client, address)
+
+
+def open_experiment(client: MlflowClient, address: StoreAddress) -> str:
+    """The experiment's id; it is made where it is not there, with its artifacts beside a local database."""
+    found = client.get_experiment_by_name(address.experiment)
+    if found is not None and found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the experiment {address.experiment!r} was deleted in MLflow; restore it, or give another --experiment"
+        )
+    if found is not None:
+        return found.experiment_id
+    folder = re.sub(r"\W+", "-", address.experiment)
+    artifacts = (address.database.parent / "mlruns" / folder).as_uri() if address.database else None
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    return client.create_experiment(address.experiment, artifact_location=artifacts, tags=tags)

@@ -11,7 +11,7 @@ import psutil
 from actsearch.environment import describe_environment
 from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
-from actsearch.tracking.client import open_store
+from actsearch.tracking.runs import open_store
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 from actsearch.tuning.state import SearchState

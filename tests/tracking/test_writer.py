@@ -4,7 +4,7 @@ import pytest
 
 from actsearch.ledger import End, Kind, Ledger, parse
 from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
-from actsearch.tracking.client import open_experiment
+from actsearch.tracking.runs import open_experiment
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 from actsearch.visualization._style import style_of

@@ -9,7 +9,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from actsearch.ledger import End, Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
-from actsearch.tracking.client import open_experiment
+from actsearch.tracking.runs import open_experiment
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 
