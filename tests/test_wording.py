@@ -15,14 +15,14 @@ import actsearch
 PACKAGE = Path(actsearch.__file__).parent
 ROOT = PACKAGE.parent
 BANNED = {
-    r"\bis no (?!longer\b|more\b|better\b|worse\b)": "is not a",
+    r"(?<!there )\bis no (?!longer\b|more\b|better\b|worse\b)": "is not a",
     r"\bleav(e|es|ing) (?:it |them |\S+ )?out\b|\bleft out\b": "omit",
     r"\bgo(?:es|ing)? on\b|\bwent on\b": "resume, continue",
     r"\bat once\b": "concurrently, immediately",
     r"\banew\b": "again, new",
     r"\bstands? twice\b": "is a duplicate",
     r"\bThe most \w+s\b": "Maximum number of",
-    r"\b(?:is|are|was|be) told\b|\btells? (?:of|the user)\b|\bhears?\b": "is reported, receives",
+    r"\b(?:is|are|was) told\b|\btells? (?:of|the user)\b|\bhears?\b": "is reported, receives",
     r"\b(?:store|server|database) is away\b": "is unreachable",
     r"\b[Nn]obody\b|\b[Ss]omebody\b": "no one, the user",
     r"\bprices?\b": "cost",
