@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from actsearch.executors import Local, Ray
     from actsearch.swap.networks import OutputSpec
     from actsearch.tuning.progress import Reporter
-    from actsearch.tuning.result import SearchResult
 
 DEFAULT_SPACE = "relu_variants"
 INTERRUPTED = 130  # exit status
@@ -181,9 +180,9 @@ def search(
     from actsearch.tracking.sync_process import started_early
     from actsearch.tuning.live_view import reporter_for
 
-    given = {"layers": layers, "units": units, "dropout": dropout, "learning_rate": learning_rate}
-    network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    network |= {"batch_norm": True} if batch_norm else {}
+    network = _given(
+        layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm or None
+    )
     _check_used(model, space, network)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
     elsewhere = workers_of(
@@ -217,12 +216,12 @@ def search(
             overwrite=overwrite,
             verbose=reporter,
         )
-        try:
-            result = _searched(tuner, dataset)
-        except KeyboardInterrupt:
-            show_interrupted(tuner.search_directory)
-            raise typer.Exit(INTERRUPTED) from None
-        show_result(result, as_json=json)
+        _run(tuner, dataset, as_json=json)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Those options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _check_used(model: str, space: str | None, network: Mapping[str, Any]) -> None:
@@ -362,12 +361,18 @@ def _tuner(*arguments: Any, **options: Any) -> Any:
     return ActivationTuner(*arguments, **options)
 
 
-def _searched(tuner: Any, dataset: "Dataset") -> "SearchResult":
-    with redirect_stdout(sys.stderr):  # what a build function prints is not the result
-        return tuner.search(
-            dataset.x_train,
-            dataset.y_train,
-            validation_data=(dataset.x_val, dataset.y_val),
-            test_data=(dataset.x_test, dataset.y_test),
-            data_description=dataset.describe(),
-        )
+def _run(tuner: Any, dataset: "Dataset", *, as_json: bool) -> None:
+    """Searches, and shows what was found, also so far if interrupted."""
+    try:
+        with redirect_stdout(sys.stderr):  # what a build function prints is not the result
+            result = tuner.search(
+                dataset.x_train,
+                dataset.y_train,
+                validation_data=(dataset.x_val, dataset.y_val),
+                test_data=(dataset.x_test, dataset.y_test),
+                data_description=dataset.describe(),
+            )
+    except KeyboardInterrupt:
+        show_interrupted(tuner.search_directory)
+        raise typer.Exit(INTERRUPTED) from None
+    show_result(result, as_json=as_json)

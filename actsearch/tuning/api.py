@@ -117,18 +117,13 @@ def search(
     ['gelu', 'relu']
     """
     _check_options(fit_options, model)
-    build: Any = model
-    if isinstance(model, keras.Model):
-        build = SearchedModel(model, load_space(space or DEFAULT_SPACE))
-        objective = objective or default_objective(model)
-    elif space is not None:
-        raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
+    hypermodel = _hypermodel(model, space)
     divides = validation_data is None and y is not None and not fit_options.get("validation_split")
     if divides and sample_weight is not None:
         raise UsageError("sample_weight needs data that is divided already. Pass validation_data=(x, y) too.")
     tuner = ActivationTuner(
-        build,
-        objective or "val_accuracy",
+        hypermodel,
+        objective or _usual_objective(model),
         oracle=oracle,
         max_trials=max_trials,
         executions=executions,
@@ -160,6 +155,18 @@ def search(
         class_weight=class_weight,
         **fit_options,
     )
+
+
+def _hypermodel(model: Any, space: SpaceLike | None) -> Any:
+    if isinstance(model, keras.Model):
+        return SearchedModel(model, load_space(space or DEFAULT_SPACE))
+    if space is not None:
+        raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
+    return model
+
+
+def _usual_objective(model: Any) -> str:
+    return default_objective(model) if isinstance(model, keras.Model) else "val_accuracy"
 
 
 def _check_options(options: Mapping[str, Any], model: Any) -> None:

@@ -128,32 +128,21 @@ class ActivationTuner(keras_tuner.Tuner):
         self._objective = parse_objective(objective)
         self._allocation = allocations.get(allocation, executions=executions)
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
-        numbers = {**dict.fromkeys(("executions", "max_executions", "factor", "rungs")), **self._allocation.numbers}
-        self._config = SearchConfig(
+        self._config = _config_of(
+            self._allocation,
+            epochs,
+            batch_size,
             seed=seed,
-            allocation=type(self._allocation).__name__.lower(),
             alpha=alpha,
             margin=margin,
             time_budget=time_budget,
-            epochs=SearchConfig.epochs if epochs is None else epochs,
-            batch_size=SearchConfig.batch_size if batch_size is None else batch_size,
             max_trials=max_trials,
             screen=screen,
             register=self._tracking.register,
-            **numbers,
         )
         self._reporter: Reporter = reporter_for(verbose)
         self._hypermodel = inspect_hypermodel(hypermodel)
-        made = make_oracle(
-            oracle,
-            self._objective,
-            space=self._hypermodel.hyperparameters,
-            max_trials=max_trials,
-            epochs=self._config.epochs,
-            seed=seed,
-        )
-        made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
-        made.verbose = 0
+        made = self._made_oracle(oracle)
         self._config = replace(self._config, oracle=type(made).__name__)
         self.search_directory = prepare_directory(
             directory, self._hypermodel.name, project_name=project_name, overwrite=overwrite
@@ -168,6 +157,19 @@ class ActivationTuner(keras_tuner.Tuner):
         self.executions_per_trial = self._config.executions or 1
         self._sample: Any = None
         self._has_searched = False
+
+    def _made_oracle(self, oracle: str | keras_tuner.Oracle | None) -> keras_tuner.Oracle:
+        made = make_oracle(
+            oracle,
+            self._objective,
+            space=self._hypermodel.hyperparameters,
+            max_trials=self._config.max_trials,
+            epochs=self._config.epochs,
+            seed=self._config.seed,
+        )
+        made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
+        made.verbose = 0
+        return made
 
     def _populate_initial_space(self) -> None:
         """The space is known already, from one build instead of one for each conditional scope."""
@@ -345,6 +347,18 @@ class ActivationTuner(keras_tuner.Tuner):
                     f"callbacks=[...] or a HyperModel with its own fit; or a tuner of KerasTuner with the mixin "
                     "actsearch.MLflowTracking, which calls it."
                 )
+
+
+def _config_of(allocation: Allocation, epochs: int | None, batch_size: int | None, **numbers: Any) -> SearchConfig:
+    """The config of a search; numbers that the allocation does not have are None."""
+    own = dict.fromkeys(("executions", "max_executions", "factor", "rungs")) | dict(allocation.numbers)
+    return SearchConfig(
+        allocation=type(allocation).__name__.lower(),
+        epochs=SearchConfig.epochs if epochs is None else epochs,
+        batch_size=SearchConfig.batch_size if batch_size is None else batch_size,
+        **own,
+        **numbers,
+    )
 
 
 def _tracking(tracking: MLflow | bool | None) -> MLflow:

@@ -36,13 +36,10 @@ OTHER_VALUES = {
     for entry in ENTRIES
     if entry.parameters
 }
-_OURS = [
-    entry
-    for entry in ENTRIES
-    if type(entry.layer()).__name__ in layers.elu.__all__ + layers.prelu.__all__ + layers.selu.__all__
-]
-CASES = {type(entry.layer()).__name__: case_of(bind(entry)) for entry in _OURS}
-CASES |= {bound.label: case_of(bound) for name, bound in OTHER_VALUES.items() if bound.activation in _OURS}
+# The defaults are those of check_activation.
+_BOUND = [OTHER_VALUES.get(entry.name, bind(entry)) for entry in ENTRIES]
+_PUBLIC = {getattr(layers, name) for name in layers.__all__} - {layers.FunctionActivation}
+CASES = {type(bound.layer()).__name__: case_of(bound) for bound in _BOUND if type(bound.layer()) in _PUBLIC}
 CASES |= {
     "PReLU, steep": case_of(bind("prelu", slope=1.5)),
     "FunctionActivation": Case(

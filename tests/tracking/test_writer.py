@@ -220,8 +220,8 @@ def test_what_is_wrong_with_the_health_is_said_and_drawn(store, tmp_path, addres
     ledger.append_search(SearchRecord("s1", "sick", Objective("val_accuracy", Direction.MAX), "relu", 100.0))
     for trial, findings in (("0", []), ("1", [found])):
         health = ({"epoch": 1, "gradient_ratio": 2.0, "sites": [site], "findings": findings},)
-        shown = {"": {"name": "relu", "parameters": {}}}
-        ledger.append_trial(TrialRecord(trial, {"activation": "relu"}, "relu", activations=shown))
+        activations = {"": {"name": "relu", "parameters": {}}}
+        ledger.append_trial(TrialRecord(trial, {"activation": "relu"}, "relu", activations=activations))
         ledger.append_execution(
             ExecutionRecord(trial, 1, 7, 2, Status.COMPLETED, 101.0, 102.0, score=0.5, health=health)
         )
