@@ -20,7 +20,7 @@ def test_the_main_job(program, store, tmp_path):
     status, out, err = program(*arguments, "--directory", "one")
     assert (status, err) == (0, "")
     found = json.loads(out)
-    assert list(found) == ["search_id", "directory", "mlflow", "objective", "baseline", "best", "trials"]
+    assert list(found) == ["search_id", "directory", "mlflow", "objective", "baseline", "best", "recommendation", "trials"]
     assert found["objective"] == {"name": "val_accuracy", "direction": "max"}
     assert found["baseline"] == "relu"
     assert [t["activation"] for t in found["trials"]] == ["relu", "leaky_relu", "prelu", "elu", "selu"]
