@@ -1,4 +1,4 @@
-"""The page, from its template."""
+"""A search as HTML: a page from its template, and the piece of HTML that notebooks show."""
 
 import base64
 import hashlib
@@ -11,14 +11,16 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from actsearch._html import html_heading, html_table
 from actsearch._version import __version__
 from actsearch.analysis.comparison import is_joint, is_race
 from actsearch.analysis.results import Outcome, Verdict
 from actsearch.analysis.units import objective_label
 from actsearch.records import SearchRecord
-from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows
+from actsearch.reports.leaderboard import LeaderboardRow, failures_of, headers_of, leaderboard_rows
 from actsearch.reports.svg import inline_svg
-from actsearch.visualization._style import NARROW, WIDE, styles_of
+from actsearch.visualization._style import NARROW, WIDE, Style, styles_of
+from actsearch.visualization.comparisons import plot_differences
 from actsearch.visualization.figures import Caption, all_figures, captions_of
 
 
@@ -124,3 +126,20 @@ def _plain_data(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain_data(inner) for inner in value]
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def search_html(search: SearchRecord, verdict: Verdict) -> str:
+    """The recommendation, the leaderboard with the symbols that its activations have in plots, and the forest plot."""
+    styles = styles_of(t.activation for t in search.trials)
+    rows = [_cells(row, styles) for row in leaderboard_rows(search, verdict)]
+    parts = [html_heading(f"{verdict.recommendation}."), html_table(headers_of(verdict), rows)]
+    if any(comparison.num_pairs for comparison in verdict.comparisons):
+        caption = captions_of(search, verdict)["differences"]
+        parts.append(Markup(inline_svg(plot_differences(verdict), caption, name=f"search-{search.search_id}")))
+    return "".join(parts)
+
+
+def _cells(row: LeaderboardRow, styles: Mapping[str, Style]) -> list[Markup]:
+    style, (first, *others) = styles[row.activation], row.cells
+    symbol = Markup('<span style="color: {}">{}</span> {}').format(style.css_colour, style.symbol, first.text)
+    return [symbol, *(Markup("{}<br><small>{}</small>").format(cell.text, cell.note) for cell in others)]

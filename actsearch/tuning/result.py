@@ -197,7 +197,7 @@ class SearchResult:
         return text_report(self.record, self.verdict)
 
     def _repr_html_(self) -> str:
-        from actsearch.reports.notebook import search_html
+        from actsearch.reports.html import search_html
 
         return search_html(self.record, self.verdict)
 

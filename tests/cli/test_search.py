@@ -23,7 +23,16 @@ def test_the_main_job(program, store, tmp_path):
     status, out, err = program(*arguments, "--directory", "one")
     assert (status, err) == (0, "")
     found = json.loads(out)
-    assert list(found) == ["search_id", "directory", "mlflow", "objective", "baseline", "best", "trials"]
+    assert list(found) == [
+        "search_id",
+        "directory",
+        "mlflow",
+        "objective",
+        "baseline",
+        "best",
+        "recommendation",
+        "trials",
+    ]
     assert found["objective"] == {"name": "val_accuracy", "direction": "max"}
     assert found["baseline"] == "relu"
     assert [t["activation"] for t in found["trials"]] == ["relu", "leaky_relu", "prelu", "elu", "selu"]
@@ -33,9 +42,11 @@ def test_the_main_job(program, store, tmp_path):
     assert set(executions[0]) == {
         "execution", "seed", "status", "score", "test_score", "train_seconds", "cpu_seconds", "peak_rss_bytes", "num_epochs",
     }  # fmt: skip
-    assert set(found["trials"][0]) == {
+    assert set(found["trials"][0]) >= {
         "trial_id", "mlflow_run_id", "status", "hyperparameters", "activation", "executions", "mean_score", "sd_score",
+        "verdict", "gain", "gain_low", "gain_high", "p_value", "more_executions", "train_seconds_ratio",
     }  # fmt: skip
+    assert [t["verdict"] for t in found["trials"]][0] == "baseline"
     assert len(runs_of(store)) == 1 + 5 + 15
     assert {r.info.status for r in runs_of(store)} == {"FINISHED"}
     trial_ids = {t["mlflow_run_id"] for t in found["trials"]}

@@ -9,7 +9,7 @@ import pytest
 from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
 from actsearch.reports import html_report
-from actsearch.reports.notebook import search_html
+from actsearch.reports.html import search_html
 from tests.helpers.making import ACCURACY, diagnosed, search, trial
 
 HOSTILE = "<script>alert(1)</script>\"'--><b>|`&\n{{ 7*7 }}"
