@@ -351,7 +351,7 @@ class ActivationTuner(keras_tuner.Tuner):
 
 def _config_of(allocation: Allocation, epochs: int | None, batch_size: int | None, **numbers: Any) -> SearchConfig:
     """The config of a search; numbers that the allocation does not have are None."""
-    own = dict.fromkeys(("executions", "max_executions", "factor", "rungs")) | dict(allocation.numbers)
+    own: dict[str, Any] = dict.fromkeys(("executions", "max_executions", "factor", "rungs")) | dict(allocation.numbers)
     return SearchConfig(
         allocation=type(allocation).__name__.lower(),
         epochs=SearchConfig.epochs if epochs is None else epochs,
