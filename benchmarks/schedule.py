@@ -27,7 +27,7 @@ from workers import mlp
 
 import actsearch
 from actsearch._startup import load_tensorflow
-from actsearch.executors.pool import Remote
+from actsearch.executors.pool import PoolExecutor
 from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
 from actsearch.training.execution import Trained
@@ -56,10 +56,13 @@ class Simulated:
         self._traced: set[tuple[int, str]] = set()
         self.clock = self.work = 0.0
 
+    def start(self) -> None:
+        """They need no time for it."""
+
     def differences(self) -> list[str]:
         return []
 
-    def send(self, make: Any) -> None:
+    def send(self, job: Any) -> None:
         """Nothing is needed."""
 
     def hire(self) -> int:
@@ -132,9 +135,9 @@ def simulated(num_workers: int, durations: Durations, folder: Path) -> dict[str,
     ledger = Ledger(folder, create=True)
     ledger.append_search(describe_search(discovery, ACCURACY, settings.plain(), {}))
     proposals = Timed(oracle, discovery, "tuner", build=many)
-    crew = Simulated(num_workers, durations)
+    backend = Simulated(num_workers, durations)
     begin = time.perf_counter()
-    with Remote(None, crew) as executor:  # type: ignore[arg-type]  nothing is made
+    with PoolExecutor(None, backend) as executor:  # type: ignore[arg-type]  nothing is made
         book = Book(ledger, folder, ACCURACY)
         interruption = Interruption(print)
         allocation = settings.make_allocation(ACCURACY)
@@ -142,7 +145,7 @@ def simulated(num_workers: int, durations: Durations, folder: Path) -> dict[str,
     seconds = time.perf_counter() - begin
     count = NUM_TRIALS * NUM_EXECUTIONS
     return {
-        "seconds_simulated": crew.clock,
+        "seconds_simulated": backend.clock,
         "milliseconds_an_execution": 1000 * (seconds - proposals.seconds) / count,
         "milliseconds_a_trial": 1000 * proposals.seconds / NUM_TRIALS,
     }
