@@ -28,7 +28,7 @@ from workers import mlp
 import actsearch
 from actsearch._startup import load_tensorflow
 from actsearch.config import SearchConfig
-from actsearch.executors.pool import Remote
+from actsearch.executors.pool import PoolExecutor
 from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
 from actsearch.training.execution import Trained
 from actsearch.tuning.allocation import Fixed
@@ -56,10 +56,13 @@ class Simulated:
         self._traced: set[tuple[int, str]] = set()
         self.clock = self.work = 0.0
 
+    def start(self) -> None:
+        """They need no time for it."""
+
     def differences(self) -> list[str]:
         return []
 
-    def send(self, make: Any) -> None:
+    def send(self, job: Any) -> None:
         """Nothing is needed."""
 
     def hire(self) -> int:
@@ -129,15 +132,15 @@ def simulated(num_workers: int, durations: Durations, folder: Path) -> dict[str,
     oracle.verbose = 0
     trials = Timed(oracle, hypermodel, "tuner", build=many)
     state = SearchState(folder, describe_search(hypermodel, ACCURACY, config, {}, {}))
-    crew = Simulated(num_workers, durations)
+    backend = Simulated(num_workers, durations)
     begin = time.perf_counter()
-    with Remote(None, crew) as executor, state.open():  # type: ignore[arg-type]  nothing is made
+    with PoolExecutor(None, backend) as executor, state.open():  # type: ignore[arg-type]  nothing is made
         allocation = Fixed(NUM_EXECUTIONS).start(ACCURACY, alpha=SearchConfig.alpha)
         SearchLoop(config, allocation, trials, executor, state, Silent(), StopSignal(print)).run()
     seconds = time.perf_counter() - begin
     count = NUM_TRIALS * NUM_EXECUTIONS
     return {
-        "seconds_simulated": crew.clock,
+        "seconds_simulated": backend.clock,
         "milliseconds_an_execution": 1000 * (seconds - trials.seconds) / count,
         "milliseconds_a_trial": 1000 * trials.seconds / NUM_TRIALS,
     }
