@@ -50,7 +50,7 @@ def search(
     """
     build = model_or_build
     if isinstance(model_or_build, keras.Model):
-        build = SearchedModel(model_or_build, load_space(space or DEFAULT_SPACE))
+        build = SearchedModel(model_or_build, load_space(DEFAULT_SPACE if space is None else space))
         options.setdefault("objective", default_objective(model_or_build))
     elif space is not None:
         raise UsageError("A build function names its search space itself, in choose(hp, space): leave space out.")
