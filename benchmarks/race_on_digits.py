@@ -21,8 +21,8 @@ from actsearch._startup import load_tensorflow
 load_tensorflow()
 
 from actsearch.data import load_data  # noqa: E402
-from actsearch.models import baseline, output_for  # noqa: E402
 from actsearch.spaces import load_space  # noqa: E402
+from actsearch.swap.networks import baseline, output_for  # noqa: E402
 from actsearch.tuning.progress import Silent  # noqa: E402
 from actsearch.tuning.tuner import ActivationTuner  # noqa: E402
 
