@@ -159,7 +159,7 @@ def search(
 
 def _hypermodel(model: Any, space: SpaceLike | None) -> Any:
     if isinstance(model, keras.Model):
-        return SearchedModel(model, load_space(space or DEFAULT_SPACE))
+        return SearchedModel(model, load_space(DEFAULT_SPACE if space is None else space))
     if space is not None:
         raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
     return model

@@ -30,7 +30,7 @@ SPACES = {
     "deep maps": (deep("{a: "), "cannot be read as YAML"),
     "deep keys": (deep("? "), "cannot be read as YAML"),
     "deep blocks": ("\n".join(" " * i + "a:" for i in range(310)), "Unknown key 'a'|cannot be read as YAML"),
-    "many names": ("activations: [" + deep("relu, ") + "]", "relu stands twice"),
+    "many names": ("activations: [" + deep("relu, ") + "]", "duplicate activation relu"),
     "many unknown names": ("activations: [" + deep("rleu, ") + "]", r"Unknown activation 'rleu'(.|\n)*and \d,\d{3} more"),
     "many keys": ("activations: [relu]\n" + "".join(f"k{i}: 1\n" for i in range(4000)), "and 3,990 more"),
     "many hyperparameters": ("activations: [relu]\nhyperparameters:\n" + "".join(f"  h{i}: 1\n" for i in range(101)), "at most 100"),
