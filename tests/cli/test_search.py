@@ -96,7 +96,7 @@ def test_every_kind_of_data(program, store, tmp_path, source, says):
 
 
 @pytest.mark.slow
-def test_a_model_with_options(program, store):
+def test_a_model_with_options(program, without_mlflow):
     status, _, err = program(
         "search", "classic", "--model", "cnn", "--layers", 2, "--units", 4, "--dropout", 0.1, "--batch-norm", *QUICK
     )
@@ -119,7 +119,7 @@ def broken(hp):
 """
 
 
-def test_a_build_function_whose_one_activation_fails(program, store, tmp_path):
+def test_a_build_function_whose_one_activation_fails(program, without_mlflow, tmp_path):
     (tmp_path / "my_model.py").write_text(BUILD)
     status, out, err = program("search", "--model", "my_model:build", "--json", *QUICK)
     assert status == 0, err
@@ -133,14 +133,14 @@ def test_a_build_function_whose_one_activation_fails(program, store, tmp_path):
 
 
 @pytest.mark.slow
-def test_nothing_completed_is_status_1(program, store, tmp_path):
+def test_nothing_completed_is_status_1(program, without_mlflow, tmp_path):
     (tmp_path / "hopeless.py").write_text(BUILD.replace('if activation.name == "tanh" else 0.01', ""))
     status, _, err = program("search", "--model", "hopeless:build", *QUICK)
     assert status == 1
     assert "Not one of 2 executions completed" in err
 
 
-def test_ctrl_c_is_status_130(program, store, monkeypatch):
+def test_ctrl_c_is_status_130(program, without_mlflow, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
@@ -172,7 +172,7 @@ def test_resume_goes_on_from_anywhere(program, store, monkeypatch, tmp_path):
     assert len(runs_of(store)) == 1 + 3 + 6
 
 
-def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, store):
+def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, without_mlflow):
     import actsearch
 
     x, y = digits
@@ -189,7 +189,7 @@ def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, store
 
 
 @pytest.mark.slow
-def test_isolated_executions_give_the_same_numbers(program, store):
+def test_isolated_executions_give_the_same_numbers(program, without_mlflow):
     scores = {}
     for name, options in {"here": (), "isolated": ("--isolate",), "limited": ("--execution-timeout", "2m")}.items():
         arguments = ("search", "classic", "--epochs", 2, "--executions", 1, "--json", "--directory", name, *options)
@@ -254,7 +254,7 @@ def test_bad_input_is_status_2_with_one_message(program, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_a_directory_with_another_search_is_status_2(program, store):
+def test_a_directory_with_another_search_is_status_2(program, without_mlflow):
     assert program("search", "classic", *QUICK)[0] == 0
     status, _, err = program("search", "classic", *QUICK, "--epochs", 3)
     assert status == 2
@@ -267,7 +267,7 @@ def test_an_option_that_there_is_not_is_status_2(program):
     assert program("search", "--epoch", 3)[0] == 2
 
 
-def test_a_search_is_resumed_on_other_workers(program, store, monkeypatch):
+def test_a_search_is_resumed_on_other_workers(program, without_mlflow, monkeypatch):
     """What was asked for of workers is replaced, in whatever way it was written."""
     import actsearch.cli.resume as resume
 
