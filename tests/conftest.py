@@ -46,6 +46,27 @@ def store(tmp_path, empty_store):
     return MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
+SILENT_SYNC = """
+import json, sys
+sys.stdin.readline()
+for answer in ({"event": "loaded"}, {"event": "ready", "experiment_id": "0"}):
+    print(json.dumps(answer), flush=True)
+sys.stdin.readline()
+print(json.dumps({"event": "whole", "run_id": "0", "trial_run_ids": {}}), flush=True)
+"""
+
+
+@pytest.fixture
+def without_mlflow(monkeypatch):
+    """Searches write their ledger alone: a test that does not look at MLflow need not wait seconds for it to load."""
+
+    def start():
+        command = [sys.executable, "-I", "-S", "-c", SILENT_SYNC]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0)
+
+    monkeypatch.setattr("actsearch.tracking.sync_process._start", start)
+
+
 @pytest.fixture(scope="session")
 def digits():
     """`x` (float32, 0 to 1) and `y` (int32) of 600 handwritten digits."""

@@ -166,7 +166,7 @@ def test_advise_finds_what_is_wrong(program, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_existing_model_is_searched(program, tmp_path, store):
+def test_an_existing_model_is_searched(program, tmp_path, without_mlflow):
     import keras
 
     model = keras.Sequential(

@@ -46,7 +46,7 @@ def test_the_main_job(program, store, tmp_path):
         "trial_id", "mlflow_run_id", "status", "hyperparameters", "activation", "executions", "mean_score", "sd_score",
         "verdict", "gain", "gain_low", "gain_high", "p_value", "more_executions", "train_seconds_ratio",
     }  # fmt: skip
-    assert [t["verdict"] for t in found["trials"]][0] == "baseline"
+    assert found["trials"][0]["verdict"] == "baseline"
     assert len(runs_of(store)) == 1 + 5 + 15
     assert {r.info.status for r in runs_of(store)} == {"FINISHED"}
     trial_ids = {t["mlflow_run_id"] for t in found["trials"]}
@@ -120,7 +120,7 @@ def test_every_kind_of_data(program, store, tmp_path, source, says):
 
 
 @pytest.mark.slow
-def test_a_model_with_options(program, store):
+def test_a_model_with_options(program, without_mlflow):
     status, _, err = program(
         "search", "classic", "--model", "cnn", "--layers", 2, "--units", 4, "--dropout", 0.1, "--batch-norm", *QUICK
     )
@@ -143,7 +143,7 @@ def broken(hp):
 """
 
 
-def test_a_build_function_whose_one_activation_fails(program, store, tmp_path):
+def test_a_build_function_whose_one_activation_fails(program, without_mlflow, tmp_path):
     (tmp_path / "my_model.py").write_text(BUILD)
     status, out, err = program("search", "--model", "my_model:build", "--json", *QUICK)
     assert status == 0, err
@@ -157,14 +157,14 @@ def test_a_build_function_whose_one_activation_fails(program, store, tmp_path):
 
 
 @pytest.mark.slow
-def test_nothing_completed_is_status_1(program, store, tmp_path):
+def test_nothing_completed_is_status_1(program, without_mlflow, tmp_path):
     (tmp_path / "hopeless.py").write_text(BUILD.replace('if activation.name == "tanh" else 0.01', ""))
     status, _, err = program("search", "--model", "hopeless:build", *QUICK)
     assert status == 1
     assert "None of the 2 executions completed" in err
 
 
-def test_ctrl_c_is_status_130(program, store, monkeypatch):
+def test_ctrl_c_is_status_130(program, without_mlflow, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
@@ -196,7 +196,7 @@ def test_resume_goes_on_from_anywhere(program, store, monkeypatch, tmp_path):
     assert len(runs_of(store)) == 1 + 3 + 6
 
 
-def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, store):
+def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, without_mlflow):
     import actsearch
 
     x, y = digits
@@ -213,7 +213,7 @@ def test_a_search_of_a_program_is_resumed_by_that_program(program, digits, store
 
 
 @pytest.mark.slow
-def test_isolated_executions_give_the_same_numbers(program, store):
+def test_isolated_executions_give_the_same_numbers(program, without_mlflow):
     scores = {}
     for name, options in {"here": (), "isolated": ("--isolate",), "limited": ("--execution-timeout", "2m")}.items():
         arguments = ("search", "classic", "--epochs", 2, "--executions", 1, "--json", "--directory", name, *options)
@@ -285,7 +285,7 @@ def test_bad_input_is_status_2_with_one_message(program, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_a_directory_with_another_search_is_status_2(program, store):
+def test_a_directory_with_another_search_is_status_2(program, without_mlflow):
     assert program("search", "classic", *QUICK)[0] == 0
     status, _, err = program("search", "classic", *QUICK, "--epochs", 3)
     assert status == 2
@@ -332,7 +332,7 @@ def test_options_that_would_mean_nothing_are_refused(options, message):
         workers_of(**NO_WORKERS | options)
 
 
-def test_a_search_is_resumed_on_other_workers(program, store, monkeypatch):
+def test_a_search_is_resumed_on_other_workers(program, without_mlflow, monkeypatch):
     """What was asked for of workers is replaced, in whatever way it was written."""
     import actsearch.cli.resume as resume
 

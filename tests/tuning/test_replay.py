@@ -62,7 +62,7 @@ def facts_of(directory):
 
 
 @pytest.mark.parametrize("number", [0, 1, 4])
-def test_the_resumed_search_ends_as_the_undisturbed_one(digits, store, number):
+def test_the_resumed_search_ends_as_the_undisturbed_one(digits, without_mlflow, number):
     whole = search("whole", digits)
     ended_after(number, "parts", digits)
     result = search("parts", digits)
@@ -94,7 +94,7 @@ def test_mlflow_has_each_run_once_and_none_is_running(digits, store):
     ],
     ids=str,
 )
-def test_oracle_and_allocation_come_to_the_state_they_were_in(digits, store, options):
+def test_oracle_and_allocation_come_to_the_state_they_were_in(digits, without_mlflow, options):
     def build(hp):
         hp.Float("unused", 0.0, 1.0) if "oracle" in options else None
         return small_network(hp, THREE)
@@ -105,7 +105,7 @@ def test_oracle_and_allocation_come_to_the_state_they_were_in(digits, store, opt
     assert facts_of("parts") == facts_of("whole")
 
 
-def test_a_finished_search_is_read_and_not_trained_again(digits, store):
+def test_a_finished_search_is_read_and_not_trained_again(digits, without_mlflow):
     first = search("found", digits)
     again = search("found", digits, callbacks=[After()])
     assert again.record.trials == first.record.trials
@@ -122,14 +122,14 @@ def test_a_finished_search_is_read_and_not_trained_again(digits, store):
     ],
     ids=["epochs", "executions", "seed", "objective", "space"],
 )
-def test_another_search_is_refused_with_what_differs(digits, store, options, named):
+def test_another_search_is_refused_with_what_differs(digits, without_mlflow, options, named):
     search("found", digits, executions=1)
     with pytest.raises(UsageError, match="--overwrite") as refused:
         search("found", digits, **{"executions": 1, **options})
     assert named in str(refused.value)
 
 
-def test_other_data_and_another_model_are_refused(digits, store):
+def test_other_data_and_another_model_are_refused(digits, without_mlflow):
     def wider(hp):
         activation = actsearch.choose(hp, THREE)
         layers = [keras.layers.Dense(17), activation.layer(), keras.layers.Dense(10, activation="softmax")]
@@ -145,7 +145,7 @@ def test_other_data_and_another_model_are_refused(digits, store):
         search("found", (x * 0.5, y), executions=1)
 
 
-def test_an_oracle_without_a_seed_is_found_out(digits, store):
+def test_an_oracle_without_a_seed_is_found_out(digits, without_mlflow):
     def oracle(seed):
         goal = keras_tuner.Objective("val_accuracy", "max")
         return keras_tuner.oracles.RandomSearchOracle(goal, max_trials=3, seed=seed)
@@ -155,7 +155,7 @@ def test_an_oracle_without_a_seed_is_found_out(digits, store):
         search("found", digits, oracle=oracle(2))
 
 
-def test_two_processes_cannot_search_in_one_directory(digits, store, tmp_path):
+def test_two_processes_cannot_search_in_one_directory(digits, without_mlflow, tmp_path):
     tuner = tuner_for("found")
     with locked(tmp_path / "found"):
         assert is_locked(tmp_path / "found")
@@ -166,7 +166,7 @@ def test_two_processes_cannot_search_in_one_directory(digits, store, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_lets_the_execution_end(digits, store, number):
+def test_the_first_signal_lets_the_execution_end(digits, without_mlflow, number):
     class Signal(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 0:
@@ -182,7 +182,7 @@ def test_the_first_signal_lets_the_execution_end(digits, store, number):
     assert [end.how for end in ends] == ["interrupted"]
 
 
-def test_the_second_signal_ends_it_at_once(digits, store):
+def test_the_second_signal_ends_it_at_once(digits, without_mlflow):
     class Twice(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             os.kill(os.getpid(), signal.SIGINT)

@@ -146,7 +146,7 @@ def test_what_cannot_be_logged_is_refused(options, says):
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_be_saved_is_told_and_the_search_stands(digits, store):
+def test_a_model_that_cannot_be_saved_is_told_and_the_search_stands(digits, without_mlflow):
     class Own(keras.layers.Layer):
         def call(self, x):
             return x

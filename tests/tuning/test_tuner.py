@@ -47,7 +47,7 @@ def test_every_trial_and_execution_is_in_the_store(digits, store):
     assert search.data.params["data_fingerprint"]
 
 
-def test_executions_go_seed_by_seed(digits, store):
+def test_executions_go_seed_by_seed(digits, without_mlflow):
     run(tuner_for(classic, executions=3), digits)
     executions = [f for f in Ledger("found").facts() if f.kind is Kind.EXECUTION]
     assert [f.key.split("/")[1] for f in executions] == ["1", "1", "2", "2", "3", "3"]
@@ -58,7 +58,7 @@ def test_executions_go_seed_by_seed(digits, store):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_numbers(digits, store):
+def test_the_same_seed_gives_the_same_numbers(digits, without_mlflow):
     def scores(**options):
         result = run(tuner_for(**options), digits)
         return [[(e.score, e.test_score, e.history) for e in t.executions] for t in result.trials]
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_numbers(digits, store):
     assert scores(directory="three", seed=1) != one
 
 
-def test_the_best_model_is_the_one_that_was_scored(digits, store):
+def test_the_best_model_is_the_one_that_was_scored(digits, without_mlflow):
     x, y = digits
     result = run(tuner_for(classic), digits)
     best = max(result.best.executions, key=lambda e: e.score)
@@ -77,7 +77,7 @@ def test_the_best_model_is_the_one_that_was_scored(digits, store):
 
 
 @pytest.mark.slow
-def test_keras_tuners_own_questions_are_answered(digits, store):
+def test_keras_tuners_own_questions_are_answered(digits, without_mlflow):
     tuner = tuner_for(classic)
     result = run(tuner, digits)
     assert tuner.get_best_hyperparameters()[0].values["activation"] == result.best.activation
@@ -87,7 +87,7 @@ def test_keras_tuners_own_questions_are_answered(digits, store):
 
 
 @pytest.mark.slow
-def test_the_frame_has_a_row_for_each_execution(digits, store):
+def test_the_frame_has_a_row_for_each_execution(digits, without_mlflow):
     frame = run(tuner_for(classic), digits).to_frame()
     assert len(frame) == 4
     assert {"trial_id", "activation", "execution", "seed", "status", "score", "train_seconds", "reason"} <= set(frame)
@@ -111,7 +111,7 @@ def test_a_failing_activation_does_not_end_the_search(digits, store):
 
 
 @pytest.mark.slow
-def test_more_failures_than_keras_tuner_bears(digits, store):
+def test_more_failures_than_keras_tuner_bears(digits, without_mlflow):
     space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
 
     def build(hp):
@@ -150,7 +150,7 @@ def test_an_interrupted_search_leaves_nothing_running(digits, store):
     assert Ledger("found").read().best is None
 
 
-def test_overwriting_deletes_the_search_that_is_there(digits, store):
+def test_overwriting_deletes_the_search_that_is_there(digits, without_mlflow):
     run(tuner_for(classic, executions=1), digits)
     result = run(tuner_for(classic, executions=2, overwrite=True), digits)
     assert (
@@ -160,7 +160,7 @@ def test_overwriting_deletes_the_search_that_is_there(digits, store):
     )
 
 
-def test_overwriting_leaves_other_files_alone(digits, store, tmp_path):
+def test_overwriting_leaves_other_files_alone(digits, without_mlflow, tmp_path):
     run(tuner_for(classic, executions=1), digits)
     (tmp_path / "found" / "notes.txt").write_text("mine")
     tuner_for(classic, overwrite=True)
@@ -169,7 +169,7 @@ def test_overwriting_leaves_other_files_alone(digits, store, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
-def test_keras_tuners_oracles_by_name(digits, store, oracle):
+def test_keras_tuners_oracles_by_name(digits, without_mlflow, oracle):
     def build(hp):
         hp.Float("unused", 0.0, 1.0)
         return small_network(hp, CLASSIC)
@@ -181,7 +181,7 @@ def test_keras_tuners_oracles_by_name(digits, store, oracle):
 
 
 @pytest.mark.slow
-def test_a_keras_tuner_oracle_of_the_users_own(digits, store):
+def test_a_keras_tuner_oracle_of_the_users_own(digits, without_mlflow):
     oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_accuracy", "max"), max_trials=2, seed=3)
     assert len(run(tuner_for(classic, oracle=oracle, executions=1), digits).trials) == 2
 
@@ -197,14 +197,14 @@ class OwnHyperModel(keras_tuner.HyperModel):
         return model.fit(*args, **options)
 
 
-def test_a_hypermodel_with_its_own_fit(digits, store):
+def test_a_hypermodel_with_its_own_fit(digits, without_mlflow):
     OwnHyperModel.fitted = 0
     result = run(tuner_for(OwnHyperModel(), executions=1), digits)
     assert OwnHyperModel.fitted == 2
     assert {e.trainer for t in result.trials for e in t.executions} == {"fit"}
 
 
-def test_a_build_function_that_knows_nothing_of_us(digits, store):
+def test_a_build_function_that_knows_nothing_of_us(digits, without_mlflow):
     def build(hp):
         name = hp.Choice("activation", ["relu", "selu"])
         model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(8, name), keras.layers.Dense(10, "softmax")])
@@ -232,14 +232,14 @@ def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monke
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_search_divides_the_data_itself(digits, store):
+def test_search_divides_the_data_itself(digits, without_mlflow):
     x, y = digits
     result = actsearch.search(classic, x, y, epochs=1, executions=1, verbose=0, directory="found")
     assert len(result.trials) == 2
     assert result.best.executions[0].test_score is not None
 
 
-def test_activations_for_each_layer(digits, store):
+def test_activations_for_each_layer(digits, without_mlflow):
     def build(hp):
         model = keras.Sequential([keras.Input((64,))])
         for site in ("one", "two"):
@@ -257,7 +257,7 @@ def test_activations_for_each_layer(digits, store):
 
 
 @pytest.mark.slow
-def test_numbers_of_numpy_are_written_too(digits, store):
+def test_numbers_of_numpy_are_written_too(digits, without_mlflow):
     x, y = digits
     result = actsearch.search(
         classic, x.astype("float64"), y.astype(np.int64), epochs=1, executions=1, verbose=0, directory="found"
@@ -318,7 +318,7 @@ def test_a_race_ends_when_all_is_decided(digits, store):
 
 
 @pytest.mark.slow
-def test_halving_gives_fewer_epochs_first(digits, store):
+def test_halving_gives_fewer_epochs_first(digits, without_mlflow):
     space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
     result = run(tuner_for(lambda hp: small_network(hp, space), allocation="halving", executions=1, epochs=9), digits)
     epochs = {e.execution: e.epochs for t in result.trials for e in t.executions}
@@ -326,12 +326,12 @@ def test_halving_gives_fewer_epochs_first(digits, store):
     assert [len(t.executions) for t in result.trials].count(1) in (2, 3)  # the best two go on, and the baseline
 
 
-def test_a_time_budget_stops_after_a_complete_seed(digits, store):
+def test_a_time_budget_stops_after_a_complete_seed(digits, without_mlflow):
     result = run(tuner_for(classic, executions=50, time_budget=0.01), digits)
     assert [len(t.executions) for t in result.trials] in ([1], [1, 1])
 
 
-def test_advice_is_given_first(digits, store):
+def test_advice_is_given_first(digits, without_mlflow):
     class Heard(Silent):
         def __init__(self):
             self.said = []
@@ -351,7 +351,7 @@ def test_advice_is_given_first(digits, store):
     assert any(text.startswith("advice:") and "lecun" in text.lower() for text in heard.said), heard.said
 
 
-def test_hyperparameters_that_only_some_trials_have_are_searched(digits, store):
+def test_hyperparameters_that_only_some_trials_have_are_searched(digits, without_mlflow):
     def build(hp):
         activation = actsearch.choose(hp, {"activations": ["relu"]})
         model = keras.Sequential([keras.Input((64,))])

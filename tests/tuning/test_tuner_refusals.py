@@ -59,7 +59,7 @@ def test_an_oracle_for_another_objective_is_refused():
         tuner_for(classic, oracle=oracle)
 
 
-def test_a_second_search_needs_a_tuner_of_its_own(digits, store):
+def test_a_second_search_needs_a_tuner_of_its_own(digits, without_mlflow):
     tuner = tuner_for(classic, executions=1, epochs=1)
     run(tuner, digits)
     with pytest.raises(UsageError, match="searched already"):
