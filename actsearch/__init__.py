@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from actsearch.tuning.tuner import ActivationTuner as ActivationTuner
 
 _LIGHT = {
+    "__version__": "_version",
     "Activation": "activations.activation",
     "Parameter": "activations.activation",
     "SearchResult": "tuning.result",
@@ -82,12 +83,11 @@ _WITH_TENSORFLOW = {
 }
 
 
-def _prepare(name: str) -> None:
-    """Loads TensorFlow without its messages, before a module does it that needs it."""
+def _load_tensorflow(name: str) -> None:
     if name in _WITH_TENSORFLOW:
         from actsearch._startup import load_tensorflow
 
         load_tensorflow()
 
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, _LIGHT | _WITH_TENSORFLOW, before=_prepare)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _LIGHT | _WITH_TENSORFLOW, before=_load_tensorflow)

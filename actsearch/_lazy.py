@@ -12,8 +12,8 @@ def lazy_names(
 
     Args:
         package: Its `__name__`.
-        homes: For each public name the module of the package that holds it: `"plan"`; a submodule is its own home. An
-            attribute with the name of its module, or with another name than here: `"registry:get"`.
+        homes: For each public name the module of the package that holds it: `"plan"`, and `"registry:get"` where it
+            has another name there; a submodule is its own home.
         before: Called with a name before its module is imported.
 
     Returns:
@@ -31,10 +31,9 @@ def lazy_names(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         if before is not None:
             before(name)
-        home, _, attribute = homes[name].partition(":")
-        module = import_module(f"{package}.{home}")
-        is_submodule = not attribute and home.rpartition(".")[2] == name
-        return module if is_submodule else getattr(module, attribute or name)
+        module, _, attribute = homes[name].partition(":")
+        home = import_module(f"{package}.{module}")
+        return home if module.rpartition(".")[2] == name and not attribute else getattr(home, attribute or name)
 
     names = sorted(homes)
     return find, lambda: names, names
