@@ -1,4 +1,4 @@
-"""Data to search on: built-in sets, files and the user's own functions, checked, divided and prepared."""
+"""Data for a search: built-in data sets, files and user functions, checked, split and prepared."""
 
 from actsearch.data.arrays import check_arrays, fingerprint, split_arrays
 from actsearch.data.dataset import Dataset

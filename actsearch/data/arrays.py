@@ -1,4 +1,4 @@
-"""Arrays from a Python caller: checked, hashed and divided; several inputs in a dict, list or tuple too."""
+"""Arrays passed from Python: checked, hashed and split. Several inputs may come in a dict, list or tuple."""
 
 import hashlib
 import math
@@ -18,19 +18,19 @@ _NUMERIC = "biuf"
 
 
 def check_arrays(x: Any, y: Any, *, name: str = "data") -> tuple[Any, Any]:
-    """Checks features and target as a caller of the Python API gives them, and makes NumPy arrays of them.
+    """Checks features and target, and converts them to NumPy arrays.
 
     Args:
         x: Array-like of shape (samples, ...), or a dict, list or tuple of arrays, one for each input.
-        y: Array-like of shape (samples, ...); nested in the same way for a model with several outputs.
-        name: What the messages call the data.
+        y: Array-like of shape (samples, ...), or arrays nested likewise for a model with several outputs.
+        name: The name of the data in error messages.
 
     Returns:
-        `(x, y)`, nested as they came.
+        `(x, y)` as NumPy arrays, with the nesting of the input.
 
     Raises:
-        DataError: Missing or infinite values, lengths that differ, no samples, a target that is the same for
-            every sample, or something that is no array of numbers.
+        DataError: Values are missing or infinite, lengths differ, there are no samples, the target has the same
+            value for every sample, or an input is not an array of numbers.
 
     Example:
 
@@ -56,20 +56,20 @@ def check_arrays(x: Any, y: Any, *, name: str = "data") -> tuple[Any, Any]:
 def split_arrays(
     x: Any, y: Any, *, seed: int, task: Task | None = None, shares: tuple[float, ...] = SHARES
 ) -> tuple[tuple[Any, Any], ...]:
-    """Divides samples at random; each part has the classes in the same shares.
+    """Splits samples at random, stratified by class.
 
     Args:
         x, y: As `check_arrays` returns them.
-        seed: The same seed gives the same parts.
-        task: `Task.REGRESSION` divides without regard to the target. If left out, a target that looks like
-            classes (see `find_target`) is taken as classes.
-        shares: The size of each part; together 1.
+        seed: The same seed gives the same split.
+        task: `Task.REGRESSION` splits without stratification. If omitted, the split is stratified when the target
+            looks like classes (see `find_target`).
+        shares: The size of each part as a fraction of the samples; they add up to 1.
 
     Returns:
-        `(x, y)` of each part, in the order of `shares`.
+        `(x, y)` for each part, in the order of `shares`.
 
     Raises:
-        DataError: Too few samples, or too few of a class, for each part to have some.
+        DataError: There are too few samples, or too few of one class, to put some into each part.
 
     Example:
 
@@ -88,17 +88,17 @@ def split_arrays(
 def split_indices(
     num_samples: int, *, seed: int, labels: Array | None = None, shares: tuple[float, ...] = SHARES
 ) -> list[NDArray[np.intp]]:
-    """Indices of the samples in each part, stratified by `labels` where they are given.
+    """Returns the indices of the samples in each part, stratified by `labels` if they are given.
 
     Raises:
-        DataError: Too few samples, or too few of a class, for each part to have some.
+        DataError: There are too few samples, or too few of one class, to put some into each part.
     """
     from sklearn.model_selection import train_test_split
 
     needed = math.ceil(1 / min(shares) - 1e-9)
     if num_samples < needed:
         raise DataError(
-            f"{num_samples} samples are too few to divide into {len(shares)} parts; at least {needed} are needed."
+            f"{num_samples} samples are too few to split into {len(shares)} parts; at least {needed} are needed."
         )
     if labels is not None:
         _check_classes(labels, needed, len(shares))
@@ -113,7 +113,7 @@ def split_indices(
 
 
 def fingerprint(*arrays: Any) -> str:
-    """SHA-256 over values, shapes and types, and over the keys of nested arrays; the same in every process.
+    """Returns the SHA-256 of values, shapes, types and the keys of nested arrays; it is the same in every process.
 
     Example:
 
@@ -131,10 +131,10 @@ def fingerprint(*arrays: Any) -> str:
 
 
 def check_finite(array: Array, place: str) -> None:
-    """Refuses NaN and infinity, and says how many samples have some and where the first is.
+    """Refuses NaN and infinity.
 
     Raises:
-        DataError: There are some.
+        DataError: The array has such values; the message gives the number of samples affected and the first index.
     """
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return
@@ -143,12 +143,12 @@ def check_finite(array: Array, place: str) -> None:
             samples = bad.reshape(len(bad), -1).any(axis=1).sum()
             raise DataError(
                 f"{place} has {what} in {samples:,} of {len(array):,} samples, the first at index "
-                f"{np.argwhere(bad)[0].tolist()}. Fill them in or leave these samples out."
+                f"{np.argwhere(bad)[0].tolist()}. Fill them in or remove these samples."
             )
 
 
 def check_lengths(named: list[tuple[str, Array]], *, many: bool = False) -> None:
-    """Refuses arrays that do not have the same number of samples, or have none.
+    """Refuses arrays that are empty or differ in their number of samples.
 
     Raises:
         DataError: Lengths differ or are 0.
@@ -157,7 +157,7 @@ def check_lengths(named: list[tuple[str, Array]], *, many: bool = False) -> None
     if len(set(lengths.values())) > 1:
         (first, size), *others = lengths.items()
         other = next((place, length) for place, length in others if length != size)
-        hint = " A list of arrays means several inputs; if they are samples, join them with np.stack." if many else ""
+        hint = " A list of arrays means several inputs; if these are samples, join them with np.stack." if many else ""
         raise DataError(
             f"{first} has {size:,} samples, but {other[0].rpartition(': ')[2]} has {other[1]:,}; "
             f"they must have the same number.{hint}"
@@ -167,20 +167,20 @@ def check_lengths(named: list[tuple[str, Array]], *, many: bool = False) -> None
 
 
 def check_varies(y: Array, place: str) -> None:
-    """Refuses a target that is the same for every sample.
+    """Refuses a target that has the same value for every sample.
 
     Raises:
-        DataError: It is.
+        DataError: All values are equal.
     """
     if (y == y[:1]).all():
         value = f"{y.ravel()[0]}" if y.size == len(y) else "equal"
         raise DataError(
-            f"{place} is {value} for all {len(y):,} samples: there is nothing to learn. Is it the right one?"
+            f"{place} is {value} for all {len(y):,} samples, so there is nothing to learn. Check that it is the target."
         )
 
 
 def _arrays(data: Any, place: str, *, text: bool) -> Any:
-    """Nested NumPy arrays of a kind that Keras takes."""
+    """Converts data to nested NumPy arrays of types that Keras accepts."""
     if isinstance(data, Mapping):
         return {key: _arrays(value, f"{place}[{key!r}]", text=text) for key, value in data.items()}
     if isinstance(data, list | tuple) and any(map(_is_nested, data)):
@@ -189,7 +189,7 @@ def _arrays(data: Any, place: str, *, text: bool) -> Any:
     try:
         array = np.asarray(data)
     except (ValueError, TypeError) as error:
-        raise DataError(f"{place} is no array: its rows differ in length or kind.") from error
+        raise DataError(f"{place} is not an array: its rows differ in length or kind.") from error
     if not array.ndim:
         kind = type(data).__name__
         raise DataError(f"{place} is a {kind}; expected an array with the samples along its first axis.")
@@ -210,7 +210,7 @@ def _is_text(array: Array) -> bool:
 
 
 def _leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
-    """Each array with the place where it stands."""
+    """Yields each array with its path in the nested data."""
     if isinstance(data, np.ndarray):
         yield place, data
         return
@@ -220,7 +220,7 @@ def _leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
 
 
 def _take(data: Any, indices: NDArray[np.intp]) -> Any:
-    """These samples of each array."""
+    """Selects the samples with these indices from each array."""
     if isinstance(data, np.ndarray):
         return data[indices]
     if isinstance(data, Mapping):
@@ -234,9 +234,9 @@ def _check_classes(labels: Array, needed: int, num_parts: int) -> None:
     rare = [f"{label} ({count})" for label, count in zip(classes, counts, strict=True) if count < needed]
     if rare:
         shown = ", ".join(rare[:5]) + ", ..." * (len(rare) > 5)
-        quantity = " For a quantity ask for the task regression." * (labels.dtype.kind in "iuf")
+        quantity = " If the target is a quantity, set the task to regression." * (labels.dtype.kind in "iuf")
         raise DataError(
             f"Too few samples in {len(rare):,} of {len(classes):,} classes: {shown}. At least {needed} of each "
-            f"are needed for {num_parts} parts that all have them. Leave these classes out, join them, or give "
+            f"are needed so that each of {num_parts} parts gets some. Remove these classes, merge them, or pass "
             f"the parts yourself.{quantity}"
         )

@@ -1,4 +1,4 @@
-"""What a search trains on: three parts of arrays, and what is known of them."""
+"""The data set that a search trains on: training, validation and test arrays, and their description."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,21 +9,21 @@ from actsearch.records import Task
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Data divided into a training, a validation and a test part, ready for Keras.
+    """Data split into a training, a validation and a test part, ready for Keras.
 
     Args:
-        name: The source as it was given; a file's name without its folder.
-        task: What is learned from it.
+        name: The source as passed by the user; for a file, its name without the folder.
+        task: The learning task.
         x_train, x_val, x_test: Features, float32, of shape (samples, ...).
-        y_train, y_val, y_test: Classes from 0, int32, of shape (samples,); in a regression the target,
+        y_train, y_val, y_test: Class numbers from 0, int32, of shape (samples,); for a regression the target,
             float32, of shape (samples, 1).
-        num_classes: Number of classes; None in a regression.
-        fingerprint: Hash of the data as they came: the same for any seed and in any process.
-        feature_names: The columns' names, where there are any; a text column has one for each of its values.
-        class_names: The classes as the target wrote them, in the order of their numbers.
-        target_mean, target_sd: In a regression, `y * target_sd + target_mean` is in the target's own units,
+        num_classes: Number of classes; None for a regression.
+        fingerprint: Hash of the original data, independent of the seed and the process.
+        feature_names: Column names, if the source has any; a text column has one for each of its values.
+        class_names: The classes as written in the target, in the order of their numbers.
+        target_mean, target_sd: For a regression, `y * target_sd + target_mean` is in the target's original units,
             and so is the mean absolute error times `target_sd`.
-        summary: One sentence that says what was found and what was done.
+        summary: One sentence that describes the data and how they were prepared.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Dataset:
         return {"train": len(self.x_train), "validation": len(self.x_val), "test": len(self.x_test)}
 
     def describe(self) -> dict[str, Any]:
-        """Plain data for the ledger: everything but the arrays.
+        """Returns plain data for the ledger: everything except the arrays.
 
         Example:
 
@@ -62,13 +62,13 @@ class Dataset:
         {'train': 106, 'validation': 36, 'test': 36}
         """
         names = ("name", "num_classes", "fingerprint", "sizes", "summary", "target_mean", "target_sd")
-        known = {name: getattr(self, name) for name in names}
+        plain = {name: getattr(self, name) for name in names}
         lists = {"input_shape": list(self.input_shape), "class_names": list(self.class_names or ())}
-        return {**known, "task": str(self.task), **lists}
+        return {**plain, "task": str(self.task), **lists}
 
 
 def summarise(name: str, shape: tuple[int, ...], task: str, parts: dict[str, int], notes: list[str]) -> str:
-    """The sentence of `Dataset.summary`.
+    """Composes the sentence of `Dataset.summary`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Files that claim to hold far more than they can: refused before anything is unpacked."""
+"""Protection against decompression bombs: oversized files are refused before anything is unpacked."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ MAX_RATIO = 200
 
 
 def check_unpacked(path: Path, num_bytes: int, error: type[UsageError] = DataError) -> None:
-    """Refuses a file that unpacks to more than the memory, or to 200 times its own size and over 1 GiB.
+    """Refuses a file that unpacks to more than the free memory, or to more than 1 GiB and 200 times its size.
 
     Args:
         path: The file.
-        num_bytes: What it unpacks to, as it says itself.
-        error: The class of the error that is raised.
+        num_bytes: Its unpacked size, as declared in the file.
+        error: The class of the error to raise.
 
     Raises:
-        UsageError: It does.
+        UsageError: The unpacked size is over the limit.
 
     Example:
 
@@ -29,11 +29,11 @@ def check_unpacked(path: Path, num_bytes: int, error: type[UsageError] = DataErr
     >>> check_unpacked(path, 10**12)
     Traceback (most recent call last):
     ...
-    actsearch.errors.DataError: ...small.npz: says that it unpacks to 931.3 GiB, ...
+    actsearch.errors.DataError: ...small.npz: its declared unpacked size is 931.3 GiB; ...
     """
-    most = min(max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size), psutil.virtual_memory().available)
-    if num_bytes > most:
+    limit = min(max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size), psutil.virtual_memory().available)
+    if num_bytes > limit:
         raise error(
-            f"{path}: says that it unpacks to {num_bytes / 2**30:,.1f} GiB, and at most {most / 2**30:,.1f} GiB are "
-            "read from a file of this size on this machine. Save less, or a smaller type such as float32."
+            f"{path}: its declared unpacked size is {num_bytes / 2**30:,.1f} GiB; the limit for a file of this size "
+            f"on this machine is {limit / 2**30:,.1f} GiB. Save less data, or use a smaller type such as float32."
         )

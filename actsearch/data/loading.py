@@ -1,4 +1,4 @@
-"""From a source to a data set that Keras can train on: divided first, then scaled by the training part."""
+"""From a source to a data set that Keras can train on: split first, then scaled by the training part."""
 
 from typing import Any
 
@@ -17,26 +17,29 @@ Parts = dict[str, tuple[Any, Array]]
 
 
 def load_data(source: str, *, target: str | None = None, task: str | None = None, seed: int = 0) -> Dataset:
-    """Loads data, finds what is to be learned, divides them and scales them by the training part.
+    """Loads data, determines the task, splits the samples and scales them by the training part.
 
-    Data that come in one piece are divided into 60 % training, 20 % validation and 20 % test, each class in
-    the same shares; a validation or test part that is missing is taken from the training part.
+    Undivided data are split into 60 % training, 20 % validation and 20 % test, stratified by class. If the source
+    lacks a validation or test part, it is taken from the training part.
 
-    Columns are standardised, text columns become one 0-or-1 feature for each text, and arrays of more axes
-    (images) are divided by the largest value unless they lie in −1 ... 1. The target of a regression is
-    standardised, so its errors are in units of the target's standard deviation (`Dataset.target_sd`). What a
-    function of your own returns is used as it is, except bytes (uint8), which are scaled.
+    Columns are standardised, text columns are one-hot encoded, and arrays with more axes (images) are divided by
+    their largest value unless all values are from −1 to 1. The target of a regression is standardised, so errors
+    are in units of its standard deviation (`Dataset.target_sd`). Data that a user function returns are not scaled,
+    except for bytes (uint8).
 
     Args:
         source: `digits`, `breast_cancer`, `wine` or `diabetes`; the path of a csv, parquet or npz file
-            (arrays x and y, or x_train, y_train, x_val, y_val, x_test, y_test); or `package.module:function`,
-            which returns `(x, y)`, `((x_train, y_train), (x_test, y_test))` or a dict with such keys.
-        target: The column to learn; csv and parquet only.
-        task: `binary`, `multiclass` or `regression`; found from the target if left out.
-        seed: Of the division.
+            (arrays x and y, or x_train, y_train, x_val, y_val, x_test, y_test); or `package.module:function`
+            for a function that returns `(x, y)`, `((x_train, y_train), (x_test, y_test))` or a dict with these keys.
+        target: The target column; csv and parquet only.
+        task: `binary`, `multiclass` or `regression`; inferred from the target if omitted.
+        seed: Seed of the split.
+
+    Returns:
+        The data set.
 
     Raises:
-        UnknownNameError: There is no source or task of that name.
+        UnknownNameError: The source or the task is unknown.
         DataError: The data cannot be read or cannot be learned from.
         UsageError: The function cannot be imported.
 
@@ -74,7 +77,7 @@ def load_data(source: str, *, target: str | None = None, task: str | None = None
 
 
 def _divide(raw: Raw, kind: Target, seed: int) -> Parts:
-    """The three parts; those that did not come are taken from the training part."""
+    """Returns all three parts, taking those that the source lacks from the training part."""
     parts, missing = dict(raw.parts), [part for part in PARTS if part not in raw.parts]
     if not missing:
         return parts
@@ -91,7 +94,7 @@ def _divide(raw: Raw, kind: Target, seed: int) -> Parts:
 
 
 def _scale_features(parts: dict[str, Any], raw: Raw) -> tuple[dict[str, Array], tuple[str, ...] | None, list[str]]:
-    """Float32 features of each part, the features' names, and what was done."""
+    """Returns the float32 features of each part, the feature names, and notes on the scaling."""
     train = parts["train"]
     names: tuple[str, ...] | None = None
     if not isinstance(train, np.ndarray):
@@ -114,7 +117,7 @@ def _scale_features(parts: dict[str, Any], raw: Raw) -> tuple[dict[str, Array], 
         scaled = {part: np.asarray(encode(x)).astype(np.float32) for part, x in parts.items()}
     for part, x in scaled.items():
         if not np.isfinite(x).all():
-            raise DataError(f"{raw.name}: x_{part} has values that are too large once they are scaled to float32.")
+            raise DataError(f"{raw.name}: x_{part} has values that overflow when they are scaled to float32.")
     return scaled, names, [note]
 
 
@@ -126,8 +129,8 @@ def _scale_target(parts: dict[str, Array], raw: Raw) -> tuple[dict[str, Array], 
         scaled = {part: ((y - mean) / sd).astype(np.float32) for part, y in parts.items()}
     if not (np.isfinite(sd) and all(np.isfinite(y).all() for y in scaled.values())):
         raise DataError(
-            f"{raw.name}: the target cannot be scaled to float32: its values are too large, or all the same "
-            "in the training part."
+            f"{raw.name}: the target cannot be scaled to float32: its values are too large, or all equal in the "
+            "training part."
         )
     return scaled, mean, sd
 

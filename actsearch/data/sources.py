@@ -1,4 +1,4 @@
-"""Where data come from: scikit-learn's sets, files, and functions of the user's own."""
+"""Sources of data: scikit-learn's data sets, files, and user functions."""
 
 import zipfile
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ FORMS = "(x, y), ((x_train, y_train), (x_test, y_test)) or a dict with the keys 
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """Data as they came, checked and not yet prepared.
+    """Data from a source, checked but not yet prepared.
 
     Args:
-        name: What the summary calls them.
-        parts: `(x, y)` under `"train"`, and under `"val"` and `"test"` where they came divided. Features are
-            an array or a table, the target has one value for each sample.
-        class_names: Names of the classes 0 ... k − 1 where the source has some.
-        prepared: Whether the user's own code made them, so that they are not scaled.
-        notes: What was done to them.
+        name: Their name in the summary.
+        parts: `(x, y)` under `"train"`, and under `"val"` and `"test"` if the source is already split. Features are
+            an array or a table; the target has one value for each sample.
+        class_names: Names of the classes 0 ... k − 1, if the source has any.
+        prepared: Whether they come from user code, and so are not scaled.
+        notes: Changes made while reading, for the summary.
     """
 
     name: str
@@ -43,17 +43,17 @@ class Raw:
 
 
 def read_source(source: str, target: str | None) -> Raw:
-    """Reads a built-in set, a file or what a function returns, whichever `source` names.
+    """Reads a built-in data set, a file or the return value of a user function, whichever `source` names.
 
     Raises:
-        UnknownNameError: It names none of them.
-        DataError: It cannot be read or learned from.
+        UnknownNameError: `source` names none of these.
+        DataError: The data cannot be read or cannot be learned from.
         UsageError: The function cannot be imported.
     """
     path = Path(source)
     is_table = path.suffix.lower() in {".csv", ".parquet"}
     if target is not None and not is_table:
-        raise DataError(f"{source}: only csv and parquet files have a target column to name. Leave {target!r} out.")
+        raise DataError(f"{source}: only csv and parquet files have a target column. Omit the target {target!r}.")
     if source in BUILT_IN:
         return _built_in(source)
     if path.suffix.lower() in FILES:
@@ -69,8 +69,8 @@ def read_source(source: str, target: str | None) -> Raw:
         raise DataError(f"{source}: {kind}; expected a file that ends in {', '.join(FILES)}.")
     if did_you_mean(path.name, _data_files(path.parent)):
         _check_file(path)
-    known = [*BUILT_IN, *(f"FILE{suffix}" for suffix in FILES), "package.module:function"]
-    raise UnknownNameError("data set", source, known)
+    forms = [*BUILT_IN, *(f"FILE{suffix}" for suffix in FILES), "package.module:function"]
+    raise UnknownNameError("data set", source, forms)
 
 
 def _built_in(name: str) -> Raw:
@@ -86,7 +86,7 @@ def _built_in(name: str) -> Raw:
 def _check_file(path: Path) -> None:
     if not path.exists():
         near = did_you_mean(path.name, _data_files(path.parent))
-        raise DataError(f"{path}: there is no such file in {path.parent.absolute()}.{near}")
+        raise DataError(f"{path}: no such file in {path.parent.absolute()}.{near}")
     if not path.is_file():
         raise DataError(f"{path}: is not a file.")
     if not path.stat().st_size:
@@ -99,7 +99,7 @@ def _data_files(folder: Path) -> list[str]:
 
 def _read_npz(path: Path) -> dict[str, Array]:
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: is no complete npz archive. Write it with numpy.savez(path, x=x, y=y).")
+        raise DataError(f"{path}: is not a complete npz archive. Write it with numpy.savez(path, x=x, y=y).")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             check_unpacked(path, sum(member.file_size for member in archive.zip.infolist()))
@@ -109,7 +109,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
     except Exception as error:
         if "allow_pickle" in str(error):
             raise DataError(
-                f"{path}: holds pickled Python objects, which are refused: reading them can run any code. "
+                f"{path}: holds pickled Python objects, which are refused because reading them can run any code. "
                 "Save arrays of numbers or text: x.astype(float), y.astype(str)."
             ) from error
         reason = str(error).strip().rstrip(".") or type(error).__name__
@@ -119,14 +119,15 @@ def _read_npz(path: Path) -> dict[str, Array]:
 def _from_function(source: str) -> Raw:
     function = import_object(source, "data function")
     if not callable(function):
-        raise DataError(f"{source} is no function ({type(function).__name__}); expected one that returns {FORMS}.")
+        kind = type(function).__name__
+        raise DataError(f"{source} is not a function but a {kind}; expected a function that returns {FORMS}.")
     with user_code(source, DataError):
         returned = function()
     return _divided(_by_key(returned, source), source, source, prepared=True)
 
 
 def _by_key(returned: Any, source: str) -> dict[str, Any]:
-    """What a function returned, under the keys that an npz file has."""
+    """Arranges the return value of a user function under the keys of an npz file."""
     if isinstance(returned, Mapping):
         return {str(key): value for key, value in returned.items()}
     if not isinstance(returned, tuple | list):
@@ -141,7 +142,7 @@ def _by_key(returned: Any, source: str) -> dict[str, Any]:
 
 
 def _divided(arrays: Mapping[str, Any], place: str, name: str, *, prepared: bool = False) -> Raw:
-    """Pairs features and target by their keys: x and y, or x_train, y_train and so on; X is x."""
+    """Pairs features and target by their keys: x and y, or x_train, y_train and so on; X is read as x."""
     named = {key[:1].lower() + key[1:]: value for key, value in arrays.items()}
     pairs = {"train": ("x", "y")}
     if "x_train" in named:
@@ -151,16 +152,18 @@ def _divided(arrays: Mapping[str, Any], place: str, name: str, *, prepared: bool
     missing = [key for key in expected if key not in named]
     odd = [key for key in named if key[:2] in {"x", "y", "x_", "y_"} and key not in expected]
     if missing or odd:
-        what = f"{missing[0]} is missing" if missing else f"{odd[0]} is unknown or one too many"
+        what = f"{missing[0]} is missing" if missing else f"{odd[0]} is unexpected"
         raise DataError(
             f"{place}: holds {listed(list(arrays)) or 'no arrays'}; {what}. Expected x and y, or x_train and "
-            "y_train, with or without x_val, y_val, x_test and y_test."
+            "y_train with optional x_val, y_val, x_test and y_test."
         )
     checked = {part: _checked(named, x, y, place) for part, (x, y) in pairs.items()}
     shape = checked["train"][0].shape[1:]
     for part, (x, _) in checked.items():
         if x.shape[1:] != shape:
-            raise DataError(f"{place}: samples of x_train have the shape {shape}, of x_{part} {x.shape[1:]}.")
+            raise DataError(
+                f"{place}: samples of x_train have the shape {shape}, but those of x_{part} have {x.shape[1:]}."
+            )
     return Raw(name, checked, prepared=prepared)
 
 
@@ -181,7 +184,7 @@ def _array(value: Any, place: str, kinds: str, expected: str) -> Array:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise DataError(f"{place} is no array: its rows differ in length or kind.") from error
+        raise DataError(f"{place} is not an array: its rows differ in length or kind.") from error
     text = array.dtype.kind != "O" or all(isinstance(item, str) for item in array.flat)
     if array.dtype.kind not in kinds or not text:
         kind = type(array.ravel()[0]).__name__ if array.dtype.kind == "O" and array.size else str(array.dtype)
@@ -192,7 +195,7 @@ def _array(value: Any, place: str, kinds: str, expected: str) -> Array:
 
 
 def _check_unicode(array: Array, place: str) -> None:
-    """Refuses bytes that are no characters, on which Python fails when it is handed one."""
+    """Refuses code points that are not characters: Python raises an error when it reads one."""
     codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
     if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-        raise DataError(f"{place} holds bytes that are no text. Write the file anew, or number the classes from 0.")
+        raise DataError(f"{place} holds bytes that are not text. Rewrite the file, or number the classes from 0.")

@@ -1,4 +1,4 @@
-"""Tables from csv and parquet files: columns checked, target taken out, text columns made numbers."""
+"""Tables from csv and parquet files: columns are checked, the target is separated, text columns become numbers."""
 
 import warnings
 from collections import Counter
@@ -26,10 +26,10 @@ def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, l
         target: The column to learn.
 
     Returns:
-        The features (columns of float64 or text), the target, and notes on what was left out.
+        The features (columns of float64 or text), the target, and notes on omitted columns.
 
     Raises:
-        DataError: The file cannot be read as a table, has no such target, or has columns or values that
+        DataError: The file cannot be read as a table, lacks the target column, or has columns or values that
             cannot be learned from.
     """
     import pandas as pd
@@ -54,9 +54,9 @@ def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, l
 
 
 class TableEncoder:
-    """Features of a table as one float array: numbers standardised, each text of a text column 0 or 1.
+    """Encodes the features of a table as one float array: numbers are standardised, text columns one-hot encoded.
 
-    Everything is learned from the training part; a text that it does not have becomes zeros.
+    The encoder is fitted on the training part; a text that does not occur there becomes zeros.
 
     Args:
         train: The training part.
@@ -73,13 +73,13 @@ class TableEncoder:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The features in their order: the numbers, then `column=text`."""
+        """The names of the features, in order: the numeric columns, then `column=text`."""
         values = self.encoder.categories_ if self.encoder else ()
         columns = zip(self.text, values, strict=True)
         return (*self.numbers, *(f"{column}={value}" for column, texts in columns for value in texts))
 
     def __call__(self, part: "pd.DataFrame") -> Array:
-        """The features of a part, of shape (samples, features)."""
+        """Returns the features of a part, of shape (samples, features)."""
         arrays = [self.scaler.transform(part[self.numbers].to_numpy(dtype=float))] if self.scaler else []
         if self.encoder:
             arrays.append(self.encoder.transform(part[self.text].to_numpy(dtype=object)))
@@ -87,7 +87,7 @@ class TableEncoder:
 
 
 def standard_scaler(train: Array) -> Any:
-    """Scikit-learn's scaler to mean 0 and variance 1, fitted; a constant column becomes 0."""
+    """Returns a fitted scikit-learn scaler to mean 0 and variance 1; a constant column becomes 0."""
     from sklearn.preprocessing import StandardScaler
 
     with np.errstate(all="ignore"):
@@ -95,12 +95,12 @@ def standard_scaler(train: Array) -> Any:
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a path is that of a csv file."""
+    """Returns whether a path is that of a csv file."""
     return path.suffix.lower() == ".csv"
 
 
 def listed(names: list[str], limit: int = 20) -> str:
-    """Names with commas; of a long list the first ones and how many there are."""
+    """Joins names with commas; a long list is cut after `limit` names, and its total is given."""
     more = f", ... ({len(names):,} in all)" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
 
@@ -130,22 +130,22 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
 
 def _check_form(frame: "pd.DataFrame", path: Path, target: str | None) -> None:
     columns = list(frame.columns)
-    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
-    if twice:
-        raise DataError(f"{path}: several columns are called {twice[0]!r}. Rename them.")
+    duplicates = sorted(name for name, count in Counter(columns).items() if count > 1)
+    if duplicates:
+        raise DataError(f"{path}: several columns are called {duplicates[0]!r}. Rename them.")
     if target is None:
-        raise DataError(f"{path}: say which column is the target. Columns: {listed(columns)}.")
+        raise DataError(f"{path}: specify which column is the target. Columns: {listed(columns)}.")
     if target not in columns:
         hint = did_you_mean(target, columns)
-        raise DataError(f"{path}: there is no column {target!r}.{hint} Columns: {listed(columns)}.")
+        raise DataError(f"{path}: has no column {target!r}.{hint} Columns: {listed(columns)}.")
     if len(columns) < 2:
-        raise DataError(f"{path}: has no column beside the target {target!r}.")
+        raise DataError(f"{path}: has no columns other than the target {target!r}.")
     if not len(frame):
-        raise DataError(f"{path}: has a header and no rows.")
+        raise DataError(f"{path}: has a header but no rows.")
 
 
 def _without_index(frame: "pd.DataFrame", target: str | None) -> tuple["pd.DataFrame", list[str]]:
-    """Leaves out the row numbers that pandas writes: in a sorted file they give the target away."""
+    """Omits the row numbers that pandas writes: in a sorted file they would reveal the target."""
     first = frame.columns[0]
     counted = first == "Unnamed: 0" and np.array_equal(frame[first].to_numpy(), np.arange(len(frame)))
     if not counted or first == target or frame.shape[1] < 3:
@@ -154,7 +154,7 @@ def _without_index(frame: "pd.DataFrame", target: str | None) -> tuple["pd.DataF
 
 
 def _check_missing(frame: "pd.DataFrame", path: Path) -> None:
-    """Refuses missing and infinite values, naming the columns."""
+    """Refuses missing and infinite values; the message names the columns."""
     infinite = frame.select_dtypes("floating").isin([np.inf, -np.inf])
     empty = " Empty fields, NA, NaN and None count as missing."
     for what, bad, hint in [("missing", frame.isna(), empty), ("infinite", infinite, "")]:
@@ -169,7 +169,7 @@ def _check_missing(frame: "pd.DataFrame", path: Path) -> None:
 
 
 def _values(column: "pd.Series[Any]", path: Path) -> Array:
-    """A column as a NumPy array of booleans, numbers, or text (dtype object)."""
+    """Converts a column to a NumPy array of booleans, numbers, or text (dtype object)."""
     import pandas as pd
 
     place = f"{path}: column {column.name!r}"
@@ -182,13 +182,13 @@ def _values(column: "pd.Series[Any]", path: Path) -> Array:
     texts = values.to_numpy(dtype=object)
     if not all(isinstance(text, str) for text in texts):
         kind = type(texts[0]).__name__ if values.dtype == object else str(values.dtype)
-        kind = "whole numbers of over 64 bits" if kind == "int" else f"values of the type {kind}"
+        kind = "integers of more than 64 bits" if kind == "int" else f"values of the type {kind}"
         raise DataError(f"{place} holds {kind}; expected numbers or text. Remove or convert it.")
     return texts
 
 
 def _check_texts(column: "pd.Series[Any]", path: Path, *, is_target: bool) -> None:
-    """Refuses numbers with a text among them, such as a question mark, and columns of names or identifiers."""
+    """Refuses stray text among numbers, such as a question mark, and columns of names or identifiers."""
     import pandas as pd
 
     if column.dtype.kind != "O":
@@ -198,12 +198,12 @@ def _check_texts(column: "pd.Series[Any]", path: Path, *, is_target: bool) -> No
     if 0 < odd.sum() < len(odd) / 2:
         row = int(odd.argmax())
         raise DataError(
-            f"{place} holds numbers, but in row {row + 1} below the header the text {column.iloc[row]!r}. "
-            "Write a number there, or remove the row."
+            f"{place} holds numbers, but row {row + 1} below the header has the text {column.iloc[row]!r}. "
+            "Replace it with a number, or remove the row."
         )
     limit = min(MAX_TEXTS, max(20, len(column) // 2))
     if column.nunique() > limit and not is_target:
         raise DataError(
             f"{place} has {column.nunique():,} different texts, such as {column.iloc[0]!r}; at most {limit} can "
-            "become features. Remove a column of names or identifiers; write numbers as 1234.5."
+            "become features. If it holds names or identifiers, remove it; if it holds numbers, write them as 1234.5."
         )

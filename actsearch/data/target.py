@@ -1,4 +1,4 @@
-"""The target: whether it holds classes or a quantity, and how it is handed to Keras."""
+"""The target: whether it holds classes or a quantity, and how it is encoded for Keras."""
 
 from dataclasses import dataclass
 
@@ -13,35 +13,35 @@ MAX_GUESSED_CLASSES = 20
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What was found in the target of the training part.
+    """The learning task and the classes, from the target of the training part.
 
     Args:
-        task: Classes or a quantity.
-        values: The classes in their order; empty in a regression.
-        found: Whether the task was found from the target, or asked for.
+        task: Classification or regression.
+        values: The classes in their order; empty for a regression.
+        inferred: Whether the task was inferred from the target rather than requested.
     """
 
     task: Task
     values: Array
-    found: bool
+    inferred: bool
 
     @property
     def num_classes(self) -> int | None:
-        """Number of classes; None in a regression."""
+        """Number of classes; None for a regression."""
         return None if self.task is Task.REGRESSION else len(self.values)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """The classes as text; None in a regression."""
+        """The classes as text; None for a regression."""
         if self.task is Task.REGRESSION:
             return None
         return tuple(f"{v:g}" if self.values.dtype.kind == "f" else str(v) for v in self.values)
 
     def encode(self, y: Array, place: str) -> Array:
-        """Class numbers (int32, one axis), or the quantity (float64, one column).
+        """Encodes a target as class numbers (int32, one axis) or as the quantity (float64, one column).
 
         Raises:
-            DataError: A class that the training part does not have.
+            DataError: `y` has a class that the training part does not have.
         """
         if self.task is Task.REGRESSION:
             return y.astype(np.float64).reshape(-1, 1)
@@ -52,26 +52,29 @@ class Target:
         return codes.astype(np.int32)
 
     def __str__(self) -> str:
-        """The task in words, with where it comes from."""
+        """The task in words, and whether it was inferred or requested."""
         words = {Task.BINARY: "two classes", Task.REGRESSION: "regression"}
-        told = words.get(self.task, f"multi-class ({len(self.values)} classes)")
-        return f"{told} {'found from the target' if self.found else 'as asked for'}"
+        task = words.get(self.task, f"multi-class ({len(self.values)} classes)")
+        return f"{task} {'found from the target' if self.inferred else 'as asked for'}"
 
 
 def find_target(y: Array, task: str | None, place: str) -> Target:
-    """Finds the task from the target's values, or checks the one that was asked for.
+    """Infers the task from the target's values, or checks the requested task against them.
 
-    Text, booleans and whole numbers with few values are classes (at most 20 values, or exactly 0 ... k − 1);
-    so are 0.0 and 1.0. All else is a quantity.
+    Text, booleans, integers with few values (at most 20, or exactly 0 ... k − 1), and the floats 0.0 and 1.0 are
+    classes. Everything else is a quantity.
 
     Args:
         y: One value for each sample, as `one_value_each` returns it.
-        task: A `Task` by name; None to find it.
-        place: What the messages call the target.
+        task: The name of a `Task`; None to infer it.
+        place: The name of the target in error messages.
+
+    Returns:
+        The task and its classes.
 
     Raises:
-        UnknownNameError: No task of that name.
-        DataError: The target does not fit the task that was asked for.
+        UnknownNameError: The name of the task is unknown.
+        DataError: The target does not fit the requested task.
 
     Example:
 
@@ -87,20 +90,20 @@ def find_target(y: Array, task: str | None, place: str) -> Target:
         kind = Task.REGRESSION
         if looks_like_classes(y):
             kind = Task.BINARY if len(values) == 2 else Task.MULTICLASS
-        return Target(kind, values if kind is not Task.REGRESSION else values[:0], found=True)
+        return Target(kind, values if kind is not Task.REGRESSION else values[:0], inferred=True)
     if task == Task.REGRESSION:
         if y.dtype.kind not in "biuf":
-            raise DataError(f"{place} holds text, such as {y[0]!s}; a regression needs numbers. Leave the task out.")
-        return Target(Task.REGRESSION, values[:0], found=False)
+            raise DataError(f"{place} holds text, such as {y[0]!s}; a regression needs numbers. Omit the task.")
+        return Target(Task.REGRESSION, values[:0], inferred=False)
     if task == Task.BINARY and len(values) != 2:
         raise DataError(
-            f"{place} has {len(values):,} different values; binary needs two. Use multiclass or regression."
+            f"{place} has {len(values):,} different values; the task binary needs two. Use multiclass or regression."
         )
-    return Target(Task(task), values, found=False)
+    return Target(Task(task), values, inferred=False)
 
 
 def looks_like_classes(y: Array) -> bool:
-    """Whether values, one for each sample, are classes rather than a quantity."""
+    """Returns whether the values, one for each sample, are classes rather than a quantity."""
     if y.dtype.kind not in "iuf":
         return True
     values = np.unique(y)
@@ -111,10 +114,10 @@ def looks_like_classes(y: Array) -> bool:
 
 
 def one_value_each(y: Array, place: str) -> Array:
-    """The target with one axis: a single column loses its axis, a one-hot row becomes its class's number.
+    """Reduces a target to one axis: a single column is flattened, a one-hot row becomes the number of its class.
 
     Raises:
-        DataError: Several values for each sample that are not one-hot.
+        DataError: There are several values for each sample, and they are not one-hot.
 
     Example:
 
@@ -128,17 +131,17 @@ def one_value_each(y: Array, place: str) -> Array:
     if _is_one_hot(y):
         return y.argmax(axis=1)
     raise DataError(
-        f"{place} has the shape {y.shape}: one label, one number or one one-hot row for each sample is "
-        "expected. For several outputs pass arrays and a model of your own to actsearch.search."
+        f"{place} has the shape {y.shape}; expected one label, one number or one one-hot row for each sample. "
+        "For several outputs, pass arrays and your own model to actsearch.search."
     )
 
 
 def classes_of(y: Array, *, certain: bool) -> Array | None:
-    """What to stratify by: the classes in a target; None where it holds none, or is no simple target.
+    """Returns the classes to stratify by; None if the target holds a quantity or several values for each sample.
 
     Args:
         y: The target, of any shape.
-        certain: Whether it is known to hold classes.
+        certain: Whether the target is known to hold classes.
     """
     if not (y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1) or _is_one_hot(y)):
         return None

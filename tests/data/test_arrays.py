@@ -1,4 +1,4 @@
-"""Arrays from a Python caller: checked, divided and hashed, nested or not."""
+"""Arrays passed from Python: checked, split and hashed, nested or not."""
 
 from typing import Any
 
@@ -61,12 +61,12 @@ def test_structure_of_nested_inputs_is_kept() -> None:
         ({"a": X, "b": X[:5]}, Y, r"x\['a'\] has 20 samples, but x\['b'\] has 5"),
         (list(X), Y, r"x\[0\] has 2 samples, but y has 20.*join them with np\.stack"),
         (X[:0], Y[:0], "data: x has no samples"),
-        (X, np.zeros(20), r"data: y is 0\.0 for all 20 samples: there is nothing to learn"),
+        (X, np.zeros(20), r"data: y is 0\.0 for all 20 samples, so there is nothing to learn"),
         (X, np.eye(3)[[1] * 20], "data: y is equal for all 20 samples"),
         (X, [None] * 20, "data: y holds values of the type NoneType; expected numbers"),
         (X, ["cat", "dog"] * 10, "data: y holds text; number the classes from 0"),
         (X * 1j, Y, "data: x holds values of the type complex128"),
-        ([[1.0], [2.0, 3.0]], [0, 1], "data: x is no array: its rows differ in length"),
+        ([[1.0], [2.0, 3.0]], [0, 1], "data: x is not an array: its rows differ in length"),
         (iter(X), Y, "data: x is a iterator; expected an array"),
         (3.0, Y, "data: x is a float; expected an array with the samples along its first axis"),
         (None, Y, "data: x is a NoneType; expected an array"),
@@ -118,7 +118,7 @@ def test_other_shares_and_a_quantity() -> None:
 
 
 def test_too_few_samples_to_divide() -> None:
-    with pytest.raises(DataError, match="4 samples are too few to divide into 3 parts; at least 5 are needed"):
+    with pytest.raises(DataError, match="4 samples are too few to split into 3 parts; at least 5 are needed"):
         split_arrays(X[:4], X[:4, 0], seed=0)
     with pytest.raises(DataError, match=r"Too few samples in 1 of 2 classes: 1 \(3\)\. At least 5 of each"):
         split_arrays(X, (np.arange(20) < 3).astype(int), seed=0)

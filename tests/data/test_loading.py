@@ -1,4 +1,4 @@
-"""What `load_data` makes of good sources: task, division, scaling, and what it says of them."""
+"""What `load_data` returns for valid sources: task, split, scaling and summary."""
 
 import subprocess
 import sys

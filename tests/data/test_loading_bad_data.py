@@ -1,4 +1,4 @@
-"""Data that cannot be used end in one error that names the place; never in another traceback."""
+"""Unusable data raise one error that names the source, and never any other exception."""
 
 import io
 import zipfile
@@ -24,12 +24,12 @@ def with_line(number: int, text: str) -> str:
 
 
 CSV_CASES = {
-    "no target": (CSV, None, r"say which column is the target\. Columns: age, colour, y"),
+    "no target": (CSV, None, r"specify which column is the target\. Columns: age, colour, y"),
     "misspelt target": (CSV, "colur", r"no column 'colur'\. Did you mean 'colour'\?"),
     "empty": ("", "y", "the file is empty"),
     "blank": ("\n\n", "y", "cannot be read as csv"),
-    "header alone": ("age,y\n", "y", "has a header and no rows"),
-    "target alone": ("y\n1\n2\n", "y", "no column beside the target"),
+    "header alone": ("age,y\n", "y", "has a header but no rows"),
+    "target alone": ("y\n1\n2\n", "y", "no columns other than the target"),
     "missing": (with_line(4, ",red,cat"), "y", r"missing values in 'age' \(1\), the first in row 4 below"),
     "missing target": (with_line(2, "1,red,"), "y", r"missing values in 'y' \(1\), the first in row 2"),
     "infinite": (with_line(3, "inf,red,cat"), "y", r"infinite values in 'age' \(1\), the first in row 3"),
@@ -46,13 +46,13 @@ CSV_CASES = {
     "decimal commas": (
         "a;y\n" + "".join(f"1,{i};{i % 2}\n" for i in range(60)),
         "y",
-        r"such as '1,0'; at most 30 .* write numbers as 1234\.5",
+        r"such as '1,0'; at most 30 .* write them as 1234\.5",
     ),
-    "question mark": (with_line(5, "?,red,cat"), "y", r"'age' holds numbers, but in row 5 .* the text '\?'"),
+    "question mark": (with_line(5, "?,red,cat"), "y", r"'age' holds numbers, but row 5 .* the text '\?'"),
     "large integers": (
         lines(lambda ls: [ls[0], *(line.replace(",", "0" * 30 + ",", 1) for line in ls[1:])]),
         "y",
-        "column 'age' holds whole numbers of over 64 bits",
+        "column 'age' holds integers of more than 64 bits",
     ),
 }
 
@@ -95,11 +95,11 @@ NPZ_CASES = {
     "other keys": ({"images": X, "labels": Y}, r"holds images, labels; x is missing"),
     "no y": ({"x": X}, "y is missing"),
     "no test labels": ({"x_train": X, "y_train": Y, "x_test": X}, "y_test is missing"),
-    "misspelt": ({"x": X, "y": Y, "x_vall": X}, "x_vall is unknown"),
-    "both": ({"x": X, "y": Y, "x_train": X, "y_train": Y}, "x is unknown or one too many"),
+    "misspelt": ({"x": X, "y": Y, "x_vall": X}, "x_vall is unexpected"),
+    "both": ({"x": X, "y": Y, "x_train": X, "y_train": Y}, "x is unexpected"),
     "nothing": ({}, "holds no arrays"),
     "lengths": ({"x": X, "y": Y[:-1]}, "x has 30 samples, but y has 29"),
-    "shapes": ({"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y}, r"shape \(3,\), of x_test \(2,\)"),
+    "shapes": ({"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y}, r"shape \(3,\), but those of x_test have \(2,\)"),
     "nan": ({"x": holed(np.nan), "y": Y}, r"missing values \(NaN\) in 1 of 30 samples, .* index \[7, 2\]"),
     "inf": ({"x": holed(-np.inf), "y": Y}, r"infinite values in 1 of 30 samples, the first at index \[7, 2\]"),
     "nan target": ({"x": X, "y": holed(np.nan)[:, 2]}, r"y has missing values"),
@@ -113,9 +113,9 @@ NPZ_CASES = {
     "several outputs": ({"x": X, "y": X}, r"y has the shape \(30, 3\)"),
     "one value": ({"x": X, "y": np.full(30, 0.5)}, r"the target is 0\.5 for all 30 samples"),
     "fewer samples than classes": ({"x": X[:2], "y": np.array(["a", "b"])}, "2 samples are too few"),
-    "huge features": ({"x": X * 1e300, "y": Y}, "x_train has values that are too large"),
+    "huge features": ({"x": X * 1e300, "y": Y}, "x_train has values that overflow"),
     "huge target": ({"x": X, "y": X[:, 0] * 1e300}, "the target cannot be scaled to float32"),
-    "rare labels": ({"x": X, "y": np.where(np.arange(30) < 2, 8, Y)}, r"8 \(2\).*quantity ask for the task reg"),
+    "rare labels": ({"x": X, "y": np.where(np.arange(30) < 2, 8, Y)}, r"8 \(2\).*quantity, set the task to reg"),
 }
 
 
@@ -132,7 +132,7 @@ def test_bad_npz(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
 def test_npz_that_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"bad\.npz: (the file is empty|is no complete npz archive)"):
+    with pytest.raises(DataError, match=r"bad\.npz: (the file is empty|is not a complete npz archive)"):
         load_data(str(tmp_path / "bad.npz"))
 
 
@@ -156,7 +156,7 @@ def test_npz_that_claims_more_than_memory(tmp_path: Path) -> None:
         ("no_such_module:load", "no module 'no_such_module' is in"),
         ("json.nothing:load", r"no module 'json\.nothing'"),
         ("json:lods", r"json has no data function 'lods'\. Did you mean 'load"),
-        ("string:digits", r"string:digits is no function \(str\)"),
+        ("string:digits", r"string:digits is not a function but a str"),
         ("os:getcwd", "os:getcwd returned a value of the type str"),
         ("time:localtime", "time:localtime returned a value of the type|returned 9 values"),
         ("json:loads", "json:loads failed with TypeError"),
@@ -173,9 +173,9 @@ def test_missing_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Path("iris.xlsx").write_text("x")
     Path("folder.csv").mkdir()
     for source, message in [
-        ("irsi.csv", r"irsi\.csv: there is no such file in .*Did you mean 'iris\.csv'\?"),
+        ("irsi.csv", r"irsi\.csv: no such file in .*Did you mean 'iris\.csv'\?"),
         ("iris.cvs", r"Did you mean 'iris\.csv'\?"),
-        ("nowhere/a.csv", r"nowhere/a\.csv: there is no such file"),
+        ("nowhere/a.csv", r"nowhere/a\.csv: no such file"),
         ("iris.xlsx", r"iris\.xlsx: cannot be read; expected a file that ends in \.csv, \.npz, \.parquet"),
         ("folder.csv", r"folder\.csv: is not a file"),
         (".", r"is a folder; expected a file"),
@@ -187,7 +187,7 @@ def test_missing_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_tasks_and_targets_that_do_not_fit() -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown task 'regresion'\. Did you mean 'regression'\?"):
         load_data("wine", task="regresion")
-    with pytest.raises(DataError, match="wine: the target has 3 different values; binary needs two"):
+    with pytest.raises(DataError, match="wine: the target has 3 different values; the task binary needs two"):
         load_data("wine", task="binary")
     with pytest.raises(DataError, match="Too few samples in 209 of 214 classes"):
         load_data("diabetes", task="multiclass")
@@ -207,7 +207,7 @@ def test_regression_on_text(tmp_path: Path) -> None:
         ("return None", "returned a value of the type NoneType; expected"),
         ("return [0], [0], [0]", "returned 3 values; expected"),
         ("return {'a': 1}", "holds a; x is missing"),
-        ("return [[1, 2], [3]], [0, 1]", "x is no array: its rows differ in length"),
+        ("return [[1, 2], [3]], [0, 1]", "x is not an array: its rows differ in length"),
         ("return [[1.0], [2.0]], [None, 1]", "y holds values of the type NoneType"),
         ("raise SystemExit(3)", "failed with SystemExit: 3"),
         ("return helper()", r"failed with KeyError: 'gone'\nTraceback(.|\n)*line 3, in load(.|\n)*in helper"),
@@ -226,7 +226,7 @@ def test_functions_that_fail(
 
 
 def loads_or_refuses(path: Path, target: str | None = None) -> bool:
-    """Whether it loads; any error but our own fails the test."""
+    """Returns whether it loads; any error other than ours fails the test."""
     try:
         data = load_data(str(path), target=target)
     except UsageError:

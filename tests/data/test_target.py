@@ -1,4 +1,4 @@
-"""Classes or a quantity: what is found in a target."""
+"""Whether a target holds classes or a quantity."""
 
 import numpy as np
 import pytest

@@ -116,8 +116,8 @@ NPZ = {
     "a header that runs code": (archive(x=npy((30,), "<f8").replace(b"'<f8'", b"exit()"), y=Y_FILE), "cannot be read as npz"),
     "objects": (archive(x=npy((30,), "|O", b"cos\nsystem\n(S'true'\ntR."), y=Y_FILE), "pickled Python objects"),
     "records": (archive(x=npy((30,), [("a", "<f8")], bytes(240)), y=Y_FILE), "holds values of the type"),
-    "letters that are none": (archive(x=npy((30,), "<f8", bytes(240)), y=npy((30,), "<U1", OVER_UNICODE)), "bytes that are no text"),
-    "surrogates": (archive(x=npy((30,), "<f8", bytes(240)), y=npy((30,), "<U1", np.array([0xD800] * 30, "<u4").tobytes())), "bytes that are no text"),
+    "letters that are none": (archive(x=npy((30,), "<f8", bytes(240)), y=npy((30,), "<U1", OVER_UNICODE)), "bytes that are not text"),
+    "surrogates": (archive(x=npy((30,), "<f8", bytes(240)), y=npy((30,), "<U1", np.array([0xD800] * 30, "<u4").tobytes())), "bytes that are not text"),
     "no letters without end": (archive(x=npy((30,), "<f8", bytes(240)), y=npy((10**18,), "<U0")), "y has 1,000,000,000,000,000,000"),
     "paths": (zipped({"../../x.npy": Y_FILE, "/etc/y.npy": Y_FILE}), r"holds ../../x, /etc/y; x is missing"),
     "no arrays": (zipped({"x.npy": b"text", "y.npy": b"text"}), "x holds values of the type"),
@@ -146,7 +146,7 @@ def test_an_npz_that_unpacks_to_a_thousand_times_its_size(tmp_path, small_limit)
     assert (tmp_path / "hostile.npz").stat().st_size < 2**19
     with (
         watched(tmp_path),
-        pytest.raises(DataError, match=r"hostile\.npz: says that it unpacks to 0\.3 GiB, and at most"),
+        pytest.raises(DataError, match=r"hostile\.npz: its declared unpacked size is 0\.3 GiB; the limit"),
     ):
         load_data(str(tmp_path / "hostile.npz"))
 
@@ -156,7 +156,7 @@ def test_an_npz_that_claims_a_size_which_it_does_not_have(tmp_path):
     entry = packed.index(b"PK\x01\x02")
     packed[entry + 24 : entry + 28] = (2**32 - 2).to_bytes(4, "little")
     (tmp_path / "hostile.npz").write_bytes(bytes(packed))
-    with watched(tmp_path), pytest.raises(DataError, match=r"hostile\.npz: says that it unpacks to 4\.0 GiB"):
+    with watched(tmp_path), pytest.raises(DataError, match=r"hostile\.npz: its declared unpacked size is 4\.0 GiB"):
         load_data(str(tmp_path / "hostile.npz"))
 
 
@@ -170,7 +170,7 @@ def test_an_npz_of_many_names_for_one_content(tmp_path):
     end[8:12] = number.to_bytes(2, "little") * 2
     end[12:16] = (len(entry) * number).to_bytes(4, "little")
     (tmp_path / "hostile.npz").write_bytes(bytes(packed[:directory]) + entry * number + bytes(end))
-    with watched(tmp_path), pytest.raises(DataError, match="says that it unpacks to 15.6 GiB"):
+    with watched(tmp_path), pytest.raises(DataError, match="its declared unpacked size is 15.6 GiB"):
         load_data(str(tmp_path / "hostile.npz"))
 
 
@@ -178,7 +178,7 @@ def test_a_parquet_that_unpacks_to_a_thousand_times_its_size(tmp_path, small_lim
     import pandas as pd
 
     pd.DataFrame({"x": np.zeros(2**24), "y": 0}).to_parquet(tmp_path / "hostile.parquet")
-    with watched(tmp_path), pytest.raises(DataError, match=r"hostile\.parquet: says that it unpacks to 0\.2 GiB"):
+    with watched(tmp_path), pytest.raises(DataError, match=r"hostile\.parquet: its declared unpacked size is 0\.2 GiB"):
         load_data(str(tmp_path / "hostile.parquet"), target="y")
 
 
@@ -220,7 +220,7 @@ def test_a_model_that_names_code_is_refused_and_the_code_not_imported(tmp_path, 
 
 def test_a_model_that_unpacks_to_a_thousand_times_its_size(tmp_path, small_limit):
     (tmp_path / "hostile.keras").write_bytes(bomb(2**28))
-    with watched(tmp_path), pytest.raises(ModelError, match=r"hostile\.keras: says that it unpacks to 0\.3 GiB"):
+    with watched(tmp_path), pytest.raises(ModelError, match=r"hostile\.keras: its declared unpacked size is 0\.3 GiB"):
         load_user_model(tmp_path / "hostile.keras")
 
 
