@@ -12,7 +12,7 @@ import pytest
 import actsearch
 from actsearch.activations import registry
 from actsearch.tuning.progress import Silent
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 
 def test_help_names_every_command(program):

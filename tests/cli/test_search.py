@@ -10,7 +10,8 @@ from actsearch.data import load_data
 from actsearch.ledger import Ledger
 from actsearch.training.epochs import order_of
 from actsearch.tuning.progress import Silent
-from tests.helpers.support import runs_of, small_network
+from tests.helpers.networks import small_network
+from tests.helpers.tracking import runs_of
 
 QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
 

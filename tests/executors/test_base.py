@@ -19,7 +19,7 @@ from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 ACCURACY = Objective("val_accuracy", Direction.MAX)
 EVERYWHERE = [pytest.param("in process"), pytest.param("isolated", marks=pytest.mark.slow)]

@@ -10,7 +10,7 @@ import pytest
 
 from actsearch.errors import TrackingError
 from actsearch.tracking.sync_process import started_early, sync
-from tests.helpers.untrained import (
+from tests.helpers.tracking import (
     KEYS,
     Searching,
     contents,
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 KILLED = """
 import os, signal, time
 from pathlib import Path
-from tests.helpers.untrained import execution, search_record, trial
+from tests.helpers.tracking import execution, search_record, trial
 from actsearch.tuning.state import Recording
 from actsearch.tracking.store import StoreAddress
 with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:
@@ -129,7 +129,7 @@ FORKED = """
 import os, signal, time
 import psutil
 from pathlib import Path
-from tests.helpers.untrained import execution, search_record, trial
+from tests.helpers.tracking import execution, search_record, trial
 from actsearch.tuning.state import Recording
 from actsearch.tracking.store import StoreAddress
 with Recording(Path("found"), StoreAddress({uri!r}, "local")).of(search_record()) as ledger:

@@ -17,7 +17,7 @@ import pytest
 
 from actsearch.ledger import Kind, Ledger
 from actsearch.records import Status
-from tests.helpers import killing
+from tests.helpers import processes
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120.0  # seconds
@@ -71,7 +71,7 @@ def gone(processes, seconds=20.0):
 @contextmanager
 def searching(directory, store, **options):
     """A search that is under way, and all processes that were ever seen below it; it is ended in any case."""
-    process, seen = killing.started(directory, store, KIND, **options), set()
+    process, seen = processes.started(directory, store, KIND, **options), set()
     try:
         yield process, seen
     finally:
@@ -87,7 +87,7 @@ def searching(directory, store, **options):
 @pytest.fixture
 def whole(tmp_path, store):
     """An undisturbed search without workers."""
-    killing.ran(tmp_path / "whole", tmp_path / "mlflow.db", KIND)
+    processes.ran(tmp_path / "whole", tmp_path / "mlflow.db", KIND)
     return tmp_path / "whole"
 
 
@@ -108,7 +108,7 @@ def test_workers_that_are_killed_change_nothing(tmp_path, whole, num_workers):
         process.join(PATIENCE)
         assert (process.exitcode, kills) == (0, 5)
         gone(seen)
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=kills)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=kills)
 
 
 def test_when_the_search_is_killed_its_workers_end_and_it_can_go_on(tmp_path, whole):
@@ -121,8 +121,8 @@ def test_when_the_search_is_killed_its_workers_end_and_it_can_go_on(tmp_path, wh
         gone(workers_of(seen), 10.0)
         gone(seen, 120.0)  # two helpers of Ray's own wait a minute for what is gone
     assert num_recorded(directory) < 20
-    killing.ran(directory, tmp_path / "mlflow.db", KIND)
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=2)
+    processes.ran(directory, tmp_path / "mlflow.db", KIND)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=2)
 
 
 def test_interrupted_once_what_is_under_way_is_kept(tmp_path, whole):
@@ -134,9 +134,9 @@ def test_interrupted_once_what_is_under_way_is_kept(tmp_path, whole):
         process.join(PATIENCE)
         assert process.exitcode == 1  # KeyboardInterrupt, in a script
         gone(seen)
-    assert killing.num_begun(directory) == num_recorded(directory) < 20
-    killing.ran(directory, tmp_path / "mlflow.db", KIND)
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=0)
+    assert processes.num_begun(directory) == num_recorded(directory) < 20
+    processes.ran(directory, tmp_path / "mlflow.db", KIND)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=0)
 
 
 def test_an_execution_that_hangs_is_tried_again_and_then_failed(tmp_path, store):
@@ -200,4 +200,4 @@ def test_a_machine_that_is_lost_changes_nothing(tmp_path, whole, how):
         gone(workers)
     shutil.rmtree(short, ignore_errors=True)
     assert num_recorded(directory) == 20
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=2)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=2)

@@ -9,7 +9,7 @@ import pytest
 from actsearch.analysis.verdict import judge
 from actsearch.reports import html_report
 from actsearch.reports.notebook import search_html
-from tests.helpers.making import ACCURACY, diagnosed, search, trial
+from tests.helpers.factories import ACCURACY, diagnosed, search, trial
 
 HOSTILE = "<script>alert(1)</script>\"'--><b>|`&\n{{ 7*7 }}"
 VOID = {"meta", "link", "br"}

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from actsearch.analysis.verdict import judge
 from actsearch.reports.markdown import FINDING_HEADERS, HEADERS, escape, leaderboard, markdown
-from tests.helpers.making import search, trial
+from tests.helpers.factories import search, trial
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
 

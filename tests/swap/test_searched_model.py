@@ -11,7 +11,7 @@ from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tuning.api import default_objective
 from actsearch.tuning.progress import Silent
-from tests.helpers.support import runs_of
+from tests.helpers.tracking import runs_of
 
 
 def network(compiled=True):

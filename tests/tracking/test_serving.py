@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 
 import actsearch
 from actsearch.tuning.progress import Silent
+from tests.helpers.networks import small_network
 from tests.helpers.servers import Server
-from tests.helpers.support import small_network
 
 LOADED = """
 import json, sys

@@ -18,7 +18,7 @@ from actsearch.tuning.progress import Silent
 from actsearch.tuning.signals import Interruption
 from actsearch.tuning.state import Book
 from actsearch.tuning.trial_source import Proposals
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:The optimal value found:sklearn.exceptions.ConvergenceWarning")  # Bayes
 ACCURACY = Objective("val_accuracy", Direction.MAX)

@@ -6,7 +6,7 @@ import pytest
 import actsearch
 from actsearch.errors import ModelError
 from actsearch.tuning.progress import Silent
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 
 def tuner_for(build) -> actsearch.ActivationTuner:

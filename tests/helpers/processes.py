@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from actsearch.ledger import Kind, Ledger
 from actsearch.tuning.progress import Silent
 from actsearch.tuning.tuner import ActivationTuner
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 FIVE = {"activations": ["relu", "tanh", "elu", "silu", "prelu"]}
 KINDS = {
