@@ -18,32 +18,31 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parent.parent / "tests"
-sys.path[:0] = [str(TESTS / "faults"), str(TESTS)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NUM_KILLS = {"grid": 50, "race": 10, "random": 10, "bayesian": 10}
 
 
 def killed(kind: str, number: int, seconds: float, folder: Path) -> dict[str, Any]:
     """One search, killed and resumed; what became of it."""
-    import killing
+    from tests.helpers import processes
 
     directory, store = folder / f"{kind}-{number}", folder / "mlflow.db"
     moment = random.Random(f"{kind} {number}").uniform(0.0, seconds)
-    killing.ran(directory, store, kind, kill_after=moment)
-    before = killing.num_begun(directory)
-    killing.ran(directory, store, kind)
+    processes.ran(directory, store, kind, kill_after=moment)
+    before = processes.num_begun(directory)
+    processes.ran(directory, store, kind)
     problem = None
     try:
-        killing.check(directory, folder / f"{kind}-whole", store, kills=1)
+        processes.check(directory, folder / f"{kind}-whole", store, kills=1)
     except AssertionError as error:
         problem = str(error)[:2000]
-    begun = killing.num_begun(directory)
+    begun = processes.num_begun(directory)
     print(
         f"{kind:9} {number:3} killed after {moment:5.1f} s, {before:2} of {begun:2} begun: {problem or 'equal'}",
         flush=True,
     )
-    killing.forget(directory)
+    processes.forget(directory)
     return {"moment": moment, "begun_before": before, "begun": begun, "problem": problem}
 
 
@@ -53,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "faults.json")
     parser.add_argument("--kills", type=int, help="At most so many of each kind.")
     options = parser.parse_args()
-    import killing
+    from tests.helpers import processes
 
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -61,9 +60,9 @@ def main() -> None:
         uri = f"sqlite:///{folder / 'mlflow.db'}"
         code = f"from mlflow import MlflowClient; MlflowClient({uri!r}).search_experiments()"
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        killing.ran(folder / "first", folder / "mlflow.db", "grid")  # the first one waits for imports
+        processes.ran(folder / "first", folder / "mlflow.db", "grid")  # the first one waits for imports
         for kind, kills in NUM_KILLS.items():
-            seconds = killing.ran(folder / f"{kind}-whole", folder / "mlflow.db", kind)
+            seconds = processes.ran(folder / f"{kind}-whole", folder / "mlflow.db", kind)
             some = range(min(kills, options.kills or kills))
             found[kind] = [killed(kind, number, seconds, folder) for number in some]
     for kind, rows in found.items():

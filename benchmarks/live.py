@@ -22,8 +22,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from servers import Server
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.helpers.servers import Server
 
 
 def watched(uri: str, seen: dict[str, float], over: threading.Event) -> None:

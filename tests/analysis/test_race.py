@@ -3,7 +3,7 @@ import pytest
 
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Outcome
-from tests.helpers.making import ACCURACY, LOSS
+from tests.helpers.factories import ACCURACY, LOSS
 
 NAMES = ("relu", "elu", "selu", "tanh")
 

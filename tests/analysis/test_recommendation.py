@@ -4,7 +4,7 @@ from actsearch.analysis.recommendation import recommend
 from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
 from actsearch.analysis.statistics import Interval
 from actsearch.analysis.units import Units
-from tests.helpers.making import ACCURACY
+from tests.helpers.factories import ACCURACY
 
 B, E, W, U = Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE, Outcome.UNDECIDED
 

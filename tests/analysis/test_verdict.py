@@ -11,7 +11,7 @@ from actsearch.analysis.verdict import adjusted, judge, verdict_of
 from actsearch.config import SearchConfig
 from actsearch.errors import UsageError
 from actsearch.tuning.allocation import Action, Race
-from tests.helpers.making import ACCURACY, LOSS, execution, search, trial
+from tests.helpers.factories import ACCURACY, LOSS, scored, search, trial
 
 RNG = np.random.default_rng(0)
 SEEDS = 0.9 + 0.004 * RNG.standard_normal(20)
@@ -224,8 +224,8 @@ def test_the_configuration_is_not_chosen_by_the_scores_that_judge_it():
 def test_halving_is_judged_by_its_last_rung():
     made = []
     for i, name in enumerate(("relu", "selu", "tanh")):
-        short = [execution(str(i), n, 0.5 + i / 10, epochs=2) for n in (1, 2)]
-        full = [execution(str(i), n, SCORES[name][n], epochs=6) for n in range(3, 8)] if name != "tanh" else []
+        short = [scored(str(i), n, 0.5 + i / 10, epochs=2) for n in (1, 2)]
+        full = [scored(str(i), n, SCORES[name][n], epochs=6) for n in range(3, 8)] if name != "tanh" else []
         made.append(replace(trial(str(i), name, []), executions=(*short, *full)))
     verdict = verdict_of(search(made))
     assert verdict.executions == (3, 4, 5, 6, 7)

@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import Ledger
 from actsearch.visualization._style import style_of
-from tests.helpers.browsing import browser, searched, ui  # noqa: F401  fixtures
+from tests.helpers.browsers import browser, searched, ui  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow
 ACTIVATIONS = {"relu", "leaky_relu", "prelu", "elu", "selu"}

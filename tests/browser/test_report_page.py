@@ -1,7 +1,7 @@
 import pytest
 
 from actsearch.cli.report import report as run
-from tests.helpers.browsing import browser, searched  # noqa: F401  fixtures
+from tests.helpers.browsers import browser, searched  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow
 TABLE = "[...document.querySelectorAll('.trials tbody tr')]"

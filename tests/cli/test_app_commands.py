@@ -11,7 +11,7 @@ import pytest
 
 import actsearch
 from actsearch.activations import registry
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 
 def test_help_names_every_command(program):

@@ -13,7 +13,8 @@ from actsearch.executors import Local, Ray
 from actsearch.executors import get as get_executor
 from actsearch.ledger import Ledger
 from actsearch.training.epochs import order_of
-from tests.helpers.support import runs_of, small_network
+from tests.helpers.networks import small_network
+from tests.helpers.tracking import runs_of
 
 QUICK = ("--epochs", 2, "--executions", 1, "--directory", "found")
 

@@ -8,7 +8,7 @@ from keras import layers as kl
 from actsearch.activations import get
 from actsearch.activations.initializers import matched_initializer
 from actsearch.diagnostics.health import diagnose
-from tests.helpers.support import compiled
+from tests.helpers.networks import compiled
 
 
 def the_one(diagnosis):

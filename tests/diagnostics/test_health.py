@@ -17,7 +17,7 @@ from actsearch.records import Direction, ExecutionRequest, Objective, Status
 from actsearch.training.callbacks import need_fit
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import compiled, small_network
+from tests.helpers.networks import compiled, small_network
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5)).astype("float32")

@@ -20,7 +20,7 @@ from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 ACCURACY = Objective("val_accuracy", Direction.MAX)

@@ -14,7 +14,9 @@ from actsearch.executors.ray_backend import RayBackend
 from actsearch.executors.serialization import pack_job
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import ACCURACY, request, run, small_network
+from tests.helpers.executions import request, run_executions
+from tests.helpers.factories import ACCURACY
+from tests.helpers.networks import small_network
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
 
@@ -42,7 +44,7 @@ def test_workers_train_what_this_process_would_and_nothing_is_left(data, monkeyp
         there = []
         while len(there) < 4:
             there += [found] if (found := executor.next()) is not None else []
-    here = run(data, *asked)
+    here = run_executions(data, *asked)
     scores = [sorted((t.record.seed, t.record.score, str(t.record.history)) for t in some) for some in (there, here)]
     assert scores[0] == scores[1]
     assert not folder.exists()

@@ -11,7 +11,8 @@ from actsearch.executors.serialization import Payload, Raised, answer_of, pack_j
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import ACCURACY, small_network
+from tests.helpers.factories import ACCURACY
+from tests.helpers.networks import small_network
 
 
 def test_arrays_are_packed_without_a_copy():

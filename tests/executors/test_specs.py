@@ -14,7 +14,7 @@ from actsearch.executors.specs import make_executor
 from actsearch.records import Direction, Objective
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 
 def made(digits, **options):

@@ -13,7 +13,8 @@ import pytest
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import FILE_NAME, Kind, Ledger, assemble, salvage
 from actsearch.tuning.storage import prepare_directory
-from tests.helpers.ledgers import change, execution, whole_search
+from tests.helpers.factories import execution
+from tests.helpers.ledgers import change, whole_search
 
 FACTS = 27
 
@@ -205,7 +206,8 @@ def test_a_folder_in_its_place_is_refused(tmp_path):
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from tests.helpers.ledgers import ledger_with, execution
+from tests.helpers.factories import execution
+from tests.helpers.ledgers import ledger_with
 ledger = ledger_with(sys.argv[1])
 for number in range(1, 100000):
     ledger.append_execution(execution(number, history={"loss": (0.5,) * 300}))

@@ -16,7 +16,8 @@ import json, os, resource, sys
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, ROOT)
-from tests.helpers.ledgers import execution, ledger_with
+from tests.helpers.factories import execution
+from tests.helpers.ledgers import ledger_with
 from actsearch.errors import LedgerError, UsageError
 from actsearch.ledger import Ledger
 from actsearch.tuning.storage import prepare_directory

@@ -24,7 +24,7 @@ from actsearch.executors.specs import make_executor
 from actsearch.records import Direction, ExecutionRequest, Objective, Status
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 pytestmark = pytest.mark.slow
 ACCURACY = Objective("val_accuracy", Direction.MAX)

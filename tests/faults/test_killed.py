@@ -4,18 +4,18 @@ import random
 
 import pytest
 
-from tests.helpers import killing
+from tests.helpers import processes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", killing.KINDS)
+@pytest.mark.parametrize("kind", processes.KINDS)
 def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path, store, kind):
     store = tmp_path / "mlflow.db"
-    killing.ran(tmp_path / "first", store, kind)  # waits for imports
-    seconds = killing.ran(tmp_path / "whole", store, kind)
+    processes.ran(tmp_path / "first", store, kind)  # waits for imports
+    seconds = processes.ran(tmp_path / "whole", store, kind)
     draw = random.Random(kind)
     for number in range(2):
-        killing.ran(tmp_path / str(number), store, kind, kill_after=draw.uniform(0.2, seconds))
+        processes.ran(tmp_path / str(number), store, kind, kill_after=draw.uniform(0.2, seconds))
     for number in range(2):
-        killing.ran(tmp_path / str(number), store, kind)
-        killing.check(tmp_path / str(number), tmp_path / "whole", store, kills=1)
+        processes.ran(tmp_path / str(number), store, kind)
+        processes.check(tmp_path / str(number), tmp_path / "whole", store, kills=1)

@@ -10,7 +10,7 @@ import pytest
 
 from actsearch.errors import TrackingError
 from actsearch.tracking.sync_process import started_early, sync
-from tests.helpers.untrained import (
+from tests.helpers.tracking import (
     KEYS,
     Searching,
     contents,
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 KILLED = """
 import os, signal, time
 from pathlib import Path
-from tests.helpers.untrained import execution, search_record, trial
 from actsearch.tuning.state import SearchState
+from tests.helpers.tracking import execution, search_record, trial
 from actsearch.tracking.store import StoreAddress
 with SearchState(Path("found"), search_record(), store=StoreAddress({uri!r}, "local")).open() as ledger:
     for number in (0, 1):
@@ -129,8 +129,8 @@ FORKED = """
 import os, signal, time
 import psutil
 from pathlib import Path
-from tests.helpers.untrained import execution, search_record, trial
 from actsearch.tuning.state import SearchState
+from tests.helpers.tracking import execution, search_record, trial
 from actsearch.tracking.store import StoreAddress
 with SearchState(Path("found"), search_record(), store=StoreAddress({uri!r}, "local")).open() as ledger:
     ledger.append_trial(trial(0))

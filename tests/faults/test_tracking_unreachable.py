@@ -10,10 +10,10 @@ import actsearch
 from actsearch.errors import TrackingError, UsageError
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import sync
+from tests.helpers.networks import small_network
 from tests.helpers.proxy import Proxy
 from tests.helpers.servers import Server, free_port
-from tests.helpers.support import small_network
-from tests.helpers.untrained import Searching, contents, in_mlflow, statuses, sync_processes, undisturbed
+from tests.helpers.tracking import Searching, contents, in_mlflow, statuses, sync_processes, undisturbed
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ import pytest
 from actsearch.executors import Local, Ray
 from actsearch.ledger import Kind, Ledger
 from actsearch.records import Status
-from tests.helpers import killing
+from tests.helpers import processes
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120.0  # seconds
@@ -73,7 +73,7 @@ def gone(processes, seconds=20.0):
 @contextmanager
 def searching(directory, store, **options):
     """A search that is under way, and all processes that were ever seen below it; it is ended in any case."""
-    process, seen = killing.started(directory, store, KIND, **options), set()
+    process, seen = processes.started(directory, store, KIND, **options), set()
     try:
         yield process, seen
     finally:
@@ -89,7 +89,7 @@ def searching(directory, store, **options):
 @pytest.fixture
 def whole(tmp_path, store):
     """An undisturbed search without workers."""
-    killing.ran(tmp_path / "whole", tmp_path / "mlflow.db", KIND)
+    processes.ran(tmp_path / "whole", tmp_path / "mlflow.db", KIND)
     return tmp_path / "whole"
 
 
@@ -111,7 +111,7 @@ def test_workers_that_are_killed_change_nothing(tmp_path, whole, num_workers, sp
         process.join(PATIENCE)
         assert (process.exitcode, kills) == (0, 5)
         gone(seen)
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=kills)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=kills)
 
 
 @SPECS
@@ -125,8 +125,8 @@ def test_when_the_search_is_killed_its_workers_end_and_it_can_be_resumed(tmp_pat
         gone(workers_of(seen), 10.0)
         gone(seen, 120.0)  # two helpers of Ray's own wait a minute for what is gone
     assert num_recorded(directory) < 20
-    killing.ran(directory, tmp_path / "mlflow.db", KIND)
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=2)
+    processes.ran(directory, tmp_path / "mlflow.db", KIND)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=2)
 
 
 @SPECS
@@ -139,9 +139,9 @@ def test_interrupted_once_what_is_under_way_is_kept(tmp_path, whole, spec):
         process.join(PATIENCE)
         assert process.exitcode == 1  # KeyboardInterrupt, in a script
         gone(seen)
-    assert killing.num_begun(directory) == num_recorded(directory) < 20
-    killing.ran(directory, tmp_path / "mlflow.db", KIND)
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=0)
+    assert processes.num_begun(directory) == num_recorded(directory) < 20
+    processes.ran(directory, tmp_path / "mlflow.db", KIND)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=0)
 
 
 @SPECS
@@ -204,4 +204,4 @@ def test_a_machine_that_is_lost_changes_nothing(tmp_path, whole, how):
         gone(workers)
     shutil.rmtree(short, ignore_errors=True)
     assert num_recorded(directory) == 20
-    killing.check(directory, whole, tmp_path / "mlflow.db", kills=2)
+    processes.check(directory, whole, tmp_path / "mlflow.db", kills=2)

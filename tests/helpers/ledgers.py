@@ -6,15 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from actsearch.ledger import FILE_NAME, End, Ledger
-from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
+from actsearch.records import ExecutionRecord, Resources, SearchRecord, TrialRecord
+from tests.helpers.factories import ACCURACY, execution
 
-SEARCH = SearchRecord("s1", "relu_variants", Objective("val_accuracy", Direction.MAX), "relu", 1.5)
+SEARCH = SearchRecord("s1", "relu_variants", ACCURACY, "relu", 1.5)
 TRIAL = TrialRecord("0", {"activation": "relu", "learning_rate": 0.001}, "relu", {"dropout": "Dropout"})
-
-
-def execution(number: int, trial_id: str = "0", **values) -> ExecutionRecord:
-    defaults = {"seed": 7, "epochs": 2, "status": Status.COMPLETED, "started_at": 2.0, "ended_at": 3.0}
-    return ExecutionRecord(trial_id, number, **{**defaults, **values})
 
 
 def ledger_with(folder: Path, *executions: ExecutionRecord) -> Ledger:

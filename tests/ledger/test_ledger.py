@@ -12,7 +12,8 @@ from actsearch.errors import LedgerError
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, facts, salvage
 from actsearch.ledger import ledger as ledger_file
 from actsearch.records import Resources, Status, TrialRecord
-from tests.helpers.ledgers import SEARCH, change, execution, ledger_with, whole_search
+from tests.helpers.factories import execution
+from tests.helpers.ledgers import SEARCH, change, ledger_with, whole_search
 
 
 def test_what_is_written_is_read_back(tmp_path):

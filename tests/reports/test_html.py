@@ -10,7 +10,7 @@ from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
 from actsearch.reports import html_report
 from actsearch.reports.html import search_html
-from tests.helpers.making import ACCURACY, diagnosed, search, trial
+from tests.helpers.factories import ACCURACY, diagnosed, search, trial
 
 HOSTILE = "<script>alert(1)</script>\"'--><b>|`&\n{{ 7*7 }}"
 VOID = {"meta", "link", "br"}

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from actsearch.analysis.verdict import verdict_of
 from actsearch.reports.leaderboard import headers_of
 from actsearch.reports.markdown import escape, markdown_report
-from tests.helpers.making import search
+from tests.helpers.factories import search
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
 

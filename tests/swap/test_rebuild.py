@@ -11,22 +11,12 @@ from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError
 from actsearch.swap.sites import SiteKind, find_sites
 from actsearch.swap.swap import swap_activations
+from tests.helpers.networks import assert_same_outputs, uniform
 
 
 def identity(model: keras.Model) -> dict[str, BoundActivation]:
     """Each hidden site gets what it has."""
     return {s.name: bind(s.activation, **s.parameters) for s in find_sites(model) if s.kind is SiteKind.HIDDEN}
-
-
-def assert_same_outputs(old: keras.Model, new: keras.Model, *inputs: np.ndarray) -> None:
-    given = inputs[0] if len(inputs) == 1 else list(inputs)
-    before, after = (keras.tree.flatten(model(given, training=False)) for model in (old, new))
-    for x, y in zip(before, after, strict=True):
-        np.testing.assert_allclose(x, y, atol=1e-6)
-
-
-def uniform(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).uniform(-2, 2, shape).astype("float32")
 
 
 def test_branches_nested_and_shared_layers_with_several_inputs_and_outputs() -> None:

@@ -10,7 +10,7 @@ from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tuning.api import default_objective
-from tests.helpers.support import runs_of
+from tests.helpers.tracking import runs_of
 
 
 def network(compiled=True):

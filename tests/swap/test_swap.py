@@ -15,6 +15,7 @@ from actsearch.errors import ModelError
 from actsearch.layers import PReLU
 from actsearch.swap.sites import find_sites
 from actsearch.swap.swap import swap_activations
+from tests.helpers.networks import assert_same_outputs, uniform
 
 
 def mlp(**last: Any) -> keras.Model:
@@ -27,17 +28,6 @@ def mlp(**last: Any) -> keras.Model:
         ],
         name="mlp",
     )
-
-
-def assert_same_outputs(old: keras.Model, new: keras.Model, *inputs: np.ndarray) -> None:
-    given = inputs[0] if len(inputs) == 1 else list(inputs)
-    before, after = (keras.tree.flatten(model(given, training=False)) for model in (old, new))
-    for x, y in zip(before, after, strict=True):
-        np.testing.assert_allclose(x, y, atol=1e-6)
-
-
-def uniform(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).uniform(-2, 2, shape).astype("float32")
 
 
 def test_an_argument_becomes_a_layer_of_its_own_and_names_stay() -> None:

@@ -9,8 +9,8 @@ import pytest
 from mlflow import MlflowClient
 
 import actsearch
+from tests.helpers.networks import small_network
 from tests.helpers.servers import Server
-from tests.helpers.support import small_network
 
 LOADED = """
 import json, sys

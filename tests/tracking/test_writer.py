@@ -8,7 +8,7 @@ from actsearch.tracking.runs import open_experiment
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 from actsearch.visualization._style import style_of
-from tests.helpers.support import runs_of
+from tests.helpers.tracking import runs_of
 
 
 def written(folder, *, end=True) -> Ledger:

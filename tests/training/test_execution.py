@@ -7,11 +7,12 @@ import actsearch
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Direction, Objective, Status
 from actsearch.training.data import TrainingData
-from tests.helpers.support import hyperparameters, request, run, small_network
+from tests.helpers.executions import hyperparameters, request, run_executions
+from tests.helpers.networks import small_network
 
 
 def test_an_execution_is_measured(data):
-    [trained] = run(data, request())
+    [trained] = run_executions(data, request())
     record = trained.record
     assert record.status is Status.COMPLETED
     assert record.trainer == "compiled"
@@ -32,7 +33,7 @@ def test_an_execution_is_measured(data):
 
 
 def test_the_weights_are_those_of_the_best_epoch(data):
-    [trained] = run(data, request(epochs=6))
+    [trained] = run_executions(data, request(epochs=6))
     model = small_network(hyperparameters("relu"))
     model.set_weights(trained.weights)
     x, y = data.validation
@@ -42,7 +43,7 @@ def test_the_weights_are_those_of_the_best_epoch(data):
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(data):
-    one, same, other = run(data, request(seed=1), request(seed=1), request(seed=2))
+    one, same, other = run_executions(data, request(seed=1), request(seed=1), request(seed=2))
     assert one.record.history == same.record.history
     assert one.record.history != other.record.history
 
@@ -56,7 +57,7 @@ def test_trials_are_paired_in_their_first_weights(data):
         kernels[hp.values["activation"]] = [np.array(w) for w in model.get_weights() if w.ndim == 2]
         return model
 
-    run(data, *(request(name, seed=3, epochs=1) for name in ("relu", "selu", "rrelu", "prelu")), build=build)
+    run_executions(data, *(request(name, seed=3, epochs=1) for name in ("relu", "selu", "rrelu", "prelu")), build=build)
     for name in ("selu", "rrelu", "prelu"):
         for one, other in zip(kernels["relu"], kernels[name], strict=True):
             ratio = other / one
@@ -70,7 +71,7 @@ def exploding(hp):
 
 
 def test_an_execution_that_gives_nan_is_failed_with_its_reason(data):
-    [trained] = run(data, request(), build=exploding)
+    [trained] = run_executions(data, request(), build=exploding)
     assert trained.record.status is Status.FAILED
     assert trained.weights is None
     assert trained.record.score is None
@@ -82,7 +83,7 @@ def test_an_execution_that_raises_is_failed_with_the_line(data):
     def build(hp):
         raise RuntimeError("no such thing")
 
-    [trained] = run(data, request(), build=build)
+    [trained] = run_executions(data, request(), build=build)
     assert trained.record.status is Status.FAILED
     assert "RuntimeError: no such thing" in trained.record.reason
     assert "test_execution.py" in trained.record.reason
@@ -93,21 +94,21 @@ def test_ctrl_c_is_no_failed_execution(data):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(data, request(), build=build)
+        run_executions(data, request(), build=build)
 
 
 def test_an_objective_that_is_not_logged_ends_the_search(data):
     with pytest.raises(UnknownNameError, match="Did you mean 'val_accuracy'"):
-        run(data, request(), objective=Objective("val_acuracy", Direction.MAX))
+        run_executions(data, request(), objective=Objective("val_acuracy", Direction.MAX))
 
 
 def test_callbacks_of_epochs_work_compiled(data):
     stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100)
     reduce = keras.callbacks.ReduceLROnPlateau("val_loss", patience=1, min_delta=100, factor=0.1)
-    stopped, same = run(data, request(epochs=9), request(epochs=9), callbacks=[stop])
+    stopped, same = run_executions(data, request(epochs=9), request(epochs=9), callbacks=[stop])
     assert stopped.record.num_epochs == same.record.num_epochs == 2
     assert stopped.record.trainer == "compiled"
-    [reduced] = run(data, request(epochs=4), callbacks=[reduce])
+    [reduced] = run_executions(data, request(epochs=4), callbacks=[reduce])
     rates = reduced.record.history["learning_rate"]
     assert rates[-1] < rates[0]
 
@@ -121,7 +122,7 @@ class CountBatches(keras.callbacks.Callback):
 
 def test_callbacks_of_batches_are_trained_by_fit(data):
     CountBatches.seen = 0
-    [trained] = run(data, request(epochs=2), callbacks=[CountBatches()], batch_size=100)
+    [trained] = run_executions(data, request(epochs=2), callbacks=[CountBatches()], batch_size=100)
     assert trained.record.trainer == "fit"
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert CountBatches.seen == 6
@@ -137,8 +138,8 @@ class Locked(keras.callbacks.Callback):
 
 def test_a_callback_that_cannot_be_copied_says_what_to_do(data):
     with pytest.raises(UsageError, match="callbacks=lambda"):
-        run(data, request(), callbacks=[Locked()])
-    [trained] = run(data, request(), callbacks=lambda: [Locked()])
+        run_executions(data, request(), callbacks=[Locked()])
+    [trained] = run_executions(data, request(), callbacks=lambda: [Locked()])
     assert trained.record.status is Status.COMPLETED
 
 
@@ -146,7 +147,7 @@ def test_a_dataset_is_trained_by_fit(digits):
     x, y = digits
     train = tf.data.Dataset.from_tensor_slices((x[:300], y[:300])).batch(50)
     held = tf.data.Dataset.from_tensor_slices((x[300:], y[300:])).batch(50)
-    [trained] = run(TrainingData(train, None, held, held), request())
+    [trained] = run_executions(TrainingData(train, None, held, held), request())
     assert trained.record.trainer == "fit"
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert trained.record.test_score > 0
@@ -154,7 +155,7 @@ def test_a_dataset_is_trained_by_fit(digits):
 
 
 def test_the_batch_size_may_be_a_hyperparameter(data):
-    small, large = run(data, request(batch_size=10), request(batch_size=300))
+    small, large = run_executions(data, request(batch_size=10), request(batch_size=300))
     assert small.record.history["loss"][-1] < large.record.history["loss"][-1]
 
 
@@ -178,7 +179,7 @@ def test_learned_slopes_escape_weight_decay(data):
         )
         return model
 
-    [trained] = run(data, request("prelu", epochs=1), build=build)
+    [trained] = run_executions(data, request("prelu", epochs=1), build=build)
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     slopes = [w for w in trained.weights if w.ndim == 1 and np.allclose(w, 0.25)]
     assert len(slopes) == 1
@@ -192,7 +193,7 @@ def test_a_hypermodels_own_fit_is_called(data):
         calls.append(options["epochs"])
         return model.fit(*args, **options)
 
-    [trained] = run(data, request(epochs=2), fit=fit)
+    [trained] = run_executions(data, request(epochs=2), fit=fit)
     assert calls == [2]
     assert trained.record.trainer == "fit"
     assert trained.record.status is Status.COMPLETED, trained.record.reason
@@ -206,16 +207,16 @@ def test_layers_are_called_the_same_in_every_trial(data):
         names.append([layer.name for layer in model.layers])
         return model
 
-    run(data, request("relu", epochs=1), request("relu", epochs=1, execution=2), build=build)
+    run_executions(data, request("relu", epochs=1), request("relu", epochs=1, execution=2), build=build)
     assert names[0] == names[1]
 
 
 def test_the_first_execution_is_diagnosed_at_its_first_and_last_epoch(data):
-    first, second = run(data, request(epochs=3), request(epochs=3, execution=2))
+    first, second = run_executions(data, request(epochs=3), request(epochs=3, execution=2))
     assert [diagnosis["epoch"] for diagnosis in first.record.health] == [1, 3]
     assert first.record.health[0]["sites"][0]["activation"] == "relu"
     assert second.record.health == ()
-    [off] = run(data, request(epochs=3), health=False)
+    [off] = run_executions(data, request(epochs=3), health=False)
     assert off.record.health == ()
     assert off.record.history == first.record.history
 
@@ -235,7 +236,7 @@ def test_a_model_that_cannot_be_diagnosed_is_trained_all_the_same(data):
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    [trained] = run(data, request(), build=build)
+    [trained] = run_executions(data, request(), build=build)
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert trained.record.health[0]["problem"]
 
@@ -248,7 +249,9 @@ class NowAndThen(keras.callbacks.Callback):
 
 
 def test_an_objective_that_a_callback_adds(data):
-    [trained] = run(data, request(epochs=4), objective=Objective("val_mine", Direction.MAX), callbacks=[NowAndThen()])
+    [trained] = run_executions(
+        data, request(epochs=4), objective=Objective("val_mine", Direction.MAX), callbacks=[NowAndThen()]
+    )
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert trained.record.best_epoch == 4
     assert np.isnan(trained.record.history["extra"][0])
@@ -263,6 +266,6 @@ def test_a_metric_with_one_value_for_each_class_is_left_out(data):
 
     x, y = data.x, keras.utils.to_categorical(data.y, 10)
     held = (data.validation[0], keras.utils.to_categorical(data.validation[1], 10))
-    [trained] = run(TrainingData(x, y, held), request(), build=build)
+    [trained] = run_executions(TrainingData(x, y, held), request(), build=build)
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert "f1" not in trained.record.history

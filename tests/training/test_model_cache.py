@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from actsearch.training.model_cache import ModelCache
-from tests.helpers.support import hyperparameters, request, run, small_network
+from tests.helpers.executions import hyperparameters, request, run_executions
+from tests.helpers.networks import small_network
 
 
 @pytest.mark.parametrize("activation", ["relu", "prelu", "selu"])
 def test_a_kept_trace_trains_what_a_fresh_model_would(data, activation):
     """To the last bit: weights, dropout, optimizer and order of the data come from the seed alone."""
     first, second = request(activation, seed=1), request(activation, execution=2, seed=2)
-    reused = run(data, first, second)[1]
-    fresh = run(data, second)[0]
+    reused = run_executions(data, first, second)[1]
+    fresh = run_executions(data, second)[0]
     assert reused.record.resources.trace_seconds == 0
     assert reused.record.history == fresh.record.history
     for one, other in zip(reused.weights, fresh.weights, strict=True):
@@ -33,8 +34,8 @@ def test_trials_that_differ_in_the_learning_rate_share_a_trace(data):
         replace(request(), trial_id=str(rate), hyperparameters={"activation": "relu", "rate": rate})
         for rate in (0.01, 0.001)
     )
-    shared = run(data, first, second, build=build)[1]
-    fresh = run(data, second, build=build)[0]
+    shared = run_executions(data, first, second, build=build)[1]
+    fresh = run_executions(data, second, build=build)[0]
     assert shared.record.resources.trace_seconds == 0
     assert shared.record.history == fresh.record.history
 
@@ -66,6 +67,6 @@ def test_a_trace_is_not_reused_for_another_model(data):
         return model
 
     first, second = request(seed=1), request(seed=2, execution=2)
-    reused = run(data, first, second, build=build)[1]
-    fresh = run(data, second, build=build)[0]
+    reused = run_executions(data, first, second, build=build)[1]
+    fresh = run_executions(data, second, build=build)[0]
     assert reused.record.history == fresh.record.history

@@ -19,7 +19,7 @@ from actsearch.tuning.progress import Silent
 from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import SearchState
 from actsearch.tuning.trial_source import TrialSource
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:The optimal value found:sklearn.exceptions.ConvergenceWarning")  # Bayes
 ACCURACY = Objective("val_accuracy", Direction.MAX)

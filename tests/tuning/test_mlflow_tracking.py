@@ -8,7 +8,8 @@ import actsearch
 from actsearch.errors import UsageError
 from actsearch.ledger import Ledger
 from actsearch.records import Status
-from tests.helpers.support import runs_of, small_network
+from tests.helpers.networks import small_network
+from tests.helpers.tracking import runs_of
 
 CLASSIC = {"activations": ["relu", "tanh"], "hyperparameters": {}}
 

@@ -7,7 +7,7 @@ import actsearch
 from actsearch.errors import ModelError
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tuning.problem import Hypermodel, inspect_hypermodel
-from tests.helpers.support import compiled, small_network
+from tests.helpers.networks import compiled, small_network
 
 
 def tuner_for(build) -> actsearch.ActivationTuner:

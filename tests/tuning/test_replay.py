@@ -13,7 +13,8 @@ from actsearch._locks import is_locked, locked
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, parse
 from actsearch.tuning.storage import load_weights
-from tests.helpers.support import runs_of, small_network
+from tests.helpers.networks import small_network
+from tests.helpers.tracking import runs_of
 
 THREE = {"activations": ["relu", "tanh", "elu"]}
 

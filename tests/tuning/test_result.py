@@ -12,7 +12,7 @@ from actsearch._model_files import model_file
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import End, Ledger
 from actsearch.tuning.result import SearchResult, load_result
-from tests.helpers.making import search
+from tests.helpers.factories import search
 
 SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, None, 0.52]}
 

@@ -13,7 +13,8 @@ import actsearch
 from actsearch.errors import UsageError
 from actsearch.tuning.progress import Silent
 from actsearch.tuning.storage import save_model
-from tests.helpers.support import runs_of, small_network
+from tests.helpers.networks import small_network
+from tests.helpers.tracking import runs_of
 
 LOAD = """
 import json, sys

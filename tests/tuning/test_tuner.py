@@ -11,12 +11,13 @@ from actsearch.ledger import End, Kind, Ledger, parse
 from actsearch.records import Status
 from actsearch.tuning.allocation import Race
 from actsearch.tuning.progress import Silent
-from tests.helpers.searching import CLASSIC, classic, run, tuner_for
-from tests.helpers.support import runs_of, small_network
+from tests.helpers.networks import small_network
+from tests.helpers.searches import CLASSIC, classic, run_search, tuner_for
+from tests.helpers.tracking import runs_of
 
 
 def test_every_trial_and_execution_is_in_the_store(digits, store):
-    result = run(tuner_for(), digits)
+    result = run_search(tuner_for(), digits)
     assert [len(t.executions) for t in result.trials] == [2] * 5
     [search] = runs_of(store, "search")
     trials, executions = runs_of(store, "trial"), runs_of(store, "execution")
@@ -48,7 +49,7 @@ def test_every_trial_and_execution_is_in_the_store(digits, store):
 
 
 def test_executions_go_seed_by_seed(digits, without_mlflow):
-    run(tuner_for(classic, executions=3), digits)
+    run_search(tuner_for(classic, executions=3), digits)
     executions = [f for f in Ledger("found").facts() if f.kind is Kind.EXECUTION]
     assert [f.key.split("/")[1] for f in executions] == ["1", "1", "2", "2", "3", "3"]
     seeds = {e.execution: e.seed for t in Ledger("found").read().trials for e in t.executions}
@@ -60,7 +61,7 @@ def test_executions_go_seed_by_seed(digits, without_mlflow):
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(digits, without_mlflow):
     def scores(**options):
-        result = run(tuner_for(**options), digits)
+        result = run_search(tuner_for(**options), digits)
         return [[(e.score, e.test_score, e.history) for e in t.executions] for t in result.trials]
 
     one = scores(directory="one")
@@ -70,7 +71,7 @@ def test_the_same_seed_gives_the_same_numbers(digits, without_mlflow):
 
 def test_the_best_model_is_the_one_that_was_scored(digits, without_mlflow):
     x, y = digits
-    result = run(tuner_for(classic), digits)
+    result = run_search(tuner_for(classic), digits)
     best = max(result.best.executions, key=lambda e: e.score)
     measured = result.best_model().evaluate(x[300:450], y[300:450], verbose=0, return_dict=True)
     assert measured["accuracy"] == pytest.approx(best.score, abs=1e-6)
@@ -79,7 +80,7 @@ def test_the_best_model_is_the_one_that_was_scored(digits, without_mlflow):
 @pytest.mark.slow
 def test_keras_tuners_own_questions_are_answered(digits, without_mlflow):
     tuner = tuner_for(classic)
-    result = run(tuner, digits)
+    result = run_search(tuner, digits)
     assert tuner.get_best_hyperparameters()[0].values["activation"] == result.best.activation
     trial = tuner.oracle.get_best_trials()[0]
     assert trial.score == pytest.approx(result.best.mean_score)
@@ -88,7 +89,7 @@ def test_keras_tuners_own_questions_are_answered(digits, without_mlflow):
 
 @pytest.mark.slow
 def test_the_frame_has_a_row_for_each_execution(digits, without_mlflow):
-    frame = run(tuner_for(classic), digits).to_frame()
+    frame = run_search(tuner_for(classic), digits).to_frame()
     assert len(frame) == 4
     assert {"trial_id", "activation", "execution", "seed", "status", "score", "train_seconds", "reason"} <= set(frame)
 
@@ -101,7 +102,7 @@ def sometimes_bad(hp):
 
 
 def test_a_failing_activation_does_not_end_the_search(digits, store):
-    result = run(tuner_for(sometimes_bad), digits)
+    result = run_search(tuner_for(sometimes_bad), digits)
     status = {t.activation: t.status for t in result.trials}
     assert status == {"relu": Status.COMPLETED, "tanh": Status.FAILED}
     assert result.best.activation == "relu"
@@ -119,7 +120,9 @@ def test_more_failures_than_keras_tuner_bears(digits, without_mlflow):
             raise ValueError("only relu here")
         return small_network(hp, space)
 
-    result = run(tuner_for(lambda hp: small_network(hp, space) if not hp.values else build(hp), executions=1), digits)
+    result = run_search(
+        tuner_for(lambda hp: small_network(hp, space) if not hp.values else build(hp), executions=1), digits
+    )
     assert [t.status for t in result.trials].count(Status.FAILED) == 4
     assert result.best.activation == "relu"
 
@@ -131,7 +134,7 @@ def test_a_search_where_nothing_completed_is_an_error(digits, store):
         return model
 
     with pytest.raises(SearchFailedError, match="None of the 4 executions completed.*\n.*nan"):
-        run(tuner_for(build), digits)
+        run_search(tuner_for(build), digits)
     assert {r.info.status for r in runs_of(store, "execution")} == {"FAILED"}
 
 
@@ -143,7 +146,7 @@ class Interrupt(keras.callbacks.Callback):
 def test_an_interrupted_search_leaves_nothing_running(digits, store):
     tuner = tuner_for(classic)
     with pytest.raises(KeyboardInterrupt):
-        run(tuner, digits, callbacks=[Interrupt()])
+        run_search(tuner, digits, callbacks=[Interrupt()])
     end = parse(next(f for f in Ledger("found").facts() if f.kind is Kind.END), End)
     assert end.how == "interrupted"
     assert {r.info.status for r in runs_of(store)} == {"KILLED"}
@@ -151,8 +154,8 @@ def test_an_interrupted_search_leaves_nothing_running(digits, store):
 
 
 def test_overwriting_deletes_the_search_that_is_there(digits, without_mlflow):
-    run(tuner_for(classic, executions=1), digits)
-    result = run(tuner_for(classic, executions=2, overwrite=True), digits)
+    run_search(tuner_for(classic, executions=1), digits)
+    result = run_search(tuner_for(classic, executions=2, overwrite=True), digits)
     assert (
         [len(t.executions) for t in Ledger("found").read().trials]
         == [2, 2]
@@ -161,7 +164,7 @@ def test_overwriting_deletes_the_search_that_is_there(digits, without_mlflow):
 
 
 def test_overwriting_leaves_other_files_alone(digits, without_mlflow, tmp_path):
-    run(tuner_for(classic, executions=1), digits)
+    run_search(tuner_for(classic, executions=1), digits)
     (tmp_path / "found" / "notes.txt").write_text("mine")
     tuner_for(classic, overwrite=True)
     assert (tmp_path / "found" / "notes.txt").read_text() == "mine"
@@ -174,7 +177,7 @@ def test_keras_tuners_oracles_by_name(digits, without_mlflow, oracle):
         hp.Float("unused", 0.0, 1.0)
         return small_network(hp, CLASSIC)
 
-    result = run(tuner_for(build, oracle=oracle, max_trials=3, executions=1, epochs=3), digits)
+    result = run_search(tuner_for(build, oracle=oracle, max_trials=3, executions=1, epochs=3), digits)
     assert len(result.trials) >= 3
     if oracle == "hyperband":
         assert {e.epochs for t in result.trials for e in t.executions} == {1, 3}
@@ -183,7 +186,7 @@ def test_keras_tuners_oracles_by_name(digits, without_mlflow, oracle):
 @pytest.mark.slow
 def test_a_keras_tuner_oracle_of_the_users_own(digits, without_mlflow):
     oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("val_accuracy", "max"), max_trials=2, seed=3)
-    assert len(run(tuner_for(classic, oracle=oracle, executions=1), digits).trials) == 2
+    assert len(run_search(tuner_for(classic, oracle=oracle, executions=1), digits).trials) == 2
 
 
 class OwnHyperModel(keras_tuner.HyperModel):
@@ -199,7 +202,7 @@ class OwnHyperModel(keras_tuner.HyperModel):
 
 def test_a_hypermodel_with_its_own_fit(digits, without_mlflow):
     OwnHyperModel.fitted = 0
-    result = run(tuner_for(OwnHyperModel(), executions=1), digits)
+    result = run_search(tuner_for(OwnHyperModel(), executions=1), digits)
     assert OwnHyperModel.fitted == 2
     assert {e.trainer for t in result.trials for e in t.executions} == {"fit"}
 
@@ -211,7 +214,7 @@ def test_a_build_function_that_knows_nothing_of_us(digits, without_mlflow):
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    result = run(tuner_for(build, executions=1), digits)
+    result = run_search(tuner_for(build, executions=1), digits)
     assert [t.activation for t in result.trials] == ["relu", "selu"]
     assert result.record.baseline == "relu"
 
@@ -223,7 +226,7 @@ def test_mlflows_own_variables_are_honoured(digits, empty_store, tmp_path, monke
     (tmp_path / "other.db").write_bytes(empty_store)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
-    result = run(tuner_for(classic, executions=1), digits)
+    result = run_search(tuner_for(classic, executions=1), digits)
     client = MlflowClient(f"sqlite:///{tmp_path / 'other.db'}")
     assert (
         client.get_run(result.mlflow_run_id).info.experiment_id
@@ -250,7 +253,7 @@ def test_activations_for_each_layer(digits, without_mlflow):
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    result = run(tuner_for(build, executions=1, epochs=1, max_trials=4), digits)
+    result = run_search(tuner_for(build, executions=1, epochs=1, max_trials=4), digits)
     assert len(result.trials) == 4
     assert result.trials[0].activation == result.record.baseline == "relu"
     assert any("," in t.activation for t in result.trials)
@@ -278,7 +281,7 @@ def deep(hp):
 
 
 def test_what_is_hopeless_is_skipped_where_that_is_asked_for(digits, store):
-    result = run(tuner_for(deep, screen="skip", executions=1, epochs=1), digits)
+    result = run_search(tuner_for(deep, screen="skip", executions=1, epochs=1), digits)
     relu, sigmoid = result.trials
     assert sigmoid.skipped
     assert not sigmoid.executions
@@ -292,7 +295,7 @@ def test_what_is_hopeless_is_skipped_where_that_is_asked_for(digits, store):
 
 @pytest.mark.slow
 def test_what_is_hopeless_is_trained_where_it_is_only_reported(digits, store):
-    result = run(tuner_for(deep, screen="report", executions=1, epochs=1), digits)
+    result = run_search(tuner_for(deep, screen="report", executions=1, epochs=1), digits)
     assert [len(t.executions) for t in result.trials] == [1, 1]
     assert result.trials[1].screening["hopeless"]
     health = next(r for r in runs_of(store, "trial") if r.data.params["activation"] == "sigmoid").data
@@ -307,7 +310,7 @@ def test_a_race_ends_when_all_is_decided(digits, store):
         model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    result = run(tuner_for(build, allocation=Race(12), executions=None, epochs=3), digits)
+    result = run_search(tuner_for(build, allocation=Race(12), executions=None, epochs=3), digits)
     assert len(result.trials[1].executions) < 12
     assert str(result.verdict.of(result.trials[1].trial_id).outcome) == "worse"
     decisions = [f for f in Ledger("found").facts() if f.kind is Kind.DECISION]
@@ -320,14 +323,16 @@ def test_a_race_ends_when_all_is_decided(digits, store):
 @pytest.mark.slow
 def test_halving_gives_fewer_epochs_first(digits, without_mlflow):
     space = {"activations": ["relu", "elu", "selu", "tanh", "gelu"]}
-    result = run(tuner_for(lambda hp: small_network(hp, space), allocation="halving", executions=1, epochs=9), digits)
+    result = run_search(
+        tuner_for(lambda hp: small_network(hp, space), allocation="halving", executions=1, epochs=9), digits
+    )
     epochs = {e.execution: e.epochs for t in result.trials for e in t.executions}
     assert epochs == {1: 1, 2: 3, 3: 9}
     assert [len(t.executions) for t in result.trials].count(1) in (2, 3)  # the best two go on, and the baseline
 
 
 def test_a_time_budget_stops_after_a_complete_seed(digits, without_mlflow):
-    result = run(tuner_for(classic, executions=50, time_budget=0.01), digits)
+    result = run_search(tuner_for(classic, executions=50, time_budget=0.01), digits)
     assert [len(t.executions) for t in result.trials] in ([1], [1, 1])
 
 
@@ -347,7 +352,7 @@ def test_advice_is_given_first(digits, without_mlflow):
         return model
 
     heard = Heard()
-    run(tuner_for(build, executions=1, epochs=1, verbose=heard), digits)
+    run_search(tuner_for(build, executions=1, epochs=1, verbose=heard), digits)
     assert any(text.startswith("advice:") and "lecun" in text.lower() for text in heard.said), heard.said
 
 
@@ -362,7 +367,7 @@ def test_hyperparameters_that_only_some_trials_have_are_searched(digits, without
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    result = run(tuner_for(build, executions=1, epochs=1), digits)
+    result = run_search(tuner_for(build, executions=1, epochs=1), digits)
     tried = [t.hyperparameters for t in result.trials]
     assert {v["units_1"] for v in tried if v["layers"] == 2} == {4, 8}
     assert {v["units_0"] for v in tried if v["layers"] == 2} == {4, 8}
@@ -381,7 +386,7 @@ def test_long_labels_are_drawn(digits, store):
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    result = run(tuner_for(build, oracle="random", max_trials=2, executions=1, epochs=1), digits)
+    result = run_search(tuner_for(build, oracle="random", max_trials=2, executions=1, epochs=1), digits)
     assert "problem" not in result.mlflow
     assert max(len(t.activation) for t in result.trials) > 250
 
@@ -406,7 +411,7 @@ def test_it_is_called_as_every_tutorial_of_keras_tuner_calls_one(digits, store):
 
 
 def test_without_tracking_nothing_is_written_to_mlflow(digits, tmp_path):
-    result = run(tuner_for(classic, executions=1, epochs=1, tracking=False), digits)
+    result = run_search(tuner_for(classic, executions=1, epochs=1, tracking=False), digits)
     assert result.mlflow == {}
     assert not (tmp_path / "mlflow.db").exists()
     assert result.best_model() is not None

@@ -9,13 +9,13 @@ import pytest
 import actsearch
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.ledger import Ledger
-from tests.helpers.searching import classic, run, tuner_for
-from tests.helpers.support import runs_of
+from tests.helpers.searches import classic, run_search, tuner_for
+from tests.helpers.tracking import runs_of
 
 
 def test_an_unknown_objective_ends_the_search_at_once(digits, store):
     with pytest.raises(UnknownNameError, match="Did you mean 'val_accuracy'"):
-        run(tuner_for(objective="val_acuracy:max"), digits)
+        run_search(tuner_for(objective="val_acuracy:max"), digits)
     assert not any(t.executions for t in Ledger("found").read().trials)
     assert "RUNNING" not in {r.info.status for r in runs_of(store)}
 
@@ -37,7 +37,7 @@ def test_an_objective_of_validation_needs_validation_data(digits):
 def test_arrays_that_do_not_fit_each_other(digits):
     x, y = digits
     with pytest.raises(UsageError, match="299"):
-        run(tuner_for(classic), (x, y), validation_data=(x[:300], y[:299]))
+        run_search(tuner_for(classic), (x, y), validation_data=(x[:300], y[:299]))
 
 
 def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
@@ -49,7 +49,9 @@ def test_the_legacy_store_is_refused_before_anything_runs(tmp_path):
 
 def test_a_store_that_cannot_be_opened_is_refused(digits, tmp_path):
     with pytest.raises(UsageError, match="no_such_folder"):
-        run(tuner_for(classic, tracking=actsearch.MLflow(f"sqlite:///{tmp_path}/no_such_folder/mlflow.db")), digits)
+        run_search(
+            tuner_for(classic, tracking=actsearch.MLflow(f"sqlite:///{tmp_path}/no_such_folder/mlflow.db")), digits
+        )
     assert not (tmp_path / "found" / "ledger.sqlite").exists()
 
 
@@ -61,9 +63,9 @@ def test_an_oracle_for_another_objective_is_refused():
 
 def test_a_second_search_needs_a_tuner_of_its_own(digits, without_mlflow):
     tuner = tuner_for(classic, executions=1, epochs=1)
-    run(tuner, digits)
+    run_search(tuner, digits)
     with pytest.raises(UsageError, match="searched already"):
-        run(tuner, digits)
+        run_search(tuner, digits)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_a_second_search_needs_a_tuner_of_its_own(digits, without_mlflow):
 )
 def test_options_that_nothing_takes_are_refused(digits, options, says):
     with pytest.raises(UsageError, match=says):
-        run(tuner_for(classic), digits, **options)
+        run_search(tuner_for(classic), digits, **options)
     assert not (Path("found") / "ledger.sqlite").exists()
 
 

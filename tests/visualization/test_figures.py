@@ -13,8 +13,8 @@ from actsearch.visualization.costs import plot_costs
 from actsearch.visualization.curves import plot_curves
 from actsearch.visualization.dead_units import diagnoses_of, health_map, plot_health, plot_health_map
 from actsearch.visualization.figures import all_figures
-from tests.helpers.looking import cut_off, overlaps, words
-from tests.helpers.making import LOSS, diagnosed, search, trial
+from tests.helpers.factories import LOSS, diagnosed, search, trial
+from tests.helpers.figures import cut_off, overlaps, words
 
 LONG = "a_very_long_name_of_an_activation_${}$_of_the_user"
 

@@ -10,19 +10,20 @@ import psutil
 
 from actsearch.environment import describe_environment
 from actsearch.ledger import Ledger
-from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
+from actsearch.records import ExecutionRecord, Resources, SearchRecord, TrialRecord
 from actsearch.tracking.runs import open_store
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 from actsearch.tuning.state import SearchState
+from tests.helpers import factories
 
 KEYS = {("search", None, None), ("trial", "0", None), ("trial", "1", None)}
 
 
 def search_record(search_id: str = "s1") -> SearchRecord:
     """A search as its ledger first has it."""
-    objective = Objective("val_accuracy", Direction.MAX)
-    return SearchRecord(search_id, "synthetic", objective, "relu", 1000.0, space={"activations": ["relu", "elu"]})
+    space = {"activations": ["relu", "elu"]}
+    return factories.search([], search_id=search_id, name="synthetic", created_at=1000.0, space=space)
 
 
 def trial(number: int) -> TrialRecord:
@@ -36,10 +37,12 @@ def execution(number: int, which: int) -> ExecutionRecord:
     rng = random.Random(100 * number + which)
     at = 1000.0 + 10 * (2 * which + number)
     history = {name: tuple(rng.random() for _ in range(3)) for name in ("loss", "val_accuracy")}
-    return ExecutionRecord(
-        str(number), which, 7, 3, Status.COMPLETED, at, at + 4, score=max(history["val_accuracy"]), best_epoch=2,
+    site = dict.fromkeys(("dead", "saturated", "sparsity", "gradient_norm"), 0.1) | {"site": "one"}
+    findings = [{"severity": "warning", "site": "one", "reason": "dead"}]
+    return factories.execution(
+        which, str(number), epochs=3, started_at=at, ended_at=at + 4, score=max(history["val_accuracy"]), best_epoch=2,
         history=history, epoch_seconds=(1.0, 1.5, 1.25), resources=Resources(0.1, 0.2, 3.75, 2.5, 4.0, 10, 4),
-        health=({"epoch": 1, "gradient_ratio": 2.0, "sites": [dict.fromkeys(("dead", "saturated", "sparsity", "gradient_norm"), 0.1) | {"site": "one"}], "findings": [{"severity": "warning", "site": "one", "reason": "dead"}]},),
+        health=({"epoch": 1, "gradient_ratio": 2.0, "sites": [site], "findings": findings},),
     )  # fmt: skip
 
 
@@ -140,3 +143,10 @@ def _files(client, run_id: str, folder: str | None = None):
             yield from _files(client, run_id, file.path)
         else:
             yield file.path
+
+
+def runs_of(store, level=None) -> list:
+    """All runs that were written, or those of a level: search, trial, execution."""
+    experiments = [e.experiment_id for e in store.search_experiments()]
+    runs = store.search_runs(experiments, max_results=5000)
+    return [r for r in runs if level is None or r.data.tags["actsearch.level"] == level]

@@ -1,4 +1,4 @@
-"""Searches made up for tests."""
+"""Records made up for tests: executions, trials and searches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,13 @@ ACCURACY = Objective("val_accuracy", Direction.MAX)
 LOSS = Objective("val_loss", Direction.MIN)
 
 
-def execution(
+def execution(number: int, trial_id: str = "0", **values: Any) -> ExecutionRecord:
+    """A completed execution of two epochs, but for what is given."""
+    defaults = {"seed": 7, "epochs": 2, "status": Status.COMPLETED, "started_at": 2.0, "ended_at": 3.0}
+    return ExecutionRecord(trial_id, number, **{**defaults, **values})
+
+
+def scored(
     trial_id: str,
     number: int,
     score: float | None,
@@ -38,9 +44,9 @@ def execution(
         inference_microseconds=3.0,
         num_parameters=1000,
     )
-    return ExecutionRecord(
-        trial_id=trial_id,
-        execution=number,
+    return execution(
+        number,
+        trial_id,
         seed=number,
         epochs=epochs,
         status=Status.FAILED if score is None else Status.COMPLETED,
@@ -59,7 +65,7 @@ def trial(trial_id: str, activation: str, scores: Sequence[float | None], **opti
     tests = options.pop("test_scores", None) or [None] * len(scores)
     values = options.pop("hyperparameters", {"activation": activation})
     executions = tuple(
-        execution(trial_id, n, score, test_score=test, **options)
+        scored(trial_id, n, score, test_score=test, **options)
         for n, (score, test) in enumerate(zip(scores, tests, strict=True), start=1)
     )
     return TrialRecord(trial_id, values, activation, executions=executions)
@@ -83,5 +89,5 @@ def search(trials: Mapping[str, Sequence[float | None]] | Sequence[TrialRecord],
         if isinstance(trials, Mapping)
         else trials
     )
-    known = {"name": "demo", "objective": ACCURACY, "baseline": "relu", "created_at": 0.0} | options
-    return SearchRecord(search_id="s", trials=tuple(made), **known)
+    known = {"search_id": "s", "name": "demo", "objective": ACCURACY, "baseline": "relu", "created_at": 0.0} | options
+    return SearchRecord(trials=tuple(made), **known)

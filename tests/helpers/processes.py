@@ -15,7 +15,7 @@ from actsearch.ledger import Kind, Ledger
 from actsearch.tracking.store import MLflow
 from actsearch.tuning.allocation import Race
 from actsearch.tuning.tuner import ActivationTuner
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 FIVE = {"activations": ["relu", "tanh", "elu", "silu", "prelu"]}
 KINDS = {

@@ -1,7 +1,7 @@
 """Small searches through `ActivationTuner`."""
 
 import actsearch
-from tests.helpers.support import small_network
+from tests.helpers.networks import small_network
 
 CLASSIC = {"activations": ["relu", "tanh"]}
 
@@ -15,7 +15,7 @@ def classic(hp):
     return small_network(hp, CLASSIC)
 
 
-def run(tuner, digits, **options):
+def run_search(tuner, digits, **options):
     x, y = digits
     data = {"validation_data": (x[300:450], y[300:450]), "test_data": (x[450:], y[450:])}
     return tuner.search(x[:300], y[:300], **{**data, **options})
