@@ -99,7 +99,10 @@ NPZ_CASES = {
     "both": ({"x": X, "y": Y, "x_train": X, "y_train": Y}, "x is unexpected"),
     "nothing": ({}, "holds no arrays"),
     "lengths": ({"x": X, "y": Y[:-1]}, "x has 30 samples, but y has 29"),
-    "shapes": ({"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y}, r"shape \(3,\), but those of x_test have \(2,\)"),
+    "shapes": (
+        {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
+        r"shape \(3,\), but those of x_test have \(2,\)",
+    ),
     "nan": ({"x": holed(np.nan), "y": Y}, r"missing values \(NaN\) in 1 of 30 samples, .* index \[7, 2\]"),
     "inf": ({"x": holed(-np.inf), "y": Y}, r"infinite values in 1 of 30 samples, the first at index \[7, 2\]"),
     "nan target": ({"x": X, "y": holed(np.nan)[:, 2]}, r"y has missing values"),
