@@ -1,4 +1,4 @@
-"""Search spaces: their model, where they come from, and how a build function chooses from one."""
+"""Search spaces: their data model, how they are loaded, and how a build function chooses from one."""
 
 from actsearch.spaces.choose import ChosenActivation, choices_on, choose, label_of, matching_of, resolve
 from actsearch.spaces.space import Candidate, Choices, Range, SearchSpace, Sites

@@ -1,4 +1,4 @@
-"""From a search space to an activation, inside a function that builds a model for KerasTuner."""
+"""Choosing an activation from a search space inside a function that builds a model for KerasTuner."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ _MARK = "_actsearch_chosen"
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ChosenActivation(BoundActivation):
-    """The activation that a trial has at a site: its layer, and what goes with it.
+    """The activation of a trial at a site: its layer, and the matching initializer and dropout.
 
     Args:
-        space: The search space that it was chosen from; it says whether initializers are matched.
-        site: The site's name; None where all sites share the activation.
-        matching: Fills with the initializer and the dropout that were handed out; a search logs it.
+        space: The search space that it was chosen from; it defines whether initializers are matched.
+        site: The name of the site; None if all sites share the activation.
+        matching: Records the initializer and the dropout that were requested; a search logs them.
     """
 
     space: SearchSpace
@@ -31,9 +31,9 @@ class ChosenActivation(BoundActivation):
     matching: dict[str, str] = field(default_factory=dict)
 
     def initializer(self, seed: int | None = None) -> Any:
-        """The kernel initializer that keeps the variance of the signal through this activation.
+        """Returns the kernel initializer that keeps the variance of the signal through this activation.
 
-        With `matching: false` in the space it is Keras's default, `glorot_uniform`, for every activation.
+        With `matching: false` in the space, it is Keras's default `glorot_uniform` for every activation.
         """
         if not self.space.matching:
             import keras
@@ -45,7 +45,7 @@ class ChosenActivation(BoundActivation):
         return initializer
 
     def dropout(self, rate: float) -> Any:
-        """The dropout layer that fits the activation: AlphaDropout where the function asks for it."""
+        """Returns the dropout layer for this activation: AlphaDropout if it keeps mean 0 and variance 1."""
         import keras
 
         layer = super().dropout(rate) if self.space.matching else keras.layers.Dropout(rate)
@@ -54,21 +54,21 @@ class ChosenActivation(BoundActivation):
 
 
 def choose(hp: "keras_tuner.HyperParameters", space: SpaceLike, *, site: str | None = None) -> ChosenActivation:
-    """Registers the activations of a search space on `hp` and returns the one that this trial has.
+    """Registers the activations of a search space on `hp` and returns the activation of this trial.
 
-    The hyperparameter is called `activation`, or `activation.SITE` where the space has one for each site; varied
-    parameters are called `leaky_relu.slope` and exist only where their activation is chosen.
+    The hyperparameter is called `activation`, or `activation.SITE` if the space has one for each site. A varied
+    parameter is called, for example, `leaky_relu.slope`, and is active only while its activation is chosen.
 
     Args:
-        hp: KerasTuner's `HyperParameters`, as it comes to the build function.
-        space: Name, path, list of activations, dict or `SearchSpace`, as `load_space` takes them.
-        site: The site's name; needed where the space's `sites` is not `shared`, ignored where it is.
+        hp: The `keras_tuner.HyperParameters` passed to the build function.
+        space: A name, path, list of activations, dict or `SearchSpace`, as `load_space` accepts them.
+        site: The name of the site; required unless the space's `sites` is `shared`, ignored if it is.
 
     Returns:
         The activation, with `.name`, `.layer()`, `.initializer()` and `.dropout(rate)`.
 
     Raises:
-        SpaceError: The space is not valid, or asks for a site's name.
+        SpaceError: The space is not valid, or it needs the name of a site and none was given.
 
     Example:
 
@@ -82,7 +82,7 @@ def choose(hp: "keras_tuner.HyperParameters", space: SpaceLike, *, site: str | N
     elif not site:
         raise SpaceError(
             f"The space {space.name!r} has an activation for each site (sites: {space.sites}), but choose() "
-            'got no name of a site. Call choose(hp, space, site="conv1") for each, with names of your own.'
+            'was called without a site. Call choose(hp, space, site="conv1") for each site, with a name you choose.'
         )
     suffix = f".{site}" if site else ""
     hp.Choice(f"activation{suffix}", space.names, default=space.baseline)
@@ -96,7 +96,7 @@ def choose(hp: "keras_tuner.HyperParameters", space: SpaceLike, *, site: str | N
 
 
 def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = None) -> ChosenActivation:
-    """The activation that these hyperparameter values mean at a site."""
+    """Returns the activation that the hyperparameter values select at a site."""
     suffix = f".{site}" if site else ""
     candidate = space.candidate(values[f"activation{suffix}"])
     entry = registry.get(candidate.name)
@@ -105,20 +105,20 @@ def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = No
 
 
 def choices_on(hp: "keras_tuner.HyperParameters") -> dict[str | None, ChosenActivation]:
-    """What `choose` returned for this `hp`, by site: how a tuner learns what a build function chose."""
+    """Returns the results of `choose` for this `hp`, by site; the tuner reads the choices from them."""
     return vars(hp).get(_MARK, {})
 
 
 def label_of(choices: Iterable[ChosenActivation]) -> str:
-    """One label for the activations of all sites: one name where they agree, else all in order."""
+    """Returns one label for the activations of all sites: a single label if they agree, else all, in order."""
     labels = [chosen.label for chosen in choices]
     return labels[0] if len(set(labels)) == 1 else ", ".join(labels)
 
 
 def matching_of(choices: Iterable[ChosenActivation]) -> dict[str, str]:
-    """Initializer and dropout that the build function asked for, over all sites."""
-    found: dict[str, list[str]] = {}
+    """Returns the initializers and dropouts that the build function requested, over all sites."""
+    requested: dict[str, list[str]] = {}
     for chosen in choices:
         for name, value in chosen.matching.items():
-            found.setdefault(name, []).append(value)
-    return {name: ", ".join(dict.fromkeys(found[name])) for name in sorted(found)}
+            requested.setdefault(name, []).append(value)
+    return {name: ", ".join(dict.fromkeys(requested[name])) for name in sorted(requested)}

@@ -1,4 +1,4 @@
-"""The validated model of a search space: which activations, which ranges, how sites share them."""
+"""The validated data model of a search space: activations, ranges, and how sites share them."""
 
 import math
 from collections import Counter
@@ -38,15 +38,15 @@ MAX_HYPERPARAMETERS = 100
 
 
 def _number(value: Any) -> Any:
-    """YAML 1.1 reads 1e-3 as text; people mean the number."""
+    """Converts numbers that YAML 1.1 reads as text, such as 1e-3."""
     if isinstance(value, str):
         try:
             number = float(value)
         except ValueError:
             return value
-        return number if math.isfinite(number) else value  # a choice may be called inf
+        return number if math.isfinite(number) else value  # "inf" may be the name of a choice
     if isinstance(value, int | float) and not -MAX_NUMBER < value < MAX_NUMBER:
-        raise ValueError(f"numbers must lie between -{MAX_NUMBER:g} and {MAX_NUMBER:g}")
+        raise ValueError(f"numbers must be between -{MAX_NUMBER:g} and {MAX_NUMBER:g}")
     return value
 
 
@@ -55,13 +55,13 @@ Scalar = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValid
 
 
 class Strict(BaseModel):
-    """A part of a space: unknown keys are errors, and nothing changes after it was read."""
+    """A part of a space: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Range(Strict):
-    """Numbers from `min` to `max`, both included; whole numbers where both ends are."""
+    """Numbers from `min` to `max`, both included; integers if both ends are integers."""
 
     min: Number
     max: Number
@@ -77,11 +77,13 @@ class Range(Strict):
         if self.sampling == "log" and self.min <= 0:
             raise ValueError(f"a log range must start above 0, not at {self.min}")
         if self.sampling == "log" and self.step is not None and self.step <= 1:
-            raise ValueError(f"the step of a log range multiplies: it must be above 1, not {self.step}")
+            raise ValueError(f"the step of a log range is a factor and must be above 1, not {self.step}")
         if self.sampling == "log" and math.isinf(self.max / self.min):
-            raise ValueError(f"the range is too wide: {self.max} is more than any number times {self.min}")
+            raise ValueError(f"the range is too wide: the ratio of {self.max} to {self.min} is too large for a float")
         if (self.integers or self.step is not None) and self._num_values > MAX_VALUES:
-            raise ValueError(f"the range has over {MAX_VALUES:,} values: give a larger step, or real numbers as 1.0")
+            raise ValueError(
+                f"the range has over {MAX_VALUES:,} values; use a larger step, or write the ends as real numbers (1.0)"
+            )
         return self
 
     @property
@@ -92,7 +94,7 @@ class Range(Strict):
 
     @property
     def integers(self) -> bool:
-        """Whether only whole numbers are meant."""
+        """Whether the range has integers only."""
         return isinstance(self.min, int) and isinstance(self.max, int) and not isinstance(self.step, float)
 
     def register(self, hp: "keras_tuner.HyperParameters", name: str) -> Any:
@@ -102,7 +104,7 @@ class Range(Strict):
 
 
 class Choices(Strict):
-    """A list of values of one kind."""
+    """A list of values of one type."""
 
     values: tuple[Scalar, ...] = Field(min_length=1)
 
@@ -112,7 +114,7 @@ class Choices(Strict):
             raise ValueError(f"duplicate value: {list(self.values)}")
         kinds = {type(v) for v in self.values}
         if len(kinds) > 1 and kinds != {int, float}:
-            raise ValueError(f"values of one kind are needed, not a mixture: {list(self.values)}")
+            raise ValueError(f"all values must have the same type: {list(self.values)}")
         return self
 
     def register(self, hp: "keras_tuner.HyperParameters", name: str) -> Any:
@@ -128,7 +130,7 @@ class Choices(Strict):
 
 
 def _domain(value: Any) -> Any:
-    """One value and a list are short forms of choices; a mapping is a range."""
+    """Expands the short forms: a single value or a list stands for choices, a mapping for a range."""
     if isinstance(value, Range | Choices):
         return value
     if isinstance(value, Mapping):
@@ -140,7 +142,7 @@ Domain = Annotated[Range | Choices, BeforeValidator(_domain)]
 
 
 class Candidate(Strict):
-    """One activation of a space, with what may vary of its parameters."""
+    """One activation of a space, with its parameters and their ranges."""
 
     name: str
     parameters: dict[str, Domain] = {}
@@ -169,7 +171,7 @@ class Candidate(Strict):
 
     @property
     def fixed(self) -> dict[str, float]:
-        """The parameters that have one value."""
+        """The parameters with a single value."""
         single = {n: d for n, d in self.parameters.items() if isinstance(d, Choices) and len(d.values) == 1}
         return {name: float(domain.values[0]) for name, domain in single.items()}
 
@@ -180,21 +182,22 @@ class Candidate(Strict):
 
 
 class SearchSpace(Strict):
-    """What may vary in a search.
+    """The activations and other hyperparameters that a search varies.
 
     Args:
-        name: Its name; `"custom"` if omitted.
+        name: The name of the space; `"custom"` if omitted.
         description: When to use it.
-        activations: Names, as `actsearch.activations.get` takes them, or
+        activations: Names, as `actsearch.activations.get` accepts them, or
             `name: {parameter: value | [values] | {min, max, step, sampling}}`.
-        baseline: The activation that all others are compared with; `relu` where it is among them, else the first.
+        baseline: The activation that all others are compared with. If omitted, `relu` if the space has it, else the
+            first activation.
         sites: `shared` (one activation everywhere), `per_layer` or `per_block`.
-        matching: Whether each activation gets the initializer and dropout that fit it (`true`), or Keras's
-            defaults for all (`false`).
-        hyperparameters: What else varies, by name.
+        matching: Whether each activation gets its matched initializer and dropout (`true`), or all get Keras's
+            defaults (`false`).
+        hyperparameters: Other hyperparameters that vary, by name.
 
     Raises:
-        pydantic.ValidationError: With the place and what was expected; `load_space` turns it into a `SpaceError`.
+        pydantic.ValidationError: A value is not valid. `load_space` raises it as a `SpaceError`.
 
     Example:
 
@@ -213,23 +216,23 @@ class SearchSpace(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "SearchSpace":
-        twice = [name for name, count in Counter(self.names).items() if count > 1]
-        if twice:
+        duplicates = sorted(name for name, count in Counter(self.names).items() if count > 1)
+        if duplicates:
             raise ValueError(
-                f"duplicate activation {', '.join(sorted(twice))}; for several values of a parameter write one entry "
+                f"duplicate activation {', '.join(duplicates)}; for several values of a parameter write one entry "
                 "with a list, such as leaky_relu: {slope: [0.01, 0.3]}"
             )
         object.__setattr__(self, "baseline", self._baseline())
         reserved = sorted(n for n in self.hyperparameters if n.split(".")[0] in {"activation", *self.names})
         if reserved:
-            raise ValueError(f"{', '.join(reserved)}: this name is taken by the activation itself; choose another")
+            raise ValueError(f"{', '.join(reserved)}: name reserved for the activation; choose another")
         tuners = sorted(n for n in self.hyperparameters if n.startswith("tuner/"))
         if tuners:
-            raise ValueError(f"{', '.join(tuners)}: KerasTuner keeps these names for itself; choose another")
+            raise ValueError(f"{', '.join(tuners)}: names that start with tuner/ are reserved; choose another")
         return self
 
     def _baseline(self) -> str:
-        """The baseline that is meant, by the name that it has among the activations."""
+        """Resolves the baseline to the name of one of the activations."""
         if not self.baseline:
             return "relu" if "relu" in self.names else self.names[0]
         entry = registry.find(self.baseline)
@@ -246,15 +249,15 @@ class SearchSpace(Strict):
         return iter(self.activations)
 
     def candidate(self, name: str) -> Candidate:
-        """The candidate of that name."""
+        """Returns the candidate with this name."""
         return next(c for c in self.activations if c.name == name)
 
     def register(self, hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
-        """Registers the further hyperparameters on KerasTuner's `hp` and returns their values."""
+        """Registers the other hyperparameters on KerasTuner's `hp` and returns their values."""
         return {name: domain.register(hp, name) for name, domain in self.hyperparameters.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data in the short forms of the YAML file; `load_space` reads it back to an equal space."""
+        """Returns plain data in the short forms of the YAML file; `load_space` restores an equal space from it."""
         return {
             "name": self.name,
             "description": self.description,

@@ -1,4 +1,4 @@
-"""Search spaces by name, by path, from a list of activations or from plain data, with errors that name the place."""
+"""Loads search spaces by name, by path, from a list of activations or from plain data; errors give file and line."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -23,7 +23,7 @@ SpaceLike = str | Path | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] |
 
 
 def space_names() -> list[str]:
-    """The names of the search spaces that come with actsearch.
+    """Returns the names of the search spaces that come with actsearch.
 
     Example:
 
@@ -35,18 +35,21 @@ def space_names() -> list[str]:
 
 
 def load_space(space: SpaceLike) -> SearchSpace:
-    """A search space from its name, the path of a YAML file, a list of activations, or a dict.
+    """Loads a search space from its name, the path of a YAML file, a list of activations, or a dict.
 
     Args:
-        space: A name of `space_names()`; a path that ends in `.yaml` or `.yml`; two activations or more, in a list as
-            it may be in such a file or in a string with commas, `"relu,gelu,selu"`; a dict as it may be in the file;
-            or a `SearchSpace`, which is returned as it is. The baseline of a list is `relu` where it is among them,
-            else the first.
+        space: One of `space_names()`; a path that ends in `.yaml` or `.yml`; two or more activations, in a list
+            (with the entries that such a file may have) or in a string with commas, `"relu,gelu,selu"`; a dict with
+            the content of such a file; or a `SearchSpace`, which is returned unchanged. The baseline of a list is
+            `relu` if it is in the list, else the first activation.
+
+    Returns:
+        The search space.
 
     Raises:
-        UnknownNameError: Nothing of that name comes with actsearch.
-        SpaceError: One activation alone; or the file cannot be read, or is not a valid space: the message names file,
-            line and key.
+        UnknownNameError: The name is neither a search space nor an activation.
+        SpaceError: There is only one activation, the file cannot be read, or the space is not valid; the message
+            names file, line and key.
 
     Example:
 
@@ -76,7 +79,7 @@ def load_space(space: SpaceLike) -> SearchSpace:
 
 
 def _of_activations(activations: list[Any]) -> SearchSpace:
-    """The space of a list of activations, named after them."""
+    """Makes a space from a list of activations, and names it after them."""
     space = _validated({"activations": activations}, "search space", None)
     if len(space.activations) == 1 and not space.activations[0].varied:
         raise SpaceError(_nothing_to_compare(space.names[0]))
@@ -94,7 +97,7 @@ def _nothing_to_compare(name: str) -> str:
 
 @cache
 def shipped_folder() -> Traversable:
-    """Where the spaces that come with actsearch are: installed inside the package, in a checkout beside it."""
+    """Returns the folder of the spaces that come with actsearch: inside the package, or next to it in a checkout."""
     try:
         return resources.files(PACKAGE)
     except ModuleNotFoundError:
@@ -121,7 +124,7 @@ def _read(path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses what a space never needs: aliases, tags, and duplicate keys."""
+    """A SafeLoader that refuses YAML features that no space needs: aliases, tags, and duplicate keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
@@ -172,14 +175,14 @@ def _validated(content: dict[Any, Any], where: str, node: Any) -> SearchSpace:
 
 
 def _problem(problem: Any, where: str, node: Any) -> str:
-    """One line: file, line, key, what was expected, what came."""
+    """Describes a problem in one line: file, line, key, what was expected and what was found."""
     location, place, line = problem["loc"], "", None
     for part in location:
         step = _step(node, part)
         if step is not None:
             name, node, line = step
         elif node is not None:
-            continue  # pydantic's own names for the forms that it tried
+            continue  # pydantic's names for the alternatives of a union
         else:
             name = part
         place += f"[{name}]" if isinstance(name, int) else f".{name}" if place else str(name)
@@ -188,20 +191,20 @@ def _problem(problem: Any, where: str, node: Any) -> str:
         known = SearchSpace.model_fields if len(location) == 1 else ("min", "max", "step", "sampling", "values")
         return str(UnknownNameError("key", location[-1], known, head.removesuffix(":")))
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    came = "" if problem["type"] in {"value_error", "missing"} else f" It is {_shown(problem['input'])}."
-    return f"{head} {message}.{came}"
+    actual = "" if problem["type"] in {"value_error", "missing"} else f" It is {_shown(problem['input'])}."
+    return f"{head} {message}.{actual}"
 
 
 def _shown(value: Any) -> str:
-    """What came, cut to a length that a message can have."""
+    """Formats a value, cut to a length that suits a message."""
     try:
         return f"{value!r:.80}"
-    except (ValueError, RecursionError):  # Python writes out no whole number of over 4,300 digits
+    except (ValueError, RecursionError):  # Python does not format integers of more than 4,300 digits
         return f"a value of the type {type(value).__name__} that is too large to show"
 
 
 def _step(node: Any, part: Any) -> tuple[Any, Any, int] | None:
-    """From a YAML node to its item or the value of that key: what it is called there, the node, its line."""
+    """Steps from a YAML node to an item or to the value of a key; returns the key or index, the node and its line."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return part, node.value[part], node.value[part].start_mark.line + 1
     pairs: Sequence[Any] = node.value if isinstance(node, yaml.MappingNode) else ()

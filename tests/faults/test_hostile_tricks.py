@@ -36,11 +36,11 @@ SPACES = {
     "many hyperparameters": ("activations: [relu]\nhyperparameters:\n" + "".join(f"  h{i}: 1\n" for i in range(101)), "at most 100"),
     "large": ("#" * 60_000, "over 50,000 bytes"),
     "a number of 40,000 digits": ("activations: [relu]\nsites: 0x" + "f" * 40_000, "too large to show"),
-    "a number that is none": ("activations: [relu]\nhyperparameters: {a: 0x" + "f" * 3000 + "}", "numbers must lie between"),
+    "a number that is none": ("activations: [relu]\nhyperparameters: {a: 0x" + "f" * 3000 + "}", "numbers must be between"),
     "digits": ("activations: [relu]\nhyperparameters: {a: " + "9" * 5000 + "}", "cannot be read as YAML"),
-    "base 60": ("activations: [relu]\nhyperparameters: {a: 1" + ":1" * 8_000 + "}", "numbers must lie between"),
-    "infinity": ("activations: [relu]\nhyperparameters: {a: {min: 1.0, max: .inf}}", "numbers must lie between"),
-    "not a number": ("activations: [{elu: {alpha: .nan}}]", "numbers must lie between"),
+    "base 60": ("activations: [relu]\nhyperparameters: {a: 1" + ":1" * 8_000 + "}", "numbers must be between"),
+    "infinity": ("activations: [relu]\nhyperparameters: {a: {min: 1.0, max: .inf}}", "numbers must be between"),
+    "not a number": ("activations: [{elu: {alpha: .nan}}]", "numbers must be between"),
     "a range without end": ("activations: [relu]\nhyperparameters: {a: {min: 1, max: 1000000000000}}", "over 1,000,000 values"),
     "a small step": ("activations: [relu]\nhyperparameters: {a: {min: 0.1, max: 0.2, step: 1e-300}}", "over 1,000,000 values"),
     "a log range without end": ("activations: [relu]\nhyperparameters: {a: {min: 1e-300, max: 1e299, sampling: log}}", "too wide"),
@@ -54,7 +54,7 @@ SPACES = {
     "a NUL": ("activations: [relu]\nname: a\0b", "cannot be read as YAML"),
     "two documents": ("activations: [relu]\n---\nactivations: [elu]", "Expected plain YAML"),
     "a null key": ("activations: [relu]\n~: 1", "search space|hostile"),
-    "KerasTuner's own names": ("activations: [relu]\nhyperparameters: {tuner/epochs: [1, 2]}", "keeps these names for itself"),
+    "KerasTuner's own names": ("activations: [relu]\nhyperparameters: {tuner/epochs: [1, 2]}", "names that start with tuner/ are reserved"),
 }  # fmt: skip
 
 

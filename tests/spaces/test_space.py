@@ -109,7 +109,7 @@ def test_a_space_survives_yaml_and_back(data):
         ("activations: [relu]\nhyperparameters: {units: []}", "at least 1 item"),
         ("activations: [relu]\nhyperparameters: {units: {min: 1, max: 5, sampling: cubic}}", "'linear' or 'log'"),
         ("activations: [relu]\nhyperparameters: {units: {min: 0, max: 5, sampling: log}}", "must start above 0"),
-        ("activations: [relu]\nhyperparameters: {activation: [1, 2]}", "taken by the activation itself"),
+        ("activations: [relu]\nhyperparameters: {activation: [1, 2]}", "name reserved for the activation"),
         ("activations: [relu", "Expected plain YAML"),
         ("activations: !!python/object/apply:os.system ['true']", "Expected plain YAML"),
         ("a: &x [relu]\nactivations: *x", "aliases are not allowed"),
