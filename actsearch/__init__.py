@@ -1,6 +1,6 @@
 """Find the activation function that fits your Keras model, with evidence: what it gains, and what it costs.
 
-Names are loaded when they are used: `import actsearch` loads neither TensorFlow nor MLflow.
+Names are imported on first use: `import actsearch` loads neither TensorFlow nor MLflow.
 """
 
 from typing import TYPE_CHECKING
@@ -84,6 +84,7 @@ _WITH_TENSORFLOW = {
 
 
 def _load_tensorflow(name: str) -> None:
+    """Loads TensorFlow without its messages before importing a module that needs it."""
     if name in _WITH_TENSORFLOW:
         from actsearch._startup import load_tensorflow
 

@@ -1,4 +1,4 @@
-"""Tables of text as HTML, for objects that notebooks show: no style sheet, nothing but escaped text."""
+"""Tables of text as HTML, for objects that notebooks display: escaped text only, no style sheet."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,11 +6,11 @@ from markupsafe import Markup, escape
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table with a row of headers. Text is escaped; what is `Markup` already is not.
+    """Formats a table with a row of headers. Text is escaped; `Markup` is not.
 
     Args:
-        headers: What the columns are called.
-        rows: The cells of each row, as many as there are headers.
+        headers: Names of the columns.
+        rows: Cells of each row, one per header.
 
     Example:
 
@@ -23,12 +23,12 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
 
 
 def html_heading(text: str) -> Markup:
-    """A line in bold."""
+    """Formats a line in bold."""
     return Markup("<p><b>{}</b></p>").format(text)
 
 
 def html_list(items: Iterable[str]) -> Markup:
-    """A list with a point for each item."""
+    """Formats a bulleted list."""
     return Markup("<ul>{}</ul>").format(_joined("<li>{}</li>", items))
 
 

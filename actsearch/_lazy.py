@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are used, so that importing the package loads nothing."""
+"""Names of a package that are imported on first use, so that importing the package loads nothing."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -8,16 +8,16 @@ from typing import Any
 def lazy_names(
     package: str, homes: Mapping[str, str], *, before: Callable[[str], None] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package (PEP 562).
+    """Makes the `__getattr__`, `__dir__` and `__all__` of a package (PEP 562).
 
     Args:
-        package: Its `__name__`.
-        homes: For each public name the module of the package that holds it: `"plan"`, and `"registry:get"` where it
-            has another name there; a submodule is its own home.
+        package: `__name__` of the package.
+        homes: Module that holds each public name, relative to the package: `"plan"`; a submodule is its own home. An
+            attribute that has the name of its module, or a different name there, is written `"registry:get"`.
         before: Called with a name before its module is imported.
 
     Returns:
-        The three, in this order.
+        `__getattr__`, `__dir__` and `__all__`, in this order.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Locks between processes; the system frees them however their holder ends, so none is ever stale."""
+"""Locks between processes. The operating system releases them however their holder ends, so none is ever stale."""
 
 import hashlib
 import os
@@ -13,26 +13,27 @@ from filelock import FileLock, Timeout
 from actsearch.errors import TrackingError, UsageError
 
 FILE_NAME = "search.lock"
-OWNER_NAME = "search.owner"  # a file of its own: whoever asks for a lock may empty the lock's file
+OWNER_NAME = "search.owner"  # a separate file, since an attempt to lock may empty the lock's file
 WRITER_NAME = "tracking.lock"
-PATIENCE_SECONDS = 30.0  # another process may just be loading MLflow, on a busy machine
+PATIENCE_SECONDS = 30.0  # another process may still be loading MLflow, on a busy machine
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Holds the right to search in a directory.
+    """Holds the lock on searching in a directory.
 
     Raises:
-        UsageError: Another process has it; the message says which.
+        UsageError: Another process holds it; the message says which.
     """
     owner = directory / OWNER_NAME
     lock = FileLock(directory / FILE_NAME)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
-        holder = owner.read_text("utf-8").strip() if owner.exists() else "it has just begun"
+        holder = owner.read_text("utf-8").strip() if owner.exists() else "it has just started"
         raise UsageError(
-            f"{directory}: another process is searching here ({holder}). Wait for its end, or give another --directory."
+            f"{directory}: another process is searching here ({holder}). Wait until it ends, or use another "
+            "--directory."
         ) from error
     try:
         owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", "utf-8")
@@ -43,7 +44,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def is_locked(directory: Path) -> bool:
-    """Whether a process is searching in the directory now."""
+    """Returns whether a process is searching in the directory now."""
     try:
         with locked(directory):
             return False
@@ -53,19 +54,19 @@ def is_locked(directory: Path) -> bool:
 
 @contextmanager
 def writing_lock(directory: Path, wait: Callable[[], bool]) -> Iterator[None]:
-    """Holds the right to write the search in a directory to MLflow.
+    """Holds the lock on writing the search in a directory to MLflow.
 
     Args:
-        directory: The search's directory.
-        wait: Called while another process has it: waits, and says whether to ask again.
+        directory: Directory of the search.
+        wait: Called while another process holds the lock: waits, and returns whether to try again.
 
     Raises:
-        TrackingError: Another process writes the search, and `wait` said no.
+        TrackingError: Another process is writing the search, and `wait` returned False.
     """
     lock = FileLock(directory / WRITER_NAME)
     while not _acquired(lock):
         if not wait():
-            raise TrackingError("another process is writing this search to MLflow at the moment")
+            raise TrackingError("another process is currently writing this search to MLflow")
     try:
         yield
     finally:
@@ -74,12 +75,12 @@ def writing_lock(directory: Path, wait: Callable[[], bool]) -> Iterator[None]:
 
 @contextmanager
 def creation_lock(database: Path | None) -> Iterator[None]:
-    """Waits for others that open the same SQLite file: a fresh one that two initialise at once is left unusable."""
+    """Waits for other processes that open the same SQLite file: initialising a new one concurrently breaks it."""
     if database is None:
         yield
         return
     name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
-    # The folder is everybody's: filelock does not follow a link that somebody put there.
+    # The folder is shared by all users; filelock does not follow a link that another user placed there.
     with FileLock(Path(tempfile.gettempdir()) / f"actsearch-{os.getuid()}-{name}.lock", mode=0o600):
         yield
 

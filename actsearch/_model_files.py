@@ -1,4 +1,4 @@
-"""Where the trained models of a search lie in its directory: a file of Keras each, and an example beside it."""
+"""Where a search's directory holds its trained models: for each, a Keras file and an example of its data."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -8,10 +8,13 @@ MODEL_ID = "actsearch.model_id"  # the tag of a run whose model is logged
 
 
 def model_file(directory: Path, trial_id: str) -> Path:
-    """The file of a trial's model; whatever its id holds, it is one name in the folder."""
+    """Returns the file of a trial's model; the trial's id is quoted, so it is always a single file name."""
     return directory / FOLDER / f"{quote(trial_id, safe='')}.keras"
 
 
 def example_file(model: Path) -> Path:
-    """`x`, a row of the data, and `y`, what the model says of it; `x:NAME` and `y:NAME` where there are several."""
+    """Returns the file with a row of the data, `x`, and the model's prediction for it, `y`.
+
+    A model with several inputs or outputs has `x:NAME` and `y:NAME` instead.
+    """
     return model.with_suffix(".npz")

@@ -1,4 +1,4 @@
-"""Texts without the passwords and keys that stand in addresses."""
+"""Removes passwords and keys from addresses in a text."""
 
 import re
 from typing import TextIO, cast
@@ -12,7 +12,7 @@ _SECRET = re.compile(r"([?&;][\w.-]*(?:pass|pwd|token|secret|key|credential|odbc
 
 
 def mask(text: str) -> str:
-    """The text with `***` for user and password in its addresses, and for secret parameters behind their `?`.
+    """Replaces with `***` the user and password of each address, and secret parameters after its `?`.
 
     Example:
 
@@ -23,7 +23,7 @@ def mask(text: str) -> str:
 
 
 def masked(stream: TextIO) -> TextIO:
-    """A stream that masks what is written to it."""
+    """Wraps a stream so that everything written to it is masked."""
     return cast(TextIO, _Masked(stream))
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow without its start-up chatter."""
+"""Imports TensorFlow without its start-up messages."""
 
 import gc
 import os
@@ -17,10 +17,10 @@ _CHATTER = re.compile(
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow and Keras; what they write on starting, before they can be told not to, is held back.
+    """Imports TensorFlow and Keras, and suppresses what they print before their log level takes effect.
 
     Raises:
-        UsageError: Keras is set to another backend than TensorFlow.
+        UsageError: Keras is configured for a backend other than TensorFlow.
     """
     if "tensorflow" not in sys.modules:
         has_gpu = Path("/dev/nvidiactl").exists()  # without one, the first operation logs an error about it
@@ -32,14 +32,14 @@ def load_tensorflow() -> None:
 
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
-            f"Keras runs on {keras.backend.backend()} here, and actsearch needs TensorFlow. "
+            f"Keras uses the backend {keras.backend.backend()} here, but actsearch needs TensorFlow. "
             "Set KERAS_BACKEND=tensorflow, or `backend` in ~/.keras/keras.json."
         )
 
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Holds back standard error below Python, and writes what is no chatter when it is done."""
+    """Captures standard error at the file descriptor, and at the end writes everything but the chatter."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -56,12 +56,12 @@ def _without_chatter() -> Iterator[None]:
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """No collection in the block; what it has made counts as old afterwards.
+    """Pauses garbage collection in a `with` block, and moves the objects made there to the oldest generation.
 
-    An import makes objects by the hundred thousand, none of which is garbage, and the collector goes through all of
-    them time and again: TensorFlow and Keras were imported in 2.1 s instead of 2.9 s.
+    An import makes hundreds of thousands of objects, none of which is garbage, and the collector scans them all
+    repeatedly: pausing it cut the import of TensorFlow and Keras from 2.9 s to 2.1 s.
 
-    A collector that is off stays off.
+    A collector that is disabled stays disabled.
 
     Example:
 
@@ -77,16 +77,16 @@ def resting() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # else somebody's frozen objects would thaw
+        if not gc.get_freeze_count():  # otherwise objects that the user froze would thaw
             gc.freeze()
             gc.unfreeze()  # into the oldest generation
         gc.enable()
 
 
 def exempt_imports() -> None:
-    """No collection looks again at what there is now, not even the last one, when the process ends.
+    """Exempts all existing objects from garbage collection, including the last one when the process ends.
 
-    For processes of our own, after their imports: garbage of a user's would stay. A small search on the command line
-    took 6.9 s instead of 7.9 s.
+    Only for actsearch's own processes, right after their imports: in a user's process existing garbage would stay.
+    It cut a small search on the command line from 7.9 s to 6.9 s.
     """
     gc.freeze()

@@ -11,13 +11,13 @@ _NARROWEST = 8  # characters
 def text_table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, width: int | None = None
 ) -> str:
-    """Columns of text under their headers.
+    """Aligns columns of text under their headers.
 
     Args:
-        headers: What the columns are called.
-        rows: The cells of each row, as many as there are headers.
-        left: How many columns are aligned to the left; the others are aligned to the right.
-        width: Maximum number of characters of a line; the widest cells are wrapped where it is exceeded.
+        headers: Names of the columns.
+        rows: Cells of each row, one per header.
+        left: Number of columns aligned to the left; the others are aligned to the right.
+        width: Maximum number of characters per line; the widest cells are wrapped where it is exceeded.
 
     Example:
 
@@ -34,7 +34,7 @@ def text_table(
 
 
 def _wrapped(cells: Sequence[str], widths: Sequence[int], left: int) -> Iterator[str]:
-    """The lines of text that a row takes."""
+    """Yields the lines of text of one row."""
     parts = [textwrap.wrap(cell, width) for cell, width in zip(cells, widths, strict=True)]
     for texts in list(zip_longest(*parts, fillvalue="")) or [("",) * len(widths)]:
         aligned = [

@@ -1,4 +1,4 @@
-"""Names for types that modules of several rooms share."""
+"""Type aliases shared by several packages."""
 
 from typing import Any
 

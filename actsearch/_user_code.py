@@ -1,4 +1,4 @@
-"""Objects of the user's own code by `package.module:name`, with its traceback where that code fails."""
+"""Imports objects of the user's code by `package.module:name`, and shows its traceback where that code fails."""
 
 import importlib
 import itertools
@@ -17,15 +17,18 @@ _OUR_FOLDER = str(Path(__file__).parent)
 
 
 def import_object(target: str, kind: str) -> Any:
-    """The object that `package.module:name` names; the working directory is searched first.
+    """Imports the object that `package.module:name` names; the working directory is searched first.
 
     Args:
-        target: Module and name, with a colon between them. The name may have dots: `"nets:Net.build"`.
-        kind: What is expected there, in words for the message: `"data function"`.
+        target: Module and name, separated by a colon. The name may contain dots: `"nets:Net.build"`.
+        kind: What is expected there, for the message: `"data function"`.
+
+    Returns:
+        The object.
 
     Raises:
-        UsageError: The text has another form, module or name do not exist, or the module's own code fails;
-            its traceback is then part of the message.
+        UsageError: The text has a different form, the module or name does not exist, or the module's own code
+            fails; its traceback is then part of the message.
 
     Example:
 
@@ -34,7 +37,7 @@ def import_object(target: str, kind: str) -> Any:
     """
     match = _TARGET.fullmatch(target)
     if match is None:
-        raise UsageError(f"{target!r} names no {kind}: expected package.module:function, such as my_code:make.")
+        raise UsageError(f"{target!r} does not name a {kind}: expected package.module:function, such as my_code:make.")
     module, names = match["module"], match["name"].split(".")
     with user_code(target):
         found: Any = _imported(module, target, kind)
@@ -49,16 +52,16 @@ def import_object(target: str, kind: str) -> Any:
 
 @contextmanager
 def user_code(target: str, error: type[UsageError] = UsageError) -> Iterator[None]:
-    """Runs the user's code in a `with` block: its exceptions become one error that shows its own traceback.
+    """Runs the user's code in a `with` block and turns its exceptions into one error that shows its traceback.
 
-    The working directory comes first among the places to import from, and only for the block.
+    Within the block, the working directory comes first on the import path.
 
     Args:
-        target: The function's name, for the message.
-        error: The class of the error that is raised.
+        target: Name of the function, for the message.
+        error: Class of the error to raise.
 
     Raises:
-        UsageError: The code raised something; errors of actsearch itself pass as they are.
+        UsageError: The code raised an exception; actsearch's own errors pass unchanged.
 
     Example:
 
@@ -91,13 +94,13 @@ def _imported(module: str, target: str, kind: str) -> Any:
             raise
         near = did_you_mean(module, [path.stem for path in Path.cwd().glob("*.py")])
         raise UsageError(
-            f"{target}: no module {missing!r} is in {Path.cwd()} or among the installed packages.{near} "
-            f"A {kind} is named like package.module:function."
+            f"{target}: no module {missing!r} was found in {Path.cwd()} or among the installed packages.{near} "
+            f"Name a {kind} as package.module:function."
         ) from error
 
 
 def _with_traceback(failure: BaseException) -> str:
-    """The exception, then where in the user's code it arose: not our own and the import system's frames."""
+    """Formats an exception and its traceback, without the frames of actsearch and of the import system."""
 
     def foreign(frame: traceback.FrameSummary) -> bool:
         return frame.filename.startswith((_OUR_FOLDER, "<frozen importlib", str(importlib.__file__)))

@@ -1,4 +1,4 @@
-"""The numbers of a search: each with its default, its check and its help text, in one place."""
+"""The configuration of a search: every number with its default, its check and its help text, in one place."""
 
 import math
 from dataclasses import asdict, dataclass, field, fields
@@ -20,17 +20,17 @@ def _number(default: Any, text: str) -> Any:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What a search was asked for beside model, space and data.
+    """The numbers that a search was started with; model, space and data are recorded separately.
 
     The tuner's signature, the command line and the ledger all take their numbers from here: a default is
     `SearchConfig.alpha`, a help text `help_of("alpha")`.
 
     Args:
         seed: Whole number from 0; data division, weights, dropout and the order of the data follow from it.
-        executions: Trainings of each trial (of each trial at each rung, in `halving`); None in a race.
-        allocation: `fixed`, `halving`, `race`, or the class of an allocation of the user's own.
+        executions: Trainings of each trial (at each rung, in `halving`); None in a race.
+        allocation: `fixed`, `halving`, `race`, or the class name of a user-defined allocation.
         max_executions: Maximum number of trainings of a trial in a race; None elsewhere.
-        factor, rungs: Of `halving`; None elsewhere.
+        factor, rungs: Reduction factor and number of rungs of `halving`; None elsewhere.
         alpha: Probability of any wrong claim, between 0 and 1.
         margin: Difference that does not matter, in the objective's unit; None for its default.
         time_budget: Seconds after which no further seed is started; None for no limit.
@@ -39,10 +39,10 @@ class SearchConfig:
         max_trials: Maximum number of trials; None for no limit.
         oracle: Class of the oracle that proposes trials.
         screen: `off`, `report` or `skip`.
-        register: Name under which MLflow registers the best model; None for not at all.
+        register: Name under which MLflow registers the best model; None to register none.
 
     Raises:
-        UsageError: A value that makes no sense; the message says which and why.
+        UsageError: A value is out of range; the message says which and why.
 
     Example:
 
@@ -54,7 +54,7 @@ class SearchConfig:
     executions: int | None = _number(EXECUTIONS, "Trainings of each trial, each with its own seed.")
     allocation: str = _number("fixed", "How executions are allocated to trials: fixed, halving or race.")
     max_executions: int | None = _number(MAX_EXECUTIONS, "Maximum number of trainings of a trial, in a race.")
-    factor: int | None = _number(FACTOR, "What halving divides the number of trials by at each rung.")
+    factor: int | None = _number(FACTOR, "Factor by which halving reduces the number of trials at each rung.")
     rungs: int | None = _number(RUNGS, "Number of rungs of halving.")
     alpha: float = _number(0.05, "Probability of any wrong claim in the verdict.")
     margin: float | None = _number(None, "Difference in the objective that does not matter.")
@@ -83,12 +83,12 @@ class SearchConfig:
         check_margin(self.margin)
 
     def plain(self) -> dict[str, Any]:
-        """Plain data, without what does not apply to this search."""
+        """Returns the numbers as plain data, without those that do not apply to this search."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def help_of(name: str) -> str:
-    """The help text of a field of `SearchConfig`.
+    """Returns the help text of a field of `SearchConfig`.
 
     Example:
 
@@ -99,18 +99,18 @@ def help_of(name: str) -> str:
 
 
 def check_alpha(alpha: Any) -> None:
-    """Raises a UsageError for a probability that is not between 0 and 1."""
+    """Raises a UsageError unless `alpha` is a probability between 0 and 1."""
     if not isinstance(alpha, int | float) or not 0 < alpha < 1:
         raise UsageError(f"alpha must be a probability between 0 and 1, not {alpha!r}.")
 
 
 def check_margin(margin: Any) -> None:
-    """Raises a UsageError for a margin below 0; None stands for the default of the objective."""
+    """Raises a UsageError for a margin below 0; None means the default of the objective."""
     if margin is not None and not (isinstance(margin, int | float) and 0 <= margin < math.inf):
-        raise UsageError(f"margin must be a number from 0, not {margin!r}.")
+        raise UsageError(f"margin must be 0 or a positive number, not {margin!r}.")
 
 
 def check_count(name: str, value: Any, *, least: int = 1) -> None:
-    """Raises a UsageError for what is not a whole number from `least`."""
+    """Raises a UsageError unless `value` is a whole number of at least `least`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UsageError(f"{name} must be a whole number from {least}, not {value!r}.")
+        raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")

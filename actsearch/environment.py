@@ -1,4 +1,4 @@
-"""Where a search ran: versions, machine and git commit, so that it can be repeated."""
+"""Records where a search ran: versions, machine and git commit, so that it can be repeated."""
 
 import os
 import platform
@@ -17,7 +17,9 @@ PACKAGES = ("actsearch", "tensorflow", "keras", "keras-tuner", "mlflow", "numpy"
 
 
 def describe_environment() -> dict[str, Any]:
-    """Plain data on versions, hardware, git commit and command line; no environment variables, no passwords.
+    """Describes versions, hardware, git commit and command line as plain data.
+
+    Environment variables are omitted, and passwords in the command line are masked.
 
     Example:
 
@@ -39,17 +41,17 @@ def describe_environment() -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str | None]:
-    """The versions of the packages that numbers depend on."""
+    """Returns the versions of the packages that results depend on; None for one that is not installed."""
     return {name: _version(name) for name in PACKAGES}
 
 
 def num_cores() -> int:
-    """The cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def git_commit(folder: str | Path = ".") -> str | None:
-    """The commit that is checked out, with `-dirty` where files were changed; None outside of git."""
+    """Returns the commit that is checked out, with `-dirty` where files were changed; None outside a repository."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -1,11 +1,11 @@
-"""Errors of actsearch: what is wrong use, what ends a search, and what ends only one execution."""
+"""Errors of actsearch: wrong use, errors that end a search, and errors that end a single execution."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class ActsearchError(Exception):
-    """Root of every error that actsearch raises on purpose."""
+    """Base class of every error that actsearch raises on purpose."""
 
 
 class UsageError(ActsearchError, ValueError):
@@ -13,13 +13,13 @@ class UsageError(ActsearchError, ValueError):
 
 
 class UnknownNameError(UsageError):
-    """A name that is not in its list; offers the nearest ones.
+    """The name is unknown; the message suggests the nearest one.
 
     Args:
-        kind: What was looked for, in words: `"activation"`, `"search space"`.
-        name: The name that was given.
-        known: The names that exist.
-        where: The file and place that gave the name, where there is one.
+        kind: Kind of thing that was looked up: `"activation"`, `"search space"`.
+        name: Name that was given.
+        known: Names that exist.
+        where: File and position of the name, if it came from a file.
 
     Example:
 
@@ -29,13 +29,13 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: object, known: Iterable[str], where: str | None = None) -> None:
         known = sorted(known)
-        place = f"{where}: " if where else ""
+        prefix = f"{where}: " if where else ""
         hint = did_you_mean(name, known)
-        super().__init__(f"{place}Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+        super().__init__(f"{prefix}Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """A sentence that offers the nearest of the known names, a space before it; empty where none is near.
+    """Returns a sentence that suggests the nearest known name, with a leading space; empty if none is close.
 
     Example:
 
@@ -47,11 +47,11 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def summarize(error: BaseException, limit: int | None = None) -> str:
-    """An error in one line: its class and its message.
+    """Formats an error in one line: its class and its message.
 
     Args:
-        error: What was raised.
-        limit: Characters at most, as for `shorten`.
+        error: Exception that was raised.
+        limit: Maximum number of characters, as for `shorten`.
 
     Example:
 
@@ -62,7 +62,7 @@ def summarize(error: BaseException, limit: int | None = None) -> str:
 
 
 def shorten(text: str, limit: int | None = None) -> str:
-    """A text in one line; of one that is longer than `limit` characters its beginning and its end.
+    """Puts a text on one line; keeps only the start and the end if it is longer than `limit` characters.
 
     Example:
 
@@ -77,35 +77,35 @@ def shorten(text: str, limit: int | None = None) -> str:
 
 
 class UnknownObjectiveError(UnknownNameError):
-    """The objective is not among the logs: no execution of the search can be scored."""
+    """The objective is not among the metrics logged in training: no execution of the search can be scored."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__("objective", name, known)
 
 
 class SpaceError(UsageError):
-    """A search space that is not valid."""
+    """The search space is not valid."""
 
 
 class DataError(UsageError):
-    """Data that cannot be read or cannot be learned from."""
+    """The data cannot be read or cannot be learned from."""
 
 
 class ModelError(UsageError):
-    """A model, or the function that builds it, that a search cannot use."""
+    """A search cannot use the model or the function that builds it."""
 
 
 class LedgerError(ActsearchError):
-    """A ledger that cannot be read or written."""
+    """The ledger cannot be read or written."""
 
 
 class TrackingError(ActsearchError):
-    """An MLflow store that cannot be written."""
+    """The MLflow store cannot be written."""
 
 
 class SearchFailedError(ActsearchError):
-    """Not one execution of the search completed. Exit status 1."""
+    """None of the search's executions completed. Exit status 1."""
 
 
 class ExecutionFailedError(ActsearchError):
-    """One execution cannot be used; the search continues. The message is the reason that is recorded."""
+    """A single execution cannot be used; the search continues. The message is recorded as the reason."""

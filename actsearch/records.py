@@ -1,4 +1,4 @@
-"""What passes between the rooms: plain frozen records of a search, its trials and their executions."""
+"""The data that the packages exchange: plain frozen records of a search, its trials and their executions."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from actsearch.errors import UsageError, did_you_mean
 
 
 class Status(StrEnum):
-    """How an execution or a trial ended."""
+    """Status of an execution or a trial."""
 
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
@@ -30,7 +30,7 @@ class Direction(StrEnum):
 
 
 class Task(StrEnum):
-    """What is learned from the data: one of two classes, one of several, or a number."""
+    """The kind of target to learn: one of two classes, one of several classes, or a number."""
 
     BINARY = "binary"
     MULTICLASS = "multiclass"
@@ -45,17 +45,17 @@ class Objective:
     direction: Direction
 
     def best(self, values: Mapping[Any, float]) -> Any:
-        """The key of the best value; the first of equals."""
+        """Returns the key of the best value, the first one in a tie."""
         pick = max if self.direction is Direction.MAX else min
         return pick(values, key=values.__getitem__)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one execution cost, measured from the process that ran it, not from the machine.
+    """The cost of one execution, measured for the process that ran it, not for the machine.
 
-    `train_seconds` is the wall time of all epochs, validation and callbacks included; building and tracing stand
-    apart. `best_epoch_seconds` is what was needed to the best epoch.
+    `train_seconds` is the wall time of all epochs, including validation and callbacks; building and tracing are
+    measured separately. `best_epoch_seconds` is the training time up to the end of the best epoch.
     """
 
     build_seconds: float
@@ -72,7 +72,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class ExecutionRequest:
-    """One training from scratch that is asked for: plain data, safe to send to another process."""
+    """A request for one training from scratch: plain data, safe to send to another process."""
 
     trial_id: str
     execution: int
@@ -85,12 +85,12 @@ class ExecutionRequest:
 class ExecutionRecord:
     """One training from scratch of a trial with one seed, and how it ended.
 
-    `history` has one value an epoch under each of Keras's names (`loss`, `val_accuracy` ...).
-    Executions and epochs are counted from 1. `epochs` is the budget, `num_epochs` what was used of it.
-    Times are seconds since 1970. `samples` has what the process used in each epoch: `cpu_percent` of one core,
-    `rss_mib` at its end, and `gpu_mib` where there is a GPU. `reason` says why a FAILED execution failed. `health` has
-    the diagnoses that were made, as plain data; `learned` by site and parameter of an activation its start, and mean,
-    smallest and largest value in the best epoch.
+    `history` has one value per epoch under each of Keras's names (`loss`, `val_accuracy` ...).
+    Executions and epochs are counted from 1. `epochs` is the budget, `num_epochs` the number of epochs trained.
+    Times are seconds since 1970. `samples` has the resources that the process used in each epoch: `cpu_percent` of one
+    core, `rss_mib` at its end, and `gpu_mib` if there is a GPU. `reason` says why a FAILED execution failed. `health`
+    has the diagnoses as plain data. `learned` has, by site and parameter of the activation, the initial value, and the
+    mean, smallest and largest value in the best epoch.
     """
 
     trial_id: str
@@ -115,7 +115,7 @@ class ExecutionRecord:
 
     @property
     def num_epochs(self) -> int:
-        """The epochs that were trained."""
+        """Number of epochs trained."""
         return len(self.epoch_seconds)
 
 
@@ -123,11 +123,10 @@ class ExecutionRecord:
 class TrialRecord:
     """One set of hyperparameter values and its executions so far, in the order of their seeds.
 
-    `activation` is a label: the activation's name, or the names at each site. `activations` has by site, `""` where
-    all sites share one, what `BoundActivation.to_dict` gave; it is empty where no activation of the catalogue is
-    known. `matching` says which
-    initializer and dropout went with it. `screening` is what was found before training, where that was asked for; a
-    trial that was `skipped` for it has no executions.
+    `activation` is a label: the activation's name, or the names at each site. `activations` has the result of
+    `BoundActivation.to_dict` by site, under `""` if all sites share one activation; it is empty if the trial uses no
+    activation of the catalogue. `matching` names the initializer and dropout used with it. `screening` has the results
+    of screening before training, if it was requested; a trial that was `skipped` because of them has no executions.
     """
 
     trial_id: str
@@ -146,14 +145,14 @@ class TrialRecord:
 
     @property
     def status(self) -> Status:
-        """COMPLETED where at least one execution is, FAILED where all failed, else RUNNING."""
+        """COMPLETED if at least one execution completed, FAILED if all failed, else RUNNING."""
         if self.completed:
             return Status.COMPLETED
         return Status.FAILED if self.executions else Status.RUNNING
 
     @property
     def scores(self) -> dict[int, float]:
-        """The objective of each completed execution, by its number."""
+        """The objective of each completed execution, by execution number."""
         return {e.execution: e.score for e in self.completed if e.score is not None}
 
     @property
@@ -167,19 +166,19 @@ class TrialRecord:
         return statistics.stdev(self.scores.values()) if len(self.scores) > 1 else None
 
     def mean_resource(self, name: str) -> float | None:
-        """Mean of one of `Resources` over the completed executions; None where it was not measured."""
+        """Returns the mean of a field of `Resources` over the completed executions; None if it was not measured."""
         values = [getattr(e.resources, name) for e in self.completed if e.resources is not None]
-        known = [v for v in values if v is not None and math.isfinite(v)]
-        return statistics.fmean(known) if known else None
+        measured = [v for v in values if v is not None and math.isfinite(v)]
+        return statistics.fmean(measured) if measured else None
 
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """One search as the ledger knows it.
+    """One search as recorded in the ledger.
 
-    `baseline` is the label that all others are compared with, None where the search has none. `config` has the numbers
-    that were asked for, `model` a fingerprint of what was searched, `environment` where it ran (versions, git commit,
-    hardware), `data` describes the data (name, fingerprint, sizes, task).
+    `baseline` is the label that all others are compared with, None if the search has no baseline. `config` has the
+    numbers it was started with, `model` a fingerprint of the searched model, `environment` the versions, git commit and
+    hardware, and `data` describes the data (name, fingerprint, sizes, task).
     """
 
     search_id: str
@@ -197,7 +196,7 @@ class SearchRecord:
 
     @property
     def ranked(self) -> list[TrialRecord]:
-        """Trials with a score, the best mean first; those without one follow. Ties keep their order."""
+        """Trials with a score, the best mean first, then those without one. Ties keep their order."""
         sign = -1 if self.objective.direction is Direction.MAX else 1
         scored = [t for t in self.trials if t.mean_score is not None]
         rest = [t for t in self.trials if t.mean_score is None]
@@ -205,7 +204,7 @@ class SearchRecord:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The trial with the best mean objective; None where nothing completed."""
+        """The trial with the best mean objective; None if no execution completed."""
         ranked = self.ranked
         return ranked[0] if ranked and ranked[0].mean_score is not None else None
 
@@ -218,13 +217,16 @@ _WORDS = {
 
 
 def parse_objective(objective: Any) -> Objective:
-    """The objective that is meant.
+    """Converts a user's description of the objective to an `Objective`.
 
     Args:
-        objective: A metric's name; a name with its direction, `"val_f1:max"`; an `Objective`; or KerasTuner's.
+        objective: Name of a metric; a name with its direction, `"val_f1:max"`; an `Objective` of ours or of KerasTuner.
+
+    Returns:
+        The objective; a direction that is not given follows from the name.
 
     Raises:
-        UsageError: The direction is not given and does not follow from the name, or is neither max nor min.
+        UsageError: The direction does not follow from the name, or is neither max nor min.
 
     Example:
 
@@ -242,8 +244,8 @@ def parse_objective(objective: Any) -> Objective:
         direction = getattr(objective, "direction", None)
     if not name or direction not in list(Direction):
         raise UsageError(
-            f"Objective {objective!r}: cannot tell whether more or less of it is better."
-            f"{did_you_mean(str(name), _USUAL)} Say so: {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
+            f"Objective {objective!r}: cannot tell whether larger or smaller values are better."
+            f"{did_you_mean(str(name), _USUAL)} Write {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
         )
     return Objective(str(name), Direction(direction))
 
@@ -257,9 +259,9 @@ def _direction_of(name: str) -> str | None:
 
 
 def execution_seed(seed: int, execution: int) -> int:
-    """The seed of an execution: from the search's seed and the execution's number, never from the trial.
+    """Derives the seed of an execution from the search's seed and the execution's number, never from the trial.
 
-    Trials are compared in pairs by it: the same draw of weights up to their scale, the same order of the data.
+    This pairs the trials: they share the draw of weights, up to its scale, and the order of the data.
 
     Example:
 

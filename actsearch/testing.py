@@ -1,6 +1,6 @@
-"""For authors of activations: the contract that every activation of the catalogue meets, as one check.
+"""The contract that every activation of the catalogue meets, as one check for authors of activations.
 
-It needs no test framework: call `check_activation` in a test of your own.
+It needs no test framework: call `check_activation` in your own test.
 """
 
 import json
@@ -29,19 +29,20 @@ _REACH, _STEP = 4.0, 0.01
 
 
 def check_activation(activation: str | Activation | BoundActivation) -> None:
-    """Checks that an activation can stand in a search: that function, layer and description agree.
+    """Checks that an activation can be searched: that its function, layer and description agree.
 
-    The layer must keep shape and precision, under mixed precision policies too, compute what the NumPy function does,
-    with finite gradients that are its slopes away from the kinks, survive its config and a saved model, train, and
-    learn what the activation says it learns. A matched initializer must exist.
+    The layer must keep shape and precision, also under mixed precision policies; compute the same values as the NumPy
+    function; have finite gradients that equal the function's slopes except at kinks; survive a round trip through its
+    config and a saved model; train; and learn exactly the parameters that the activation declares. A matched
+    initializer must exist.
 
     Args:
-        activation: Its name, an entry of the catalogue, or one with values for its parameters; the defaults are checked
-            where none are given.
+        activation: Name of an activation, an entry of the catalogue, or an activation with values for its parameters;
+            without values the defaults are checked.
 
     Raises:
-        AssertionError: It breaks the contract; the message says where, what was expected, and what to do.
-        UnknownNameError: There is no activation of that name.
+        AssertionError: The activation breaks the contract; the message says where, what was expected and what to do.
+        UnknownNameError: No activation has that name.
 
     Example:
 
@@ -68,18 +69,18 @@ def _check_description(bound: BoundActivation) -> None:
 
 
 def _check_function(bound: BoundActivation) -> None:
-    """NumPy alone: shapes and finite values."""
+    """Checks shapes and finite values of the NumPy function."""
     for x in (_GRID, _GRID[:160].reshape(4, 40), _GRID[0]):
         y = bound(x)
-        assert y.shape == np.shape(x), f"the function made the shape {y.shape} of {np.shape(x)}, expected the same."
+        assert y.shape == np.shape(x), f"the function turned shape {np.shape(x)} into {y.shape}, expected no change."
         assert np.isfinite(y).all(), f"the function is not finite at x = {np.ravel(x)[~np.isfinite(np.ravel(y))][0]}."
 
 
 def _check_values(bound: BoundActivation) -> None:
-    found, expected = _computed(bound.layer(), _GRID), bound(_GRID)
-    wrong = ~np.isclose(found, expected, rtol=2e-6, atol=2e-6)
+    computed, expected = _computed(bound.layer(), _GRID), bound(_GRID)
+    wrong = ~np.isclose(computed, expected, rtol=2e-6, atol=2e-6)
     assert not wrong.any(), (
-        f"at x = {_GRID[wrong][0]:g} the layer computes {found[wrong][0]:.7g} in inference, and the NumPy function "
+        f"at x = {_GRID[wrong][0]:g} the layer computes {computed[wrong][0]:.7g} in inference, and the NumPy function "
         f"{expected[wrong][0]:.7g}. Both must be the same function before training."
     )
 
@@ -88,11 +89,11 @@ def _check_shapes(bound: BoundActivation) -> None:
     for shape in _SHAPES:
         inputs = keras.Input((*(None for _ in shape[1:-1]), shape[-1]))
         assert (symbolic := bound.layer()(inputs).shape) == inputs.shape, (
-            f"the layer made {symbolic} of the shape {inputs.shape}, expected the same. Let compute_output_shape "
+            f"the layer turned shape {inputs.shape} into {symbolic}, expected no change. Let compute_output_shape "
             "return its input_shape."
         )
-        made = bound.layer()(np.ones(shape, "float32")).shape
-        assert made == shape, f"the layer made {made} of a tensor of shape {shape}, expected the same."
+        output_shape = bound.layer()(np.ones(shape, "float32")).shape
+        assert output_shape == shape, f"the layer turned shape {shape} into {output_shape}, expected no change."
 
 
 def _check_precision(bound: BoundActivation) -> None:
@@ -121,12 +122,12 @@ def _check_gradient(bound: BoundActivation) -> None:
     x = np.linspace(-_REACH, _REACH, round(_REACH / _STEP) + 1)  # the neighbourhoods of two points touch
     kinks = (*bound.activation.kinks_at(bound.parameters), np.inf)
     x = x[np.all([np.abs(x - kink) > _STEP for kink in kinks], axis=0)]
-    found, expected = _gradient(bound.layer(), x), _slope(bound, x)
-    wrong = ~np.isclose(found, expected, rtol=1e-3, atol=1e-3)
+    gradient, expected = _gradient(bound.layer(), x), _slope(bound, x)
+    wrong = ~np.isclose(gradient, expected, rtol=1e-3, atol=1e-3)
     assert not wrong.any(), (
-        f"at x = {x[wrong][0]:g} the layer's gradient is {found[wrong][0]:.4g}, and the function's slope "
-        f"{expected[wrong][0]:.4g}. Correct the gradient; or, where function or derivative jump there, name the place "
-        "in kinks."
+        f"at x = {x[wrong][0]:g} the layer's gradient is {gradient[wrong][0]:.4g}, and the function's slope "
+        f"{expected[wrong][0]:.4g}. Correct the gradient; or, if the function or its derivative jumps there, list the "
+        "point in kinks."
     )
 
 
@@ -135,10 +136,11 @@ def _check_config(bound: BoundActivation) -> None:
     config = json.loads(json.dumps(layer.get_config()))
     again = type(layer).from_config(config)
     assert again.get_config() == layer.get_config(), (
-        "the layer that from_config makes has another config. Return every argument of the constructor from get_config."
+        "the layer that from_config makes has a different config. Return every argument of the constructor from "
+        "get_config."
     )
     assert np.array_equal(_computed(again, _GRID), _computed(layer, _GRID)), (
-        "the layer that from_config makes computes something else. Return every argument of the constructor from "
+        "the layer that from_config makes computes different values. Return every argument of the constructor from "
         "get_config."
     )
 
@@ -153,7 +155,7 @@ def _check_saving(bound: BoundActivation) -> None:
         model.save(path)
         loaded = keras.saving.load_model(path)
     assert np.allclose(loaded(x, training=False), model(x, training=False), rtol=1e-6, atol=1e-6), (
-        "a saved model with it computes something else after loading. Create all weights in build, and return every "
+        "a saved model with it computes different values after loading. Create all weights in build, and return every "
         "argument of the constructor from get_config."
     )
 
@@ -163,8 +165,8 @@ def _check_training(bound: BoundActivation) -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, kernel_initializer=initializer), layer])
     learned = list(layer.trainable_weights)
     assert bool(learned) == bound.activation.learns, (
-        f"the layer has {len(learned)} trainable weights, and the activation says learns={bound.activation.learns}. "
-        "Correct learns, or make the weights (not) trainable."
+        f"the layer has {len(learned)} trainable weights, but the activation declares "
+        f"learns={bound.activation.learns}. Correct learns, or make the weights (not) trainable."
     )
     before = [weight.numpy() for weight in model.trainable_variables]
     x, y = np.random.default_rng(0).standard_normal((2, 32, 3)).astype("float32")
@@ -177,7 +179,7 @@ def _check_training(bound: BoundActivation) -> None:
     for weight, old in zip(model.trainable_variables, before, strict=True):
         assert np.isfinite(weight.numpy()).all(), f"{weight.path} is not finite after a training step."
         moved = not np.array_equal(weight.numpy(), old)
-        assert moved or "bias" in weight.path, f"{weight.path} does not move in a training step."
+        assert moved or "bias" in weight.path, f"{weight.path} does not change in a training step."
 
 
 _CONTRACT: dict[str, Callable[[BoundActivation], None]] = {
@@ -194,12 +196,12 @@ _CONTRACT: dict[str, Callable[[BoundActivation], None]] = {
 
 
 def _computed(layer: Any, x: NDArray[Any]) -> NDArray[Any]:
-    """What a layer computes in inference, each number through the same unit."""
+    """Computes a layer's output in inference; all numbers pass through the same unit."""
     return np.asarray(keras.ops.convert_to_numpy(layer(tf.constant(x[:, None], "float32"), training=False)))[:, 0]
 
 
 def _gradient(layer: Any, x: NDArray[Any]) -> NDArray[Any]:
-    """The derivative that a gradient tape finds, in inference."""
+    """Computes the derivative in inference with a gradient tape."""
     inputs = tf.constant(x[:, None], "float32")
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -208,7 +210,7 @@ def _gradient(layer: Any, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _slope(function: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[Any]:
-    """The derivative by central differences of order 4, precise enough for functions in single precision."""
+    """Computes the derivative by central differences of order 4, precise enough for single-precision functions."""
     wide, narrow = ((function(x + step) - function(x - step)) / (2 * step) for step in (_STEP, _STEP / 2))
     return np.asarray((4 * narrow - wide) / 3)
 

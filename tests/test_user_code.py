@@ -29,7 +29,7 @@ def test_a_package_of_the_working_directory(folder: Path) -> None:
 
 @pytest.mark.parametrize("target", ["", "json", ":dumps", "json:", "json:a b", "a-b:c", "json:1x", "a:b:c", "./a.py:b"])
 def test_other_forms_are_refused(target: str) -> None:
-    with pytest.raises(UsageError, match=r"names no build function: expected package\.module:function"):
+    with pytest.raises(UsageError, match=r"does not name a build function: expected package\.module:function"):
         import_object(target, "build function")
 
 
