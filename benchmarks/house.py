@@ -22,11 +22,13 @@ DEFAULTS = {"alpha": 0.05, "max_executions": 30, "epochs": 30}
 
 # Small modules that one module imports, or none, and why they are files of their own.
 REASONS = {
-    "cli/advise": "a command a file; imported when it is called",
-    "cli/export": "a command a file; imported when it is called",
-    "cli/resume": "a command a file; imported when it is called",
-    "cli/spaces": "a command a file; imported when it is called",
-    "cli/sync": "a command a file; imported when it is called",
+    "cli/app": "the program itself, without any command",
+    "cli/advise": "one file per command",
+    "cli/export": "one file per command",
+    "cli/report": "one file per command",
+    "cli/resume": "one file per command",
+    "cli/spaces": "one file per command",
+    "cli/sync": "one file per command",
     "tracking/serving": "MLflow loads it by this path, which is kept in users' models",
 }
 

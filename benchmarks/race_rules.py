@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from actsearch.analysis.sequential import FIRST_LOOK, nominal_levels
+from actsearch.analysis.race import FIRST_LOOK, nominal_levels
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

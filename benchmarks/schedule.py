@@ -32,11 +32,10 @@ from actsearch.executors.pool import PoolExecutor
 from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
 from actsearch.training.execution import Trained
 from actsearch.tuning.allocation import Fixed
-from actsearch.tuning.loop import SearchLoop
+from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import make_oracle
 from actsearch.tuning.problem import describe_search, inspect_hypermodel
 from actsearch.tuning.progress import Silent
-from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import SearchState
 from actsearch.tuning.trial_source import TrialSource
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from actsearch._typing import Array
-from actsearch.activations.activation import Parameter
-from actsearch.activations.entries import Entries
+from actsearch.activations.activation import Entries, Parameter
 
 ENTRIES = Entries()
 

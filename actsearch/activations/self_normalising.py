@@ -7,8 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from actsearch._typing import Array
-from actsearch.activations.activation import Parameter
-from actsearch.activations.entries import Entries
+from actsearch.activations.activation import Entries, Parameter
 from actsearch.activations.rectifiers import elu, mpelu
 
 ENTRIES = Entries()

@@ -4,11 +4,45 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from actsearch._typing import Array
-from actsearch.activations.activation import Parameter
-from actsearch.activations.entries import Entries
-from actsearch.activations.sigmoids import hard_sigmoid
+from actsearch.activations.activation import Entries, Parameter
 
 ENTRIES = Entries()
+
+
+@ENTRIES.add("sigmoid", "1/(1 + exp(-x))", "the logistic function", kinks=())
+def sigmoid(x: Array) -> Array:
+    """The logistic function."""
+    return expit(x)
+
+
+@ENTRIES.add("sigmoid", "min(max(0, x/6 + 1/2), 1)", "Howard et al. 2019, arXiv 1905.02244", kinks=(-3.0, 3.0))
+def hard_sigmoid(x: Array) -> Array:
+    """The logistic function by three straight lines."""
+    return np.clip(x / 6.0 + 0.5, 0.0, 1.0)
+
+
+@ENTRIES.add("sigmoid", "min(max(0, (x + 1)/2), 1)", "Blondel et al. 2019, arXiv 1901.02324", kinks=(-1.0, 1.0))
+def sparse_sigmoid(x: Array) -> Array:
+    """As `hard_sigmoid`, between -1 and 1."""
+    return np.clip((x + 1.0) / 2.0, 0.0, 1.0)
+
+
+@ENTRIES.add("sigmoid", "tanh(x)", "LeCun et al. 1998", kinks=())
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+@ENTRIES.add("sigmoid", "min(max(-1, x), 1)", "Collobert 2004", kinks=(-1.0, 1.0))
+def hard_tanh(x: Array) -> Array:
+    """The identity, cut off at -1 and 1."""
+    return np.clip(x, -1.0, 1.0)
+
+
+@ENTRIES.add("sigmoid", "x/(1 + |x|)", "Turian et al. 2009")
+def softsign(x: Array) -> Array:
+    """Like tanh, but it approaches ±1 slowly."""
+    return x / (1.0 + np.abs(x))
 
 
 @ENTRIES.add("smooth", "log(1 + exp(x))", "Dugas et al. 2001", kinks=())

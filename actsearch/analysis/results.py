@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from actsearch._html import html_heading, html_list, html_table
+from actsearch._text_tables import html_heading, html_list, html_table
 from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_interval
 from actsearch.analysis.units import COST_UNITS, Units, settling
 from actsearch.records import TrialRecord

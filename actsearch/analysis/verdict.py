@@ -19,10 +19,9 @@ from actsearch.analysis.comparison import (
     max_concurrent,
     max_executions,
 )
-from actsearch.analysis.race import RaceTest
+from actsearch.analysis.race import RaceTest, nominal_levels
 from actsearch.analysis.recommendation import recommend
 from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
-from actsearch.analysis.sequential import nominal_levels
 from actsearch.analysis.statistics import (
     UNBOUNDED,
     Interval,

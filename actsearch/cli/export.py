@@ -15,8 +15,8 @@ def export(
     trial: Annotated[str | None, typer.Option(help="Id of a trial.", show_default="the best")] = None,
 ) -> None:
     """Write the best trained model to a .keras file."""
-    from actsearch._model_files import model_file
     from actsearch.ledger import Ledger
+    from actsearch.tracking.store import model_file
 
     search = Ledger(directory).read()
     if search.best is None:

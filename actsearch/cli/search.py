@@ -178,7 +178,7 @@ def search(
 ) -> None:
     """Search the activation function of a model on data; every trial is logged to MLflow."""
     from actsearch.tracking.sync_process import started_early
-    from actsearch.tuning.live_view import reporter_for
+    from actsearch.tuning.progress import reporter_for
 
     network = _given(
         layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm or None

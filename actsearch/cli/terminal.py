@@ -37,8 +37,7 @@ def print_table(
 
 def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
     """The trials, the best first, and the reasons of those that failed; on a terminal only what fits it."""
-    from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows
-    from actsearch.reports.text import text_leaderboard
+    from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows, text_leaderboard
 
     console = Console(file=stream)
     if console.is_terminal:

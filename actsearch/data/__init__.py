@@ -1,8 +1,7 @@
 """Data for a search: built-in data sets, files and user functions, checked, split and prepared."""
 
 from actsearch.data.arrays import check_arrays, fingerprint, split_arrays
-from actsearch.data.dataset import Dataset
-from actsearch.data.loading import load_data
+from actsearch.data.loading import Dataset, load_data
 from actsearch.data.sources import BUILT_IN
 from actsearch.records import Task
 

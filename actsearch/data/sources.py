@@ -11,8 +11,7 @@ import numpy as np
 from actsearch._typing import Array
 from actsearch._user_code import import_object, user_code
 from actsearch.data.arrays import check_finite, check_lengths
-from actsearch.data.limits import check_unpacked
-from actsearch.data.tables import listed, read_table
+from actsearch.data.tables import check_unpacked, listed, read_table
 from actsearch.data.target import one_value_each
 from actsearch.errors import DataError, UnknownNameError, did_you_mean
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from actsearch.activations import registry
 from actsearch.diagnostics.issues import Issue, Severity
-from actsearch.diagnostics.output_heads import heads
-from actsearch.diagnostics.output_rules import output_issues
+from actsearch.diagnostics.output_rules import heads, output_issues
 from actsearch.swap.graph import Call, trace
 from actsearch.swap.recognition import SHARES, SlotKind, core
 from actsearch.swap.sites import SiteKind, TracedSite, locate

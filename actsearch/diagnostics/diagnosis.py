@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from actsearch._html import html_list, html_table
-from actsearch._text import text_table
+from actsearch._text_tables import html_list, html_table, text_table
 from actsearch.diagnostics.issues import Issue, Severity
 
 # keras-contrib's callback spoke up from a tenth of a layer on. A ReLU network of 20 layers of 64 units begins with up

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from actsearch._html import html_list
+from actsearch._text_tables import html_list
 from actsearch.diagnostics.diagnosis import Diagnosis, without_nan
 from actsearch.diagnostics.health import MAX_SAMPLES, HealthProbe
 from actsearch.diagnostics.issues import Issue, Severity

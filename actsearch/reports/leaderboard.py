@@ -5,10 +5,13 @@ Neither SciPy nor matplotlib is loaded for them.
 """
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actsearch._text_tables import text_table
+from actsearch.analysis.results import Verdict
 from actsearch.analysis.units import COST_UNITS, Units, number_range, settling, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 
@@ -245,3 +248,36 @@ def shortened(reason: str | None) -> str:
     """A reason in one line of at most 80 characters."""
     line = " ".join((reason or "no reason recorded").split())
     return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"
+
+
+WIDTH = 80  # characters
+_MAX_LINES = 3
+_MAX_FAILURES = 5
+
+
+def text_report(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
+    """The verdict in at most three lines, the leaderboard, and why executions failed.
+
+    Args:
+        search: Its records.
+        verdict: What `judge` says of it.
+        width: Maximum number of characters of a line.
+    """
+    said = textwrap.wrap(f"{verdict.recommendation}.", width, max_lines=_MAX_LINES, placeholder=" …")
+    return "\n".join([*said, "", text_leaderboard(search, verdict, width=width)])
+
+
+def text_leaderboard(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
+    """Activation, verdict, score, gain and training time of each trial, and why executions failed."""
+    headers = headers_of(verdict)[:SHORT]
+    rows = [[cell.text for cell in row.cells[:SHORT]] for row in leaderboard_rows(search, verdict)]
+    return "\n".join([text_table(headers, rows, left=2, width=width), *_failures(search, width)])
+
+
+def _failures(search: SearchRecord, width: int) -> Iterator[str]:
+    failures = list(failures_of(search))
+    for failure in failures[:_MAX_FAILURES]:
+        text = f"{failure.label}, {failure.executions} failed: {shortened(failure.reason)}"
+        yield textwrap.fill(text, width, subsequent_indent="  ")
+    if len(failures) > _MAX_FAILURES:
+        yield f"… and {len(failures) - _MAX_FAILURES} more failures."

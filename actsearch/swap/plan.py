@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from actsearch._html import html_table
-from actsearch._text import text_table
+from actsearch._text_tables import html_table, text_table
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError

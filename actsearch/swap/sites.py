@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from actsearch._html import html_table
-from actsearch._text import text_table
+from actsearch._text_tables import html_table, text_table
 from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
 from actsearch.swap.graph import Call, Shape, trace
 from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, SlotKind, activation_slots, core

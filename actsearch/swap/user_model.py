@@ -8,7 +8,7 @@ import keras
 
 import actsearch.layers  # noqa: F401 -- registers our layers, so that Keras finds them
 from actsearch._private import keras_message
-from actsearch.data.limits import check_unpacked
+from actsearch.data.tables import check_unpacked
 from actsearch.errors import ModelError, did_you_mean
 
 _AGAIN = 'Write it with model.save("model.keras").'

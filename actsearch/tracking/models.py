@@ -17,8 +17,8 @@ from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 
-from actsearch._model_files import example_file
 from actsearch._private import conda_environment, save_example, write_python_environment
+from actsearch.tracking.store import example_file
 
 EXECUTION = "actsearch.execution"
 _PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")

@@ -12,12 +12,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from actsearch._locks import creation_lock
-from actsearch._model_files import MODEL_ID
 from actsearch.errors import TrackingError, summarize
 from actsearch.tracking.metrics import key as name_for_mlflow
 from actsearch.tracking.metrics import milliseconds
 from actsearch.tracking.models import is_permanent, log_model, register_model
-from actsearch.tracking.store import StoreAddress
+from actsearch.tracking.store import MODEL_ID, StoreAddress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

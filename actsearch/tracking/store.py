@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from actsearch._redact import MASK, mask
 from actsearch.errors import UnknownNameError, UsageError
@@ -182,3 +182,20 @@ def _refuse_legacy_store(folder: Path) -> None:
                 f"{folder / 'mlruns'} is a store of MLflow's legacy kind, which MLflow no longer writes. Move its runs "
                 "with `mlflow migrate-filestore`, or give another store: --tracking-uri sqlite:///actsearch.db."
             )
+
+
+MODELS_FOLDER = "models"
+MODEL_ID = "actsearch.model_id"  # the tag of a run whose model is logged
+
+
+def model_file(directory: Path, trial_id: str) -> Path:
+    """Returns the file of a trial's model; the trial's id is quoted, so it is always a single file name."""
+    return directory / MODELS_FOLDER / f"{quote(trial_id, safe='')}.keras"
+
+
+def example_file(model: Path) -> Path:
+    """Returns the file with a row of the data, `x`, and the model's prediction for it, `y`.
+
+    A model with several inputs or outputs has `x:NAME` and `y:NAME` instead.
+    """
+    return model.with_suffix(".npz")

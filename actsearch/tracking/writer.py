@@ -12,7 +12,6 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from actsearch._model_files import model_file
 from actsearch.analysis.results import Decision, Verdict
 from actsearch.analysis.units import COST_UNITS
 from actsearch.analysis.verdict import verdict_of
@@ -31,6 +30,7 @@ from actsearch.tracking.metrics import (
     trial_points,
 )
 from actsearch.tracking.runs import PARENT, Run, Runs
+from actsearch.tracking.store import model_file
 from actsearch.tracking.ui_view import DIFFERENCE, RUN_COLOUR, prepare_view
 from actsearch.visualization._style import style_of
 from actsearch.visualization.dead_units import diagnoses_of, plot_health

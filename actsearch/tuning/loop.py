@@ -1,9 +1,12 @@
 """The loop of a search: who gets the next execution, having it trained, and writing it down."""
 
 import math
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from actsearch.config import SearchConfig
@@ -12,9 +15,53 @@ from actsearch.records import ExecutionRequest, TrialRecord, execution_seed
 from actsearch.training.execution import Trained
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.progress import Reporter
-from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import SearchState
 from actsearch.tuning.trial_source import TrialSource
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignal:
+    """Whether the user asked for the end of the search.
+
+    The first signal lets running executions complete, so that they are not lost; a second one ends them immediately.
+
+    Args:
+        say: Called with what to tell the user.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.requested = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Signals come here; outside of the main thread, which Python sends none elsewhere, nothing is changed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Ends the search if the user asked for it.
+
+        Raises:
+            KeyboardInterrupt: The user did.
+        """
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002  Python's signature
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        self._say("Stopping after the current execution. Press Ctrl-C again to stop now and discard it.")
+
 
 _PROPOSED_AHEAD = 2  # trials for which nobody is free yet
 _MAX_SUBMITTED = 32  # executions, before what has ended is looked at

@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actsearch._model_files import model_file
 from actsearch.analysis.results import Verdict
 from actsearch.analysis.verdict import verdict_of
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
@@ -13,6 +12,7 @@ from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.reports.leaderboard import leaderboard_rows
 from actsearch.reports.markdown import markdown_report
+from actsearch.tracking.store import model_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +192,7 @@ class SearchResult:
         return f"<SearchResult {self.record.name}: {len(self.trials)} trials{best}, in {self.directory}>"
 
     def __str__(self) -> str:
-        from actsearch.reports.text import text_report
+        from actsearch.reports.leaderboard import text_report
 
         return text_report(self.record, self.verdict)
 

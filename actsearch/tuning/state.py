@@ -1,19 +1,78 @@
-"""The state of a running search: its trials so far, each fact written down as it becomes known."""
+"""The state of a search: its trials so far, each fact written as it becomes known, and how a search resumes.
+
+Resuming trusts nothing but the ledger. The search runs again from its start with the same seed, and executions that are
+in the ledger are read instead of trained. Oracle and allocation receive the same scores in the same order, so they
+reach the state they were in, and propose what they would have proposed.
+"""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from actsearch.analysis.results import Decision
+from actsearch.errors import UsageError, shorten
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import SyncProcess
 from actsearch.training.execution import Trained
 from actsearch.tuning.storage import save_weights
+
+_LONGEST_VALUE = 120  # characters
+_MAY_DIFFER = {"time_budget"}  # each part of a search has its own
+
+
+def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> None:
+    """Raises a UsageError that names what differs between the search in a directory and the one that is asked for."""
+    differences = [
+        f"  {name}: {shorten(repr(old), _LONGEST_VALUE)} there, {shorten(repr(new), _LONGEST_VALUE)} now"
+        for name, old, new in _compared(before, now)
+        if _as_in_json(old) != _as_in_json(new)
+    ]
+    if differences:
+        raise UsageError(
+            f"{where} holds a search that differs from this one:\n"
+            + "\n".join(differences)
+            + "\nAsk for the same to go on with it, give another --directory, or --overwrite to delete it."
+        )
+
+
+def changed_versions(before: SearchRecord, now: SearchRecord) -> list[str]:
+    """Packages whose versions are others than when the search began: numbers may differ from then on."""
+    old, new = (record.environment.get("packages", {}) for record in (before, now))
+    return [f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new.get(name)]
+
+
+def check_same_trial(before: TrialRecord, hyperparameters: Mapping[str, Any]) -> None:
+    """Raises a UsageError where an oracle proposes another trial than it did before."""
+    if _as_in_json(before.hyperparameters) != _as_in_json(hyperparameters):
+        raise UsageError(
+            f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, and proposed "
+            f"{dict(before.hyperparameters)} before: this search cannot go on. Give an oracle of your own a seed, and "
+            "a build function that asks for the same hyperparameters each time."
+        )
+
+
+def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, Any]]:
+    rows = [(name, getattr(before, name), getattr(now, name)) for name in ("name", "baseline")]
+    rows.append(("objective", asdict(before.objective), asdict(now.objective)))
+    rows.append(("space", before.space, now.space))
+    old, new = before.config.plain(), now.config.plain()
+    rows += [(n, old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]
+    rows += [(f"data.{n}", before.data.get(n), now.data.get(n)) for n in sorted({*before.data, *now.data})]
+    return [*rows, ("model", before.model, now.model)]
+
+
+def _as_in_json(value: Any) -> Any:
+    """As it comes out of JSON: mappings and sequences of any kind compare by what is in them."""
+    if isinstance(value, Mapping):
+        return {str(name): _as_in_json(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_in_json(part) for part in value]
+    return value
 
 
 class SearchState:

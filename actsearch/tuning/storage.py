@@ -16,12 +16,11 @@ import keras_tuner
 import numpy as np
 
 from actsearch._locks import PATIENCE_SECONDS, locked, writing_lock
-from actsearch._model_files import FOLDER as MODELS
-from actsearch._model_files import example_file, model_file
 from actsearch.errors import LedgerError, TrackingError, UsageError
 from actsearch.ledger import FILE_NAME, delete_files
 from actsearch.ledger.ledger import ledger_error
 from actsearch.records import SearchRecord
+from actsearch.tracking.store import MODELS_FOLDER, example_file, model_file
 from actsearch.tracking.sync_process import LOG_NAME
 
 ROOT = "actsearch-runs"
@@ -77,7 +76,7 @@ def _patience(seconds: float) -> Callable[[], bool]:
 def _delete_search(path: Path) -> None:
     """Deletes what a search wrote, the ledger last: while it is there, the directory is known as a search's."""
     (path / LOG_NAME).unlink(missing_ok=True)
-    for name in (WEIGHTS_FOLDER, MODELS, ORACLE_FOLDER):
+    for name in (WEIGHTS_FOLDER, MODELS_FOLDER, ORACLE_FOLDER):
         if (path / name).exists():
             shutil.rmtree(path / name)
     delete_files(path / FILE_NAME)

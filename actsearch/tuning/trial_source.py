@@ -13,7 +13,7 @@ from actsearch.records import ExecutionRecord, Status, TrialRecord
 from actsearch.training.data import TrainingData
 from actsearch.tuning.oracles import GridOracle, grid_size
 from actsearch.tuning.problem import Hypermodel
-from actsearch.tuning.replay import check_same_trial
+from actsearch.tuning.state import check_same_trial
 
 Screener = Callable[[Any], dict[str, Any]]
 Builder = Callable[[Any], Any]

@@ -22,15 +22,12 @@ from actsearch.training.data import check_fit_options, training_data
 from actsearch.training.model_cache import BuildFunction, build_model
 from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
-from actsearch.tuning.live_view import reporter_for
-from actsearch.tuning.loop import SearchLoop
+from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
 from actsearch.tuning.problem import Problem, inspect_hypermodel
-from actsearch.tuning.progress import Reporter
-from actsearch.tuning.replay import changed_versions, check_same_search
+from actsearch.tuning.progress import Reporter, reporter_for
 from actsearch.tuning.result import SearchResult, failure
-from actsearch.tuning.signals import StopSignal
-from actsearch.tuning.state import SearchState
+from actsearch.tuning.state import SearchState, changed_versions, check_same_search
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from actsearch.analysis.sequential import FIRST_LOOK, nominal_levels
+from actsearch.analysis.race import FIRST_LOOK, nominal_levels
 
 LOOKS = 20
 

@@ -6,8 +6,7 @@ import pytest
 
 from actsearch.analysis.results import Outcome
 from actsearch.analysis.verdict import verdict_of
-from actsearch.reports.leaderboard import SHORT, failures_of, headers_of, leaderboard_rows
-from actsearch.reports.text import text_report
+from actsearch.reports.leaderboard import SHORT, failures_of, headers_of, leaderboard_rows, text_report
 from tests.helpers.factories import LOSS, search, trial
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}

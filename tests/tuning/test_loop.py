@@ -12,11 +12,10 @@ from actsearch.ledger import Ledger
 from actsearch.records import Direction, ExecutionRecord, Objective, Status
 from actsearch.training.execution import Trained
 from actsearch.tuning.allocation import Race, get
-from actsearch.tuning.loop import SearchLoop
+from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import make_oracle
 from actsearch.tuning.problem import describe_search, inspect_hypermodel
 from actsearch.tuning.progress import Silent
-from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import SearchState
 from actsearch.tuning.trial_source import TrialSource
 from tests.helpers.networks import small_network

@@ -8,9 +8,9 @@ import keras
 import pytest
 
 import actsearch
-from actsearch._model_files import model_file
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import End, Ledger
+from actsearch.tracking.store import model_file
 from actsearch.tuning.result import SearchResult, load_result
 from tests.helpers.factories import search
 

@@ -1,8 +1,10 @@
-"""Tables of plain text."""
+"""Tables of text, plain and as HTML, for objects that print and that notebooks show."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+
+from markupsafe import Markup, escape
 
 _GAP = "  "
 _NARROWEST = 8  # characters
@@ -42,3 +44,34 @@ def _wrapped(cells: Sequence[str], widths: Sequence[int], left: int) -> Iterator
             for column, (text, width) in enumerate(zip(texts, widths, strict=True))
         ]
         yield _GAP.join(aligned).rstrip()
+
+
+def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+    """Formats a table with a row of headers. Text is escaped; `Markup` is not.
+
+    Args:
+        headers: Names of the columns.
+        rows: Cells of each row, one per header.
+
+    Example:
+
+    >>> print(html_table(["name"], [["a < b"]]))
+    <table><thead><tr><th>name</th></tr></thead><tbody><tr><td>a &lt; b</td></tr></tbody></table>
+    """
+    head = _joined("<th>{}</th>", headers)
+    body = Markup("").join(Markup("<tr>{}</tr>").format(_joined("<td>{}</td>", row)) for row in rows)
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+
+
+def html_heading(text: str) -> Markup:
+    """Formats a line in bold."""
+    return Markup("<p><b>{}</b></p>").format(text)
+
+
+def html_list(items: Iterable[str]) -> Markup:
+    """Formats a bulleted list."""
+    return Markup("<ul>{}</ul>").format(_joined("<li>{}</li>", items))
+
+
+def _joined(element: str, texts: Iterable[str]) -> Markup:
+    return Markup("").join(Markup(element).format(escape(text)) for text in texts)
