@@ -1,117 +1,43 @@
-"""Workers that are child processes of this process, each on a connection of its own."""
+"""Workers that are processes of this machine, each on a connection of its own."""
 
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any
 
 from actsearch.environment import num_cores
-from actsearch.executors.serialization import Job, Lost, Payload
+from actsearch.errors import SearchFailedError
+from actsearch.executors.processes import Template, WorkerProcess, start_process
+from actsearch.executors.serialization import Job
 from actsearch.executors.worker import share_gpus
 from actsearch.records import ExecutionRequest
 
-_MAIN = "import sys; sys.path[:] = sys.argv[3:]; from actsearch.executors.worker import main; main()"
-_ENDING_SECONDS = 10.0
-
-
-class WorkerProcess:
-    """Starts a process that imports TensorFlow and then waits for calls; what it prints goes to standard error.
-
-    Ctrl-C does not reach it, and it ends when this process ends, however that happens; on Linux already with the thread
-    that made it.
-    """
-
-    def __init__(self) -> None:
-        self.connection, other_end = Pipe()
-        arguments = [str(other_end.fileno()), str(os.getpid()), *sys.path]
-        with other_end:
-            self._process = subprocess.Popen(
-                [sys.executable, "-X", "faulthandler", "-c", _MAIN, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=2,
-                pass_fds=[other_end.fileno()],
-                start_new_session=True,
-            )
-        self._was_idle = False
-
-    def call(self, method: str, *arguments: Any) -> None:
-        """Calls a method of its `Worker`; `answer` says where it has ended before."""
-        try:
-            if self._has_ended:
-                raise BrokenPipeError
-            Payload.pack((method, *arguments)).send(self.connection)
-        except OSError:
-            self._was_idle = True
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether there is an answer, if only that it has ended: what it has started may hold the connection open."""
-        return self._was_idle or self.connection.poll() or self._has_ended
-
-    def answer(self) -> Any:
-        """What the method returned; `Lost` where the process has ended."""
-        try:
-            if self._was_idle or not self.connection.poll():
-                raise EOFError
-            return Payload.receive(self.connection).unpack()
-        except (EOFError, ConnectionError):
-            return Lost(self._ending(), self._was_idle)
-
-    def close(self) -> None:
-        """Ends the process, and what it has started itself."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS refuses where only an ended process is left
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
-        self.connection.close()
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def _ending(self) -> str:
-        """How the process ended, in words."""
-        try:
-            status = self._process.wait(timeout=_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            return "the process closed its connection to the search"
-        if status >= 0:
-            return f"the process ended with status {status}"
-        hint = ", as the system does where memory runs out" if status == -signal.SIGKILL else ""
-        names = {known.value: known.name for known in signal.Signals}  # not every real-time signal has one
-        return f"the process was ended by {names.get(-status, 'signal')} ({-status}){hint}"
-
 
 class LocalBackend:
-    """Starts, watches and ends child processes of this one. Started early, they import TensorFlow while it does.
+    """Starts, watches and ends processes of this machine. Started early, they import TensorFlow while this one does.
 
     Each gets an equal share of the cores for TensorFlow's threads; one alone is left to TensorFlow. Where there is a
     GPU, all take its memory as they need it; a process that has used the GPU before this keeps all of it.
 
-    None is kept in reserve: it would take some 700 MB, and importing TensorFlow beside an execution would falsify what
-    is measured of it.
-
     Args:
         num: How many workers.
+        forks: Whether workers are forked from a template.
     """
 
-    def __init__(self, num: int) -> None:
+    def __init__(self, num: int, *, forks: bool = sys.platform == "linux") -> None:
         share_gpus()
         self.num = num
+        self._forks = forks
         self._num_threads = max(1, num_cores() // num) if num > 1 else 0
-        self._workers: set[WorkerProcess] = set()
+        self._template: Template | None = None
         self._fresh: list[WorkerProcess] = []
+        self._workers: set[WorkerProcess] = set()
         self._job: Job | None = None
 
     def start(self) -> None:
-        """Starts the processes; once only."""
-        if not self._workers:
-            self._fresh = [self._started() for _ in range(self.num)]
+        """Starts the template; once only."""
+        if self._forks and self._template is None:
+            self._template = Template()
 
     def differences(self) -> list[str]:
         """Nothing: they are on this machine."""
@@ -122,24 +48,34 @@ class LocalBackend:
         self._job = job
 
     def hire(self) -> WorkerProcess:
-        """A worker that nobody has hired yet."""
-        return self._fresh.pop() if self._fresh else self._started()
+        """A new worker.
+
+        Raises:
+            SearchFailedError: There can be none.
+        """
+        assert self._job is not None
+        worker = self._forked(self._job) if self._forks else WorkerProcess(*start_process("serve"), self._job)
+        self._workers.add(worker)
+        return worker
 
     def begin(self, worker: WorkerProcess) -> WorkerProcess:
         """Asks a worker to get ready; a call is named by its worker, which has one at a time."""
-        worker.call("begin", self._job, self._num_threads)
+        worker.begin(self._num_threads)
         return worker
 
     def run(self, worker: WorkerProcess, request: ExecutionRequest) -> WorkerProcess:
         """Asks a worker for an execution."""
-        worker.call("run", request)
+        worker.run(request)
         return worker
 
     def answers(self, calls: Sequence[WorkerProcess], seconds: float) -> list[tuple[WorkerProcess, Any]]:
         """Waits until a worker answers or its connection ends, at most some seconds."""
-        if not any(worker.has_answered for worker in calls):
-            wait([worker.connection for worker in calls], seconds)
-        return [(worker, worker.answer()) for worker in calls if worker.has_answered]
+        is_known = any(worker.was_idle for worker in calls)
+        ready = wait([worker.connection for worker in calls], 0 if is_known else seconds)
+        done = [worker for worker in calls if worker.was_idle or worker.connection in ready]
+        if not done:  # what a worker has started may hold its connection open
+            done = [worker for worker in calls if worker.has_ended]
+        return [(worker, worker.answer()) for worker in done]
 
     def fire(self, worker: WorkerProcess) -> None:
         """Ends a worker, whatever it is doing."""
@@ -147,11 +83,24 @@ class LocalBackend:
         worker.close()
 
     def close(self) -> None:
-        """Ends all workers."""
-        for worker in list(self._workers):
-            self.fire(worker)
+        """Ends all workers, and the template."""
+        for worker in self._workers:
+            worker.kill()
+        if self._template is not None:
+            self._template.close()  # nobody is asked any more: an interrupt may have come amid a question
+            self._template = None
+        while self._workers:
+            self.fire(self._workers.pop())
 
-    def _started(self) -> WorkerProcess:
-        worker = WorkerProcess()
-        self._workers.add(worker)
-        return worker
+    def _forked(self, job: Job) -> WorkerProcess:
+        """A worker from the template; one that has ended is replaced once."""
+        how = ""
+        for _ in range(2):
+            self.start()
+            assert self._template is not None
+            try:
+                return self._template.fork(job)
+            except (EOFError, OSError):
+                how = self._template.close()
+                self._template = None
+        raise SearchFailedError(f"The workers of the search could not begin: {how}.")

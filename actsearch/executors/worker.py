@@ -1,7 +1,8 @@
 """A worker of a search: a process that runs executions, one after the other, as it is asked to.
 
-On Ray `Worker` is an actor. On this machine `main` serves one to the process that started it, which holds the other end
-of the connection and decides: a worker ignores Ctrl-C, and ends with that process.
+On Ray `Worker` is an actor. On this machine a process serves one to the search, which holds the other end of its
+connection and decides: such a process ignores Ctrl-C, and ends with the search. It is a new process (`serve`), or one
+that `serve_template` has forked.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import traceback
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,16 +34,21 @@ def share_gpus() -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
+def load_early() -> None:
+    """Imports what every search needs, while there is nothing to do yet."""
+    share_gpus()
+    load_tensorflow()
+    with resting():
+        import actsearch.training.execution  # noqa: F401
+
+    exempt_imports()
+
+
 class Worker:
     """Runs the executions of one search; it imports TensorFlow on being made, before it knows what to do."""
 
     def __init__(self) -> None:
-        share_gpus()
-        load_tensorflow()
-        with resting():
-            import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
-
-        exempt_imports()
+        load_early()
         self._executions: Executions
 
     def begin(self, job: Job, num_threads: int) -> Raised | None:
@@ -72,18 +79,63 @@ class Worker:
         self._executions = job.executions.unpack()()
 
 
-def main() -> None:
-    """Serves the connection with file number `argv[1]` to the process `argv[2]`."""
+def serve() -> None:
+    """Serves a worker on the connection with file number `argv[1]`, to the process `argv[2]`."""
+    _serve(_connected())
+
+
+def serve_template() -> None:
+    """Imports, and forks a worker for each connection that comes over its own, which `argv` names as for `serve`."""
+    search = _connected()
+    load_early()
+    template = os.getpid()
+    try:
+        forked, job = _fork_each(search)
+    except EOFError:  # the search is over
+        return
+    os.setsid()
+    _end_with(template)
+    _serve(forked, job)
+
+
+def _connected() -> Connection:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    connection, parent = Connection(int(sys.argv[1])), int(sys.argv[2])
+    connection = Connection(int(sys.argv[1]))
     os.set_inheritable(connection.fileno(), False)
-    _end_with(parent)
+    _end_with(int(sys.argv[2]))
     sys.stdout = sys.stderr
+    return connection
+
+
+def _fork_each(search: Connection) -> tuple[Connection, Job]:
+    """Does what the search asks for; returns in the workers alone, with their connection and the search's job."""
+    job: Job
+    while True:
+        order, *arguments = search.recv()
+        if order == "job":
+            job = Payload.receive(search).unpack()
+        elif order == "fork":
+            handle = recv_handle(search)
+            pid = os.fork()
+            if not pid:
+                search.close()
+                return Connection(handle), job
+            os.close(handle)
+            search.send(pid)
+        else:
+            ended, status = os.waitpid(arguments[0], os.WNOHANG)
+            search.send(os.waitstatus_to_exitcode(status) if ended else None)
+
+
+def _serve(connection: Connection, job: Job | None = None) -> None:
+    """Calls methods of a worker as they come; the job of a forked one need not come."""
     calls: queue.SimpleQueue[Payload] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
     worker = Worker()
     while True:
         method, *arguments = calls.get().unpack()
+        if method == "begin":
+            arguments[0] = arguments[0] or job
         Payload.pack(getattr(worker, method)(*arguments)).send(connection)
 
 

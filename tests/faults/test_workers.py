@@ -37,7 +37,14 @@ def below(process) -> list[psutil.Process]:
 
 def workers_of(processes) -> list[psutil.Process]:
     """The processes that are a worker of a search, or are being made one."""
-    return [p for p in processes if _title(p).startswith("ray::Worker") or "actsearch.executors.worker" in _title(p)]
+    return [p for p in processes if _title(p).startswith("ray::Worker") or _is_forked(p)]
+
+
+def _is_forked(process) -> bool:
+    """Whether it comes from the template of a search: its title is the same."""
+    with suppress(psutil.NoSuchProcess, AttributeError):  # AttributeError: it has no parent any more
+        return "serve_template" in _title(process) and "serve_template" in _title(process.parent())
+    return False
 
 
 def _title(process) -> str:
@@ -82,7 +89,7 @@ def searching(directory, store, **options):
             process.kill()
         process.join()
         for left in seen:
-            if left.is_running() and ("ray" in _title(left) or workers_of([left])):
+            if left.is_running() and ("ray" in _title(left) or "actsearch.executors" in _title(left)):
                 left.kill()
 
 
