@@ -2,7 +2,8 @@ import time
 
 import numpy as np
 
-from actsearch.training.resources import Meter, Stopwatch
+from actsearch.training import resources
+from actsearch.training.resources import Meter, Sampler, Stopwatch
 
 
 def test_cpu_seconds_are_those_of_this_process():
@@ -31,15 +32,33 @@ def test_the_peak_of_memory_is_that_since_the_meter_began():
     assert held > before
 
 
-def test_without_a_gpu_there_are_no_gpu_figures():
-    import tensorflow as tf
+def test_without_a_gpu_there_are_no_gpu_figures(monkeypatch):
+    monkeypatch.setattr(resources, "_gpu_names", list)
+    sampler = Sampler()
+    sampler.end()
+    assert Meter().read().peak_gpu_bytes is None
+    assert set(sampler.samples) == {"cpu_percent", "rss_mib"}
 
-    usage = Meter().read()
-    assert (usage.peak_gpu_bytes is None) == (not tf.config.list_logical_devices("GPU"))
+
+def test_the_memory_of_all_gpus_is_added_up(monkeypatch):
+    class Statistics:
+        """As `tf.config.experimental`, on a machine with two GPUs."""
+
+        reset_memory_stats = staticmethod(lambda gpu: None)
+        get_memory_info = staticmethod(
+            lambda gpu: {"GPU:0": {"peak": 5, "current": 2**20}, "GPU:1": {"peak": 2, "current": 2**21}}[gpu]
+        )
+
+    monkeypatch.setattr(resources, "_gpu_names", lambda: ["GPU:0", "GPU:1"])
+    monkeypatch.setattr(resources, "_memory_statistics", lambda: Statistics)
+    sampler = Sampler()
+    sampler.end()
+    assert Meter().read().peak_gpu_bytes == 7
+    assert sampler.samples["gpu_mib"] == [3.0]
 
 
-def test_laps_follow_each_other():
+def test_laps_follow_each_other(monkeypatch):
+    now = iter([10.0, 10.5, 12.5])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     watch = Stopwatch()
-    time.sleep(0.05)
-    assert watch.lap() >= 0.05
-    assert watch.lap() < 0.05
+    assert [watch.lap(), watch.lap()] == [0.5, 2.0]

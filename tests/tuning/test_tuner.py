@@ -4,6 +4,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 import actsearch
 from actsearch.errors import SearchFailedError
@@ -16,33 +17,55 @@ from tests.helpers.searches import CLASSIC, classic, run_search, tuner_for
 from tests.helpers.tracking import runs_of
 
 
-def test_every_trial_and_execution_is_in_the_store(digits, store):
-    result = run_search(tuner_for(), digits)
-    assert [len(t.executions) for t in result.trials] == [2] * 5
+@pytest.fixture(scope="module")
+def logged(digits, empty_store, tmp_path_factory):
+    """A whole search, and the store that it was written to."""
+    folder = tmp_path_factory.mktemp("logged")
+    (folder / "mlflow.db").write_bytes(empty_store)
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    result = run_search(tuner_for(directory=str(folder / "found"), tracking_uri=uri), digits)
+    return result, MlflowClient(uri)
+
+
+def test_every_trial_and_execution_has_a_run_under_its_own(logged):
+    result, store = logged
     [search] = runs_of(store, "search")
-    trials, executions = runs_of(store, "trial"), runs_of(store, "execution")
+    trials = runs_of(store, "trial")
+    executions = runs_of(store, "execution")
+    assert [len(t.executions) for t in result.trials] == [2] * 5
     assert (len(trials), len(executions)) == (5, 10)
-    assert {r.info.status for r in runs_of(store)} == {"FINISHED"}
+    assert result.mlflow_run_id == search.info.run_id
     assert {r.data.tags["mlflow.parentRunId"] for r in trials} == {search.info.run_id}
     assert {r.data.tags["mlflow.parentRunId"] for r in executions} == {r.info.run_id for r in trials}
-    assert result.mlflow_run_id == search.info.run_id
+
+
+def test_every_run_is_finished(logged):
+    assert {run.info.status for run in runs_of(logged[1])} == {"FINISHED"}
+
+
+def test_a_trials_run_has_its_scores_and_costs(logged):
+    result, store = logged
     for trial in result.trials:
-        drawn = store.get_run(result.mlflow["trial_run_ids"][trial.trial_id]).data
-        assert drawn.params["activation"] == trial.activation
-        assert drawn.metrics["best_val_accuracy"] == pytest.approx(trial.mean_score)
-        assert drawn.metrics["best_val_accuracy_sd"] == pytest.approx(trial.sd_score)
-        assert drawn.metrics["num_executions"] == 2
-        assert {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"} <= set(
-            drawn.metrics
-        )
+        run = store.get_run(result.mlflow["trial_run_ids"][trial.trial_id]).data
+        assert run.params["activation"] == trial.activation
+        assert run.metrics["best_val_accuracy"] == pytest.approx(trial.mean_score)
+        assert run.metrics["best_val_accuracy_sd"] == pytest.approx(trial.sd_score)
+        assert run.metrics["num_executions"] == 2
+        costs = {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"}
+        assert costs <= set(run.metrics)
+
+
+def test_an_executions_run_has_its_curve(logged):
+    result, store = logged
     one = result.trials[0].executions[0]
-    drawn = next(
-        r
-        for r in executions
-        if r.data.tags["actsearch.trial_id"] == one.trial_id and r.data.tags["actsearch.execution"] == "1"
-    )
-    curve = store.get_metric_history(drawn.info.run_id, "val_loss")
+    names = {"actsearch.trial_id": one.trial_id, "actsearch.execution": "1"}
+    [run] = [r for r in runs_of(store, "execution") if names.items() <= r.data.tags.items()]
+    curve = store.get_metric_history(run.info.run_id, "val_loss")
     assert [(p.step, p.value) for p in curve] == list(enumerate(one.history["val_loss"], start=1))
+
+
+def test_the_searchs_run_says_what_was_searched_and_with_what(logged):
+    [search] = runs_of(logged[1], "search")
     assert "relu" in search.data.tags["mlflow.note.content"]
     assert search.data.tags["actsearch.version.tensorflow"]
     assert search.data.params["data_fingerprint"]
