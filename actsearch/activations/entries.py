@@ -1,4 +1,4 @@
-"""How a function in NumPy becomes an entry of the catalogue, with a layer that computes it."""
+"""A decorator that turns a NumPy function into an entry of the catalogue, together with its layer."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -35,12 +35,12 @@ class Entries(list[Activation]):
         alpha_dropout: bool = False,
         **parameters: Parameter,
     ) -> Callable[[Function], Function]:
-        """Adds the function below, under its own name.
+        """Returns a decorator that adds a function under its own name.
 
         Args:
             family, formula, reference, kinks, learns, alpha_dropout, parameters: As in `Activation`.
-            layer: The class in `actsearch.layers` that computes it; if omitted, the function of `keras.activations`
-                that has its name does.
+            layer: The class in `actsearch.layers` that computes it; if omitted, the function of the same name in
+                `keras.activations` is used.
         """
 
         def add(function: Function) -> Function:
@@ -55,7 +55,7 @@ class Entries(list[Activation]):
 
 
 def _keras(name: str) -> Callable[..., Any]:
-    """Makes a layer of the function of that name in `keras.activations`."""
+    """Returns a maker of layers for the function with this name in `keras.activations`."""
 
     def make(**parameters: float) -> Any:
         import keras
@@ -69,7 +69,7 @@ def _keras(name: str) -> Callable[..., Any]:
 
 
 def _ours(name: str) -> Callable[..., Any]:
-    """Makes the layer of that name in `actsearch.layers`."""
+    """Returns a maker of layers of the class with this name in `actsearch.layers`."""
 
     def make(**parameters: float) -> Any:
         return getattr(import_module("actsearch.layers"), name)(**parameters)

@@ -17,13 +17,13 @@ def sigmoid(x: Array) -> Array:
 
 @ENTRIES.add("sigmoid", "min(max(0, x/6 + 1/2), 1)", "Howard et al. 2019, arXiv 1905.02244", kinks=(-3.0, 3.0))
 def hard_sigmoid(x: Array) -> Array:
-    """The logistic function by three straight lines."""
+    """The logistic function approximated by three straight lines."""
     return np.clip(x / 6.0 + 0.5, 0.0, 1.0)
 
 
 @ENTRIES.add("sigmoid", "min(max(0, (x + 1)/2), 1)", "Blondel et al. 2019, arXiv 1901.02324", kinks=(-1.0, 1.0))
 def sparse_sigmoid(x: Array) -> Array:
-    """As `hard_sigmoid`, between -1 and 1."""
+    """Like `hard_sigmoid`, but rises from -1 to 1."""
     return np.clip((x + 1.0) / 2.0, 0.0, 1.0)
 
 

@@ -51,7 +51,7 @@ def hard_silu(x: Array) -> Array:
 
 @ENTRIES.add("smooth", "x·Φ(x), Φ of the normal distribution", "Hendrycks & Gimpel 2016, arXiv 1606.08415", kinks=())
 def gelu(x: Array) -> Array:
-    """The input times the normal distribution's Φ: exact, not the tanh formula."""
+    """The input times the normal distribution's Φ, exact rather than by the tanh approximation."""
     return x * ndtr(x)
 
 
@@ -79,7 +79,7 @@ def _both_sides(threshold: float) -> tuple[float, ...]:
     threshold=Parameter(0.5, 0.1, 1.0, "largest absolute value that becomes 0"),
 )
 def soft_shrink(x: Array, threshold: float) -> Array:
-    """Zero near zero; the rest is moved towards zero by the threshold."""
+    """Zero near zero; other values move towards zero by the threshold."""
     return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)
 
 
@@ -91,11 +91,11 @@ def soft_shrink(x: Array, threshold: float) -> Array:
     threshold=Parameter(0.5, 0.1, 1.0, "largest absolute value that becomes 0"),
 )
 def hard_shrink(x: Array, threshold: float) -> Array:
-    """Zero near zero; the rest unchanged, with a jump at the threshold."""
+    """Zero near zero; other values are unchanged, so the function jumps at the threshold."""
     return np.where(np.abs(x) > threshold, x, 0.0)
 
 
 @ENTRIES.add("shrink", "x - tanh(x)", "PyTorch's Tanhshrink", kinks=())
 def tanh_shrink(x: Array) -> Array:
-    """The input less its tanh."""
+    """The input minus its tanh."""
     return x - np.tanh(x)
