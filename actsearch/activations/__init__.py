@@ -1,4 +1,4 @@
-"""The catalogue of activations: what each is, how one is added, and what initializer matches it."""
+"""The catalogue of activations: their entries, how to register one, and their matched initializers."""
 
 from actsearch.activations.activation import Activation, Parameter
 from actsearch.activations.bound import BoundActivation, bind

@@ -1,4 +1,4 @@
-"""What an activation is: a function with its parameters, formula and paper."""
+"""An activation: a function with its parameters, formula and paper."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Kinks = tuple[float, ...] | Callable[..., tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A fixed number of an activation, or the start of a learned one, with the range that makes sense."""
+    """A fixed parameter of an activation, or the initial value of a learned one, with its useful range."""
 
     default: float
     low: float
@@ -28,18 +28,19 @@ class Activation:
     """An entry of the catalogue: a function with its parameters, formula and paper.
 
     Args:
-        name: What search spaces call it.
+        name: Its name in search spaces.
         family: The family it is listed under: `"linear"`, `"relu"`, `"prelu"`, `"elu"`, `"selu"`,
             `"sigmoid"`, `"smooth"`, `"shrink"`, or `"user"`.
-        formula: The function as people write it.
-        reference: The paper with its arXiv number, or where it comes from.
-        function: NumPy function `(x, **parameters) -> array` of the same shape: the function as it stands
-            before training, in inference.
+        formula: The formula in conventional notation.
+        reference: The paper with its arXiv number, or another source.
+        function: NumPy function `(x, **parameters) -> array` of the same shape: the values in inference, before
+            training.
         make: Returns a new Keras layer for given parameters.
-        parameters: Its numbers by name.
-        learns: Whether training changes them.
-        alpha_dropout: Whether it keeps zero mean and unit variance, so that AlphaDropout is its dropout.
-        kinks: Where function or derivative jumps; a function of the parameters where they move.
+        parameters: Its parameters by name.
+        learns: Whether training changes its parameters.
+        alpha_dropout: Whether it keeps zero mean and unit variance, so that it needs AlphaDropout.
+        kinks: The points where the function or its derivative jumps; a function of the parameters if they depend on
+            these.
     """
 
     name: str
@@ -54,10 +55,10 @@ class Activation:
     kinks: Kinks = (0.0,)
 
     def values(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
-        """All parameters: those given, the defaults for the rest.
+        """Returns the values of all parameters: those given, and the defaults of the others.
 
         Raises:
-            UnknownNameError: A name that is no parameter of this activation.
+            UnknownNameError: The activation does not have one of the parameters given.
         """
         given = given or {}
         for name in given:
@@ -66,15 +67,15 @@ class Activation:
         return {name: float(given.get(name, p.default)) for name, p in self.parameters.items()}
 
     def __call__(self, x: Any, **parameters: float) -> Array:
-        """The function's values, in NumPy, before training."""
+        """Computes the function in NumPy, as it is before training."""
         return np.asarray(self.function(np.asarray(x, dtype=float), **self.values(parameters)), dtype=float)
 
     def kinks_at(self, given: Mapping[str, float] | None = None) -> tuple[float, ...]:
-        """Where function or derivative jumps for these parameters."""
+        """Returns the points where the function or its derivative jumps for these parameters."""
         return self.kinks(**self.values(given)) if callable(self.kinks) else self.kinks
 
     def layer(self, **parameters: float) -> Any:
-        """A new Keras layer for these parameters."""
+        """Returns a new Keras layer with these parameters."""
         return self.make(**self.values(parameters))
 
 
@@ -106,12 +107,12 @@ class Entries(list[Activation]):
         alpha_dropout: bool = False,
         **parameters: Parameter,
     ) -> Callable[[Function], Function]:
-        """Adds the function below, under its own name.
+        """Returns a decorator that adds a function under its own name.
 
         Args:
             family, formula, reference, kinks, learns, alpha_dropout, parameters: As in `Activation`.
-            layer: The class in `actsearch.layers` that computes it; if omitted, the function of `keras.activations`
-                that has its name does.
+            layer: The class in `actsearch.layers` that computes it; if omitted, the function of the same name in
+                `keras.activations` is used.
         """
 
         def add(function: Function) -> Function:
@@ -126,7 +127,7 @@ class Entries(list[Activation]):
 
 
 def _keras(name: str) -> Callable[..., Any]:
-    """Makes a layer of the function of that name in `keras.activations`."""
+    """Returns a maker of layers for the function with this name in `keras.activations`."""
 
     def make(**parameters: float) -> Any:
         import keras
@@ -140,7 +141,7 @@ def _keras(name: str) -> Callable[..., Any]:
 
 
 def _ours(name: str) -> Callable[..., Any]:
-    """Makes the layer of that name in `actsearch.layers`."""
+    """Returns a maker of layers of the class with this name in `actsearch.layers`."""
 
     def make(**parameters: float) -> Any:
         return getattr(import_module("actsearch.layers"), name)(**parameters)

@@ -1,4 +1,4 @@
-"""An activation with values for its parameters: what goes through a search, into models and into the record."""
+"""An activation with values for its parameters, as searches, models and records use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ class BoundActivation:
 
     Args:
         activation: An entry of the catalogue.
-        parameters: Values of its parameters; the defaults for the rest.
+        parameters: Values of its parameters; those omitted get their defaults.
 
     Raises:
-        UnknownNameError: A parameter that the activation does not have.
+        UnknownNameError: The activation does not have one of the parameters.
 
     Example:
 
@@ -44,7 +44,7 @@ class BoundActivation:
         return f"<{type(self).__name__} {self.label}>"
 
     def __call__(self, x: Any) -> Any:
-        """The function's values, in NumPy, before training."""
+        """Computes the function in NumPy, as it is before training."""
         return self.activation(x, **self.parameters)
 
     @property
@@ -54,33 +54,33 @@ class BoundActivation:
 
     @property
     def label(self) -> str:
-        """Name and those parameters that differ from the catalogue's: `leaky_relu(slope=0.3)`."""
+        """The name, with the parameters that differ from the catalogue's defaults: `leaky_relu(slope=0.3)`."""
         default = self.activation.values()
         other = [f"{name}={value:g}" for name, value in self.parameters.items() if value != default[name]]
         return f"{self.name}({', '.join(other)})" if other else self.name
 
     def layer(self) -> Any:
-        """A new Keras layer; a new one each call, since learned parameters are not to be shared."""
+        """Returns a new Keras layer at each call, so that sites do not share learned parameters."""
         return self.activation.layer(**self.parameters)
 
     def initializer(self, seed: int | None = None) -> "keras.initializers.Initializer":
-        """The kernel initializer that keeps the variance of the signal through this activation.
+        """Returns the kernel initializer that keeps the variance of the signal through this activation.
 
-        Args, raises: As in `matched_initializer`.
+        Args, Raises: As for `matched_initializer`.
         """
         return matched_initializer(self.activation, self.parameters, seed=seed)
 
     def dropout(self, rate: float) -> "keras.layers.Layer":
-        """The dropout layer that fits the activation: AlphaDropout where it keeps mean 0 and variance 1."""
+        """Returns the dropout layer for the activation: AlphaDropout if it keeps mean 0 and variance 1."""
         return matched_dropout(self.activation, rate)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as a trial's record holds it: `{"name": ..., "parameters": {...}}`."""
+        """Returns plain data for the record of a trial: `{"name": ..., "parameters": {...}}`."""
         return {"name": self.name, "parameters": dict(self.parameters)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The bound activation of plain data that `to_dict` gave.
+        """Restores a bound activation from the plain data that `to_dict` returned.
 
         Raises:
             UnknownNameError: The activation or a parameter is not registered in this process.
@@ -89,15 +89,18 @@ class BoundActivation:
 
 
 def bind(activation: str | Activation | BoundActivation, **parameters: float) -> BoundActivation:
-    """An activation with values for its parameters.
+    """Binds values to the parameters of an activation.
 
     Args:
-        activation: Its name, an entry of the catalogue, or a bound one, which keeps the values that are not given.
-        **parameters: Values of its parameters; the defaults for the rest.
+        activation: A name, an entry of the catalogue, or a bound activation, which keeps its other values.
+        **parameters: Values of its parameters; those omitted get their defaults.
+
+    Returns:
+        The bound activation.
 
     Raises:
-        UnknownNameError: There is no such activation, or it has no such parameter.
-        UsageError: What was given is none of these.
+        UnknownNameError: The activation is unknown, or does not have one of the parameters.
+        UsageError: `activation` is none of these.
 
     Example:
 
@@ -109,14 +112,14 @@ def bind(activation: str | Activation | BoundActivation, **parameters: float) ->
     entry = registry.get(activation) if isinstance(activation, str) else activation
     if not isinstance(entry, Activation):
         raise UsageError(
-            f"Cannot take {entry!r} for an activation: expected a name, an Activation or a BoundActivation. With "
-            'parameters, write actsearch.activations.bind("leaky_relu", slope=0.1).'
+            f"{entry!r} is not an activation; expected a name, an Activation or a BoundActivation. To set parameters, "
+            'write actsearch.activations.bind("leaky_relu", slope=0.1).'
         )
     return BoundActivation(entry, parameters)
 
 
 def activation_name(label: str) -> str:
-    """The name in a label that `BoundActivation.label` made.
+    """Returns the name in a label that `BoundActivation.label` composed.
 
     Example:
 

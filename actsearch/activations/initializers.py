@@ -1,4 +1,4 @@
-"""The initializer and the dropout that go with an activation, so that a comparison compares functions."""
+"""The initializer and the dropout that match an activation, so that comparisons are fair to each function."""
 
 import math
 from collections.abc import Mapping
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 def matched_initializer(
     activation: Activation, parameters: Mapping[str, float] | None = None, *, seed: int | None = None
 ) -> "keras.initializers.Initializer":
-    """The initializer that keeps the forward variance for this activation: Var(W) = 1 / (fan_in · E f(z)²).
+    """Returns the initializer that keeps the forward variance for this activation: Var(W) = 1 / (fan_in · E f(z)²).
 
-    It is for the layers whose outputs go through the activation and whose inputs came through it. For ReLU it
-    is He's (scale 2, arXiv 1502.01852), for SELU LeCun's (scale 1, arXiv 1706.02515).
+    Use it for layers whose inputs and outputs both pass through the activation. For ReLU it is He's (scale 2,
+    arXiv 1502.01852), for SELU LeCun's (scale 1, arXiv 1706.02515).
 
     Args:
         activation: An entry of the catalogue.
-        parameters: Values of its parameters; the defaults for the rest.
-        seed: Of the random numbers; if omitted, it follows from Keras's global seed.
+        parameters: Values of its parameters; those omitted get their defaults.
+        seed: Seed of the random numbers; if omitted, it is derived from Keras's global seed.
 
     Returns:
-        `VarianceScaling` with a truncated normal over the fan-in. Make one for each layer: Keras draws the
-        same weights every time from one initializer.
+        `VarianceScaling` with a truncated normal distribution over the fan-in. Make one for each layer: Keras draws
+        the same weights each time from the same initializer.
 
     Raises:
-        UnknownNameError: A parameter that the activation does not have.
+        UnknownNameError: The activation does not have one of the parameters.
         UsageError: E f(z)² is zero, infinite or not a number, so no scale can keep the variance.
 
     Example:
@@ -46,9 +46,9 @@ def matched_initializer(
     moment = second_moment(function, kinks=activation.kinks_at(parameters))
     if not (math.isfinite(moment) and moment > 0):
         raise UsageError(
-            f"No initializer can be matched to {activation.name!r}: its second moment E f(z)² is {moment}, "
+            f"No initializer can be matched to {activation.name!r}: its second moment E f(z)² is {moment}; "
             "expected a finite number above 0. Correct the function or its parameters "
-            f"({activation.formula}), or give the layers an initializer of your own."
+            f"({activation.formula}), or choose an initializer for the layers yourself."
         )
     return keras.initializers.VarianceScaling(
         scale=1.0 / moment, mode="fan_in", distribution="truncated_normal", seed=seed
@@ -56,11 +56,11 @@ def matched_initializer(
 
 
 def matched_dropout(activation: Activation, rate: float) -> "keras.layers.Layer":
-    """A new dropout layer for this activation: AlphaDropout where it keeps mean 0 and variance 1.
+    """Returns a new dropout layer for this activation: AlphaDropout if it keeps mean 0 and variance 1.
 
     Args:
         activation: An entry of the catalogue.
-        rate: The share of units that is dropped, from 0 to below 1.
+        rate: The share of units to drop, at least 0 and below 1.
 
     Returns:
         `AlphaDropout` (arXiv 1706.02515) or `Dropout`.
@@ -77,6 +77,6 @@ def matched_dropout(activation: Activation, rate: float) -> "keras.layers.Layer"
     import keras
 
     if not 0 <= rate < 1:
-        raise UsageError(f"The dropout rate is {rate}, expected a number from 0 to below 1.")
+        raise UsageError(f"The dropout rate is {rate}; expected a number of at least 0 and below 1.")
     kind = keras.layers.AlphaDropout if activation.alpha_dropout else keras.layers.Dropout
     return kind(rate)

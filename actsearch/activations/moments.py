@@ -1,4 +1,4 @@
-"""Gaussian moments of an activation by quadrature: what a matched initializer rests on.
+"""Gaussian moments of an activation by quadrature, the basis of matched initializers.
 
 With z ~ N(0, 1) and wide layers whose weights have variance 1 / (fan_in · E f(z)²), the second moment of the
 inputs of each activation stays 1 over depth; the squared gradient is multiplied by E f′(z)² / E f(z)² in each
@@ -18,8 +18,8 @@ from actsearch.activations.activation import Activation
 from actsearch.activations.registry import get
 from actsearch.errors import UsageError
 
-# Beyond 12 standard deviations the density is below 1e-31. The inner cuts keep the first estimate from
-# overlooking a narrow feature near zero.
+# Beyond 12 standard deviations the density is below 1e-31. The inner cuts ensure that the first estimate does not
+# miss a narrow feature near zero.
 REACH = 12.0
 CUTS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 MAX_SUBDIVISIONS = 200
@@ -28,7 +28,7 @@ PROBE = np.array([0.5])
 
 @dataclass(frozen=True)
 class _Squares:
-    """f(z)² and f′(z)² at points `(n,)`, averaged over units, and the relative precision they can give."""
+    """f(z)² and f′(z)² at points `(n,)`, averaged over units, and their relative precision."""
 
     values: Callable[[Array], Array]
     slopes: Callable[[Array], Array]
@@ -37,21 +37,21 @@ class _Squares:
 
 
 def second_moment(function: Any, *, kinks: tuple[float, ...] = (0.0,)) -> float:
-    """E f(z)² of a function of one number, z ~ N(0, 1).
+    """Computes E f(z)² of a function of one number, z ~ N(0, 1).
 
     Args:
-        function: An `Activation`, the name of one, a NumPy function, a function written with `keras.ops`, or
-            a Keras layer, which is taken in inference and averaged over its units.
-        kinks: Where the function or its derivative jumps; an `Activation` brings its own. A jump that is not
-            named costs time, not accuracy.
+        function: An `Activation` or its name, a NumPy function, a function written with `keras.ops`, or a Keras
+            layer, which is evaluated in inference and averaged over its units.
+        kinks: The points where the function or its derivative jumps; ignored for an `Activation`, which defines its
+            own. Omitting a jump costs time, not accuracy.
 
     Returns:
-        The moment: to 1e-9 of its value for a function in float64, to 1e-6 for one in float32. Infinite where
-        the integral diverges, NaN where the function is NaN within 12 standard deviations.
+        The moment, with a relative error of 1e-9 for a function in float64 and 1e-6 for one in float32. It is
+        infinite if the integral diverges, and NaN if the function is NaN within 12 standard deviations.
 
     Raises:
-        UsageError: `function` is nothing of the kind.
-        UnknownNameError: No activation has that name.
+        UsageError: `function` is none of these.
+        UnknownNameError: No activation has this name.
 
     Example:
 
@@ -65,19 +65,18 @@ def second_moment(function: Any, *, kinks: tuple[float, ...] = (0.0,)) -> float:
 
 
 def slope_second_moment(function: Any, *, kinks: tuple[float, ...] = (0.0,)) -> float:
-    """E f′(z)² of a function of one number, z ~ N(0, 1); jumps of the function itself do not count.
+    """Computes E f′(z)² of a function of one number, z ~ N(0, 1); jumps of the function itself do not count.
 
     Args:
-        function: As in `second_moment`. Its derivative is taken numerically for NumPy, by a gradient tape for
-            Keras.
-        kinks: As in `second_moment`; here a kink that is not named costs accuracy, up to 1e-3 of the value.
+        function: As for `second_moment`. The derivative is numerical for NumPy, and from a gradient tape for Keras.
+        kinks: As for `second_moment`, but here omitting a kink costs accuracy, up to 1e-3 of the value.
 
     Returns:
-        The moment: to 1e-8 of its value for a function in float64, to 1e-4 for one in float32.
+        The moment, with a relative error of 1e-8 for a function in float64 and 1e-4 for one in float32.
 
     Raises:
-        UsageError: `function` is nothing of the kind.
-        UnknownNameError: No activation has that name.
+        UsageError: `function` is none of these.
+        UnknownNameError: No activation has this name.
 
     Example:
 
@@ -112,7 +111,7 @@ def _gaussian_mean(integrand: Callable[[Array], Array], kinks: tuple[float, ...]
 
 
 def _squares(function: Any, kinks: tuple[float, ...]) -> _Squares:
-    """The squares of whatever was given; one call at `PROBE` tells NumPy from Keras, and the precision."""
+    """Returns the squares of any kind of function; a call at `PROBE` shows whether it is NumPy's or Keras's."""
     if isinstance(function, str):
         function = get(function)
     if isinstance(function, Activation):
@@ -124,8 +123,8 @@ def _squares(function: Any, kinks: tuple[float, ...]) -> _Squares:
         return _of_layer(function, kinks)
     if not callable(function):
         raise UsageError(
-            f"Cannot take moments of {function!r}: expected an Activation, the name of one, a function of an "
-            "array or a tensor, or a Keras layer."
+            f"Cannot compute the moments of {function!r}; expected an Activation or its name, a function of an array "
+            "or a tensor, or a Keras layer."
         )
     if isinstance(function(PROBE.astype(np.float32)), np.ndarray | np.generic | float | int):
         return _of_numpy(function, kinks)
@@ -141,7 +140,7 @@ def _of_numpy(function: Callable[[Array], Any], kinks: tuple[float, ...]) -> _Sq
     precision = max(1e-11, 10 * _epsilon(values(PROBE)))
 
     def slopes(z: Array) -> Array:
-        """By a central difference of order 8 that stays on its own side of every kink."""
+        """Differentiates by central differences of order 8 that do not cross a kink."""
         room = np.min([np.abs(z - k) for k in kinks], axis=0) if kinks else np.inf
         step = np.minimum(0.25, 0.99 * room)
         tolerances = {"rtol": precision, "atol": precision}
@@ -151,7 +150,7 @@ def _of_numpy(function: Callable[[Array], Any], kinks: tuple[float, ...]) -> _Sq
 
 
 def _of_layer(layer: Any, kinks: tuple[float, ...]) -> _Squares:
-    """A layer in inference; one that is not built yet stays so."""
+    """Evaluates a layer in inference, using a copy if the layer is not built yet."""
     if not layer.built:
         layer = layer.__class__.from_config(layer.get_config())
     shape = (layer.get_build_config() or {}).get("input_shape") or (None, 1)
@@ -160,7 +159,7 @@ def _of_layer(layer: Any, kinks: tuple[float, ...]) -> _Squares:
 
 
 def _of_keras(call: Callable[[Any], Any], units: tuple[int, ...], kinks: tuple[float, ...]) -> _Squares:
-    """What Keras computes in its own precision; each unit of the shape `units` is given the same points."""
+    """Evaluates a Keras function in float32; each unit of the shape `units` receives the same points."""
     import keras
     import tensorflow as tf
 
@@ -187,5 +186,5 @@ def _of_keras(call: Callable[[Any], Any], units: tuple[int, ...], kinks: tuple[f
 
 
 def _epsilon(values: Array) -> float:
-    """The relative step of the values' precision; whole numbers count as exact."""
+    """Returns the relative spacing of floats in the values' precision; integers count as exact."""
     return float(np.finfo(values.dtype).eps) if np.issubdtype(values.dtype, np.floating) else 0.0

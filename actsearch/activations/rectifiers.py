@@ -47,7 +47,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
     slope=Parameter(0.25, 0.0, 1.0, "slope below zero at the start"),
 )
 def prelu(x: Array, slope: float) -> Array:
-    """Leaky ReLU with a slope that training changes; here as it starts."""
+    """Leaky ReLU with a learned slope; computed with the slope before training."""
     return leaky_relu(x, slope)
 
 
@@ -60,7 +60,7 @@ def prelu(x: Array, slope: float) -> Array:
     high=Parameter(1 / 3, 0.0, 1.0, "largest slope below zero in training"),
 )
 def rrelu(x: Array, low: float, high: float) -> Array:
-    """The slope below zero is random in training; here its mean."""
+    """Leaky ReLU with a slope that is random in training; computed with the mean slope."""
     return leaky_relu(x, (low + high) / 2)
 
 
@@ -86,7 +86,7 @@ def elu(x: Array, alpha: float) -> Array:
     b=Parameter(1.0, 0.1, 2.0, "b at the start: how slowly it levels out"),
 )
 def pelu(x: Array, a: float, b: float) -> Array:
-    """MPELU that keeps the derivative continuous by the slope a/b above zero."""
+    """ELU with the slope a/b above zero, which keeps the derivative continuous."""
     return np.where(x >= 0, a / b * x, a * np.expm1(np.minimum(x, 0.0) / b))
 
 

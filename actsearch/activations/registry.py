@@ -1,4 +1,4 @@
-"""The register of activations: what an entry is, how one is found, and how a new one is added."""
+"""The registry of activations: looks up entries by name and adds new ones."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from actsearch.errors import UnknownNameError, UsageError, summarize
 ENTRY_POINT_GROUP = "actsearch.activations"
 
 
-# What other libraries and papers call them, in lower case without underscores, which never matter.
+# Names in other libraries and papers, normalised by `spelling`: lower case, without underscores.
 ALIASES = {
     "hardswish": "hard_silu",
     "hsigmoid": "hard_sigmoid",
@@ -32,11 +32,15 @@ _entries: dict[str, Activation] = {}
 
 
 def add(entry: Activation) -> Activation:
-    """Adds an entry; a name that another function has already is refused."""
-    known = _entries.get(entry.name)
-    if known is not None and _origin(known) != _origin(entry):
+    """Adds an entry and returns it.
+
+    Raises:
+        UsageError: Another function is registered under the same name.
+    """
+    registered = _entries.get(entry.name)
+    if registered is not None and _origin(registered) != _origin(entry):
         raise UsageError(
-            f"An activation named {entry.name!r} is registered already ({known.formula}). "
+            f"An activation named {entry.name!r} is already registered ({registered.formula}). "
             "Register this one under another name."
         )
     _entries[entry.name] = entry
@@ -44,7 +48,7 @@ def add(entry: Activation) -> Activation:
 
 
 def find(name: str) -> Activation | None:
-    """The entry of that name, None where there is none; case and underscores do not matter, and aliases are understood.
+    """Returns the entry with this name, or None; case and underscores do not matter, and aliases are accepted.
 
     Example:
 
@@ -54,20 +58,23 @@ def find(name: str) -> Activation | None:
     _load()
     if name in _entries:
         return _entries[name]
-    word = spelling(name)
-    known = next((known for known in _entries if spelling(known) == word), ALIASES.get(word, ""))
-    return _entries.get(known)
+    normalised = spelling(name)
+    match = next((entry for entry in _entries if spelling(entry) == normalised), ALIASES.get(normalised, ""))
+    return _entries.get(match)
 
 
 def get(name: str, where: str | None = None) -> Activation:
-    """The entry of that name, spelt as in `find`; its own `name` is what is recorded.
+    """Returns the entry with this name; spelling and aliases as for `find`.
 
     Args:
-        name: A name of `names()`, or what Keras or PyTorch call it: `"LeakyReLU"`, `"swish"`.
-        where: The file and place that gave the name, for the message.
+        name: One of `names()`, or the name in Keras or PyTorch: `"LeakyReLU"`, `"swish"`.
+        where: The file and line that the name comes from, for the message.
+
+    Returns:
+        The entry; records use its own `name`, not the alias.
 
     Raises:
-        UnknownNameError: There is none; the message names `where` and offers the nearest.
+        UnknownNameError: No activation has this name; the message gives `where` and suggests the nearest name.
 
     Example:
 
@@ -81,7 +88,7 @@ def get(name: str, where: str | None = None) -> Activation:
 
 
 def names() -> list[str]:
-    """The names of all activations, in the order of the catalogue, plug-ins and the user's last."""
+    """Returns the names of all activations: the catalogue in its order, then plug-ins and the user's own."""
     _load()
     return list(_entries)
 
@@ -111,18 +118,22 @@ def register(
     alpha_dropout: bool = False,
     kinks: Kinks = (0.0,),
 ) -> Any:
-    """Adds a function or a Keras layer to the catalogue, so that search spaces can name it.
+    """Adds a function or a Keras layer to the catalogue, so that search spaces can use it by name.
 
     Decorate a function of one tensor, written with `keras.ops`, or a `keras.layers.Layer` subclass. Keyword
-    arguments that have a number as default become its parameters, which a search space may vary. Its matched
-    initializer follows from the function itself.
+    arguments with a number as default become its parameters, which a search space may vary. Its matched
+    initializer is computed from the function itself.
 
     Args:
-        target: The name in search spaces; if omitted, the function's or class's own name.
+        target: The name in search spaces; if omitted, the name of the function or class.
         family, formula, reference: As in `Activation`.
-        parameters: Ranges for its numbers; if omitted, they follow from the signature.
-        alpha_dropout: Whether AlphaDropout is the dropout for it.
-        kinks: Where function or derivative jumps; a function of the parameters where they move.
+        parameters: Ranges of its parameters; if omitted, they are derived from the signature.
+        alpha_dropout: Whether it keeps zero mean and unit variance, so that it needs AlphaDropout.
+        kinks: The points where the function or its derivative jumps; a function of the parameters if they depend on
+            these.
+
+    Returns:
+        The decorated object, or a decorator if a name or keyword arguments are given.
 
     Raises:
         UsageError: The name is taken, or the target is neither a function nor a layer class.
@@ -140,8 +151,8 @@ def register(
     def decorate(obj: Any) -> Any:
         _load()
         name = target if isinstance(target, str) else getattr(obj, "__name__", repr(obj))
-        known = {"family": family, "formula": formula or name, "reference": reference}
-        add(entry_of(obj, name, parameters, alpha_dropout=alpha_dropout, kinks=kinks, **known))
+        description = {"family": family, "formula": formula or name, "reference": reference}
+        add(entry_of(obj, name, parameters, alpha_dropout=alpha_dropout, kinks=kinks, **description))
         return obj
 
     if target is None or isinstance(target, str):
@@ -150,20 +161,20 @@ def register(
 
 
 def spelling(name: str) -> str:
-    """A name without what never matters: case and underscores."""
+    """Normalises a name: lower case, without underscores."""
     return name.replace("_", "").lower()
 
 
 def _origin(entry: Activation) -> tuple[str, str]:
-    """Module and qualified name of what made the entry: running a notebook's cell again is no clash."""
+    """Returns module and qualified name of the entry's source, so that rerunning a notebook cell is not a conflict."""
     target = getattr(entry.make, "target", entry.function)
     return (getattr(target, "__module__", ""), getattr(target, "__qualname__", repr(target)))
 
 
 def _load() -> None:
-    """Fills the register once: our own catalogue, then the plug-ins that other packages declare.
+    """Fills the registry once: our catalogue, then the plug-ins that other packages declare.
 
-    Each step is taken off the list before it runs, so a plug-in may itself use the register.
+    Each step is removed from the list before it runs, so a plug-in may use the registry itself.
     """
     while _pending:
         _pending.pop(0)()
@@ -175,7 +186,7 @@ def _add_catalogue() -> None:
 
 
 def _add_plugins() -> None:
-    """Loads the entry points; one that fails is named in a warning, and the rest stays usable."""
+    """Loads the entry points; a warning reports one that fails, and the others stay usable."""
     for point in metadata.entry_points(group=ENTRY_POINT_GROUP):
         try:
             _add_plugin(point.load(), point.value)
@@ -183,22 +194,21 @@ def _add_plugins() -> None:
             package = point.dist.name if point.dist else "an unknown package"
             warnings.warn(
                 f"The activation plug-in {point.name!r} ({point.value}) of {package} is omitted: "
-                f"{summarize(error)}. Everything else works; to be rid of this warning, "
-                f"update or uninstall {package}.",
+                f"{summarize(error)}. Everything else works. To remove this warning, update or uninstall {package}.",
                 RuntimeWarning,
                 stacklevel=4,
             )
 
 
 def _add_plugin(loaded: Any, value: str) -> None:
-    """Adds what an entry point gave; a module, or what it decorated, has added itself when imported."""
+    """Adds the object of an entry point; modules and decorated objects registered themselves on import."""
     if isinstance(loaded, Activation):
         add(loaded)
     elif not isinstance(loaded, ModuleType) and not any(
         getattr(entry.make, "target", None) is loaded for entry in _entries.values()
     ):
         raise UsageError(
-            f"{value} is neither an Activation, nor decorated with register_activation, nor a module that "
+            f"{value} is not an Activation, an object decorated with register_activation, or a module that "
             "registers its activations"
         )
 

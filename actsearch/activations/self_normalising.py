@@ -1,6 +1,6 @@
-"""Functions that keep mean 0 and variance 1 before training; AlphaDropout is their dropout.
+"""Functions that keep mean 0 and variance 1 before training; they need AlphaDropout.
 
-For `leaky_selu` and `scaled_selu` that holds for every value of their parameter.
+`leaky_selu` and `scaled_selu` keep them for every value of their parameter.
 """
 
 import numpy as np
@@ -18,10 +18,10 @@ SERLU_ALPHA = 2.9042712333297
 
 
 def self_normalising(beta: float = 1.0, slope: float = 0.0) -> tuple[float, float]:
-    """λ and α with which λ·x above zero and λ·(α·(exp(β·x) - 1) + slope·x) below have E f(z) = 0, E f(z)² = 1."""
+    """Returns λ and α so that f, λ·x above zero and λ·(α·(exp(β·x) - 1) + slope·x) below, has E f = 0, E f² = 1."""
 
     def exponential_below(k: float) -> float:
-        """E exp(k·z) over z < 0."""
+        """Returns E exp(k·z) over z < 0."""
         return float(np.exp(k * k / 2) * ndtr(-k))
 
     alpha = (1.0 - slope) / np.sqrt(2.0 * np.pi) / (0.5 - exponential_below(beta))
@@ -51,7 +51,7 @@ def selu(x: Array) -> Array:
     slope=Parameter(0.1, 0.0, 0.5, "slope of the line below zero; 0 is SELU"),
 )
 def leaky_selu(x: Array, slope: float) -> Array:
-    """SELU with a line below zero, so that it does not level out; the same fixed point."""
+    """SELU with a linear part below zero, so that it does not level out; it has the same fixed point."""
     scale, alpha = self_normalising(slope=slope)
     return scale * np.where(x >= 0, x, mpelu(x, alpha, 1.0) + slope * x)
 
@@ -65,7 +65,7 @@ def leaky_selu(x: Array, slope: float) -> Array:
     beta=Parameter(0.8, 0.1, 2.0, "β: how fast it levels out; 1 is SELU"),
 )
 def scaled_selu(x: Array, beta: float) -> Array:
-    """SELU that levels out at another speed; the same fixed point."""
+    """SELU that levels out faster or more slowly; it has the same fixed point."""
     scale, alpha = self_normalising(beta=beta)
     return scale * mpelu(x, alpha, beta)
 
@@ -78,7 +78,7 @@ def scaled_selu(x: Array, beta: float) -> Array:
     alpha_dropout=True,
 )
 def serlu(x: Array) -> Array:
-    """A bump below zero that returns to zero; the same fixed point."""
+    """A scaled line with a bump below zero that returns to zero; it has the same fixed point."""
     return SERLU_SCALE * np.where(x >= 0, x, SERLU_ALPHA * x * np.exp(np.minimum(x, 0.0)))
 
 

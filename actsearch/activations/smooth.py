@@ -17,13 +17,13 @@ def sigmoid(x: Array) -> Array:
 
 @ENTRIES.add("sigmoid", "min(max(0, x/6 + 1/2), 1)", "Howard et al. 2019, arXiv 1905.02244", kinks=(-3.0, 3.0))
 def hard_sigmoid(x: Array) -> Array:
-    """The logistic function by three straight lines."""
+    """The logistic function approximated by three straight lines."""
     return np.clip(x / 6.0 + 0.5, 0.0, 1.0)
 
 
 @ENTRIES.add("sigmoid", "min(max(0, (x + 1)/2), 1)", "Blondel et al. 2019, arXiv 1901.02324", kinks=(-1.0, 1.0))
 def sparse_sigmoid(x: Array) -> Array:
-    """As `hard_sigmoid`, between -1 and 1."""
+    """Like `hard_sigmoid`, but rises from -1 to 1."""
     return np.clip((x + 1.0) / 2.0, 0.0, 1.0)
 
 
@@ -85,7 +85,7 @@ def hard_silu(x: Array) -> Array:
 
 @ENTRIES.add("smooth", "x·Φ(x), Φ of the normal distribution", "Hendrycks & Gimpel 2016, arXiv 1606.08415", kinks=())
 def gelu(x: Array) -> Array:
-    """The input times the normal distribution's Φ: exact, not the tanh formula."""
+    """The input times the normal distribution's Φ, exact rather than by the tanh approximation."""
     return x * ndtr(x)
 
 
@@ -113,7 +113,7 @@ def _both_sides(threshold: float) -> tuple[float, ...]:
     threshold=Parameter(0.5, 0.1, 1.0, "largest absolute value that becomes 0"),
 )
 def soft_shrink(x: Array, threshold: float) -> Array:
-    """Zero near zero; the rest is moved towards zero by the threshold."""
+    """Zero near zero; other values move towards zero by the threshold."""
     return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)
 
 
@@ -125,11 +125,11 @@ def soft_shrink(x: Array, threshold: float) -> Array:
     threshold=Parameter(0.5, 0.1, 1.0, "largest absolute value that becomes 0"),
 )
 def hard_shrink(x: Array, threshold: float) -> Array:
-    """Zero near zero; the rest unchanged, with a jump at the threshold."""
+    """Zero near zero; other values are unchanged, so the function jumps at the threshold."""
     return np.where(np.abs(x) > threshold, x, 0.0)
 
 
 @ENTRIES.add("shrink", "x - tanh(x)", "PyTorch's Tanhshrink", kinks=())
 def tanh_shrink(x: Array) -> Array:
-    """The input less its tanh."""
+    """The input minus its tanh."""
     return x - np.tanh(x)

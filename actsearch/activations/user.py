@@ -1,4 +1,4 @@
-"""Catalogue entries from what a user registers: a function of one tensor, or a Keras layer class."""
+"""Catalogue entries for user code: functions of one tensor and Keras layer classes."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ PACKAGE = "actsearch.user"
 
 @dataclass(frozen=True)
 class _LayerOfFunction:
-    """Makes layers of a function of one tensor."""
+    """Makes layers that apply a function of one tensor."""
 
     target: Callable[..., Any]
 
@@ -27,7 +27,7 @@ class _LayerOfFunction:
         return FunctionActivation(self.target, parameters)
 
     def values(self, x: NDArray[Any], **parameters: float) -> NDArray[Any]:
-        """The function's values, in the precision of Keras."""
+        """Computes the function in the precision of Keras."""
         import keras
 
         tensor = keras.ops.convert_to_tensor(x, dtype="float32")
@@ -36,7 +36,7 @@ class _LayerOfFunction:
 
 @dataclass(frozen=True)
 class _LayerOfClass:
-    """Makes layers of a class."""
+    """Makes layers of a user's class."""
 
     target: type
 
@@ -44,7 +44,7 @@ class _LayerOfClass:
         return self.target(**parameters)
 
     def values(self, x: NDArray[Any], **parameters: float) -> NDArray[Any]:
-        """What a new layer computes in inference; all numbers go through one unit."""
+        """Computes the function with a new layer in inference; all values pass through a single unit."""
         import keras
 
         column = self(**parameters)(x.reshape(-1, 1).astype("float32"), training=False)
@@ -58,24 +58,24 @@ def entry_of(
     *,
     alpha_dropout: bool = False,
     kinks: Kinks = (0.0,),
-    **known: str,
+    **description: str,
 ) -> Activation:
-    """The catalogue entry of a function or a layer class, which Keras can then save and load by its name.
+    """Makes a catalogue entry for a function or a layer class, and lets Keras save and load it by name.
 
     Args:
         obj: A function of one tensor, written with `keras.ops`, whose other arguments have defaults; or a
             subclass of `keras.layers.Layer` that keeps the shape of its input.
         name: Its name in the catalogue.
-        parameters: Ranges for its numbers. If omitted, each argument with a number as default is one, and
-            ranges from half to double its default.
+        parameters: Ranges of its parameters. If omitted, each argument with a number as default is a parameter that
+            ranges from half to twice its default.
         alpha_dropout, kinks: As in `Activation`.
-        known: `family`, `formula` and `reference`, as in `Activation`.
+        description: `family`, `formula` and `reference`, as in `Activation`.
 
     Returns:
-        The entry. It is not in the register yet.
+        The entry. It is not in the registry yet.
 
     Raises:
-        UsageError: `obj` is nothing of the kind, or cannot stand in a model.
+        UsageError: `obj` is neither of these, or cannot be used in a model.
         UnknownNameError: `parameters` names an argument that `obj` does not have.
     """
     make = _maker(obj, name)
@@ -94,20 +94,20 @@ def entry_of(
         learns=learns,
         alpha_dropout=alpha_dropout,
         kinks=kinks,
-        **known,
+        **description,
     )
 
 
 def _maker(obj: Any, name: str) -> _LayerOfFunction | _LayerOfClass:
-    """How layers are made of it."""
+    """Returns the maker of its layers."""
     import keras
 
     if inspect.isclass(obj) and issubclass(obj, keras.layers.Layer):
         return _LayerOfClass(obj)
     if not inspect.isfunction(obj):
         raise UsageError(
-            f"Cannot register {name!r}: it is {obj!r}, expected a function of one tensor or a subclass of "
-            "keras.layers.Layer. Register the class of a layer; wrap anything else in a function."
+            f"Cannot register {name!r}: it is {obj!r}; expected a function of one tensor or a subclass of "
+            "keras.layers.Layer. For a layer, register its class; wrap anything else in a function."
         )
     if obj.__name__ == "<lambda>":
         raise UsageError(f"Cannot register {name!r}: Keras cannot load a lambda. Write it with def.")
@@ -115,7 +115,7 @@ def _maker(obj: Any, name: str) -> _LayerOfFunction | _LayerOfClass:
 
 
 def _numbers(obj: Any, name: str) -> dict[str, Parameter]:
-    """The arguments with a number as default; for a function, the first argument is the tensor."""
+    """Returns the arguments with a number as default; the first argument of a function is the tensor."""
     arguments = list(inspect.signature(obj).parameters.values())
     if inspect.isfunction(obj):
         arguments = arguments[1:]
@@ -125,7 +125,7 @@ def _numbers(obj: Any, name: str) -> dict[str, Parameter]:
         if argument.default is argument.empty:
             raise UsageError(
                 f"Cannot register {name!r}: its argument {argument.name!r} has no default. Give it a number "
-                "as default, which makes it a parameter."
+                "as default; this makes it a parameter."
             )
     return {a.name: _parameter(a) for a in named if _is_number(a.default)}
 
@@ -135,14 +135,14 @@ def _is_number(value: object) -> bool:
 
 
 def _parameter(argument: inspect.Parameter) -> Parameter:
-    """From half to double the default; from -1 to 1 around 0."""
+    """Returns a parameter that ranges from half to twice its default, or from -1 to 1 if that is 0."""
     default = float(argument.default)
     low, high = sorted((default / 2, default * 2)) if default else (-1.0, 1.0)
     return Parameter(default, low, high, f"argument {argument.name} of the function or layer")
 
 
 def _learns(make: Callable[..., Any], name: str, parameters: Mapping[str, float]) -> bool:
-    """Whether a layer has weights to train; builds one, and traces it as a model would."""
+    """Returns whether a layer has trainable weights; builds one, and traces it as a model would."""
     import keras
     import tensorflow as tf
 
@@ -158,17 +158,17 @@ def _learns(make: Callable[..., Any], name: str, parameters: Mapping[str, float]
     shape = getattr(traced.output_shapes, "as_list", lambda: traced.output_shapes)()
     if shape != [None, 4]:
         raise UsageError(
-            f"Cannot register {name!r}: it made {shape} of a tensor of shape [None, 4]. An activation returns "
-            "one tensor of the shape of its input."
+            f"Cannot register {name!r}: for a tensor of shape [None, 4] it returned {shape}. An activation returns "
+            "one tensor with the shape of its input."
         )
     return bool(layer.trainable_weights)
 
 
 def _let_keras_load(obj: Any, name: str) -> None:
-    """Registers it with Keras, unless its author or Keras itself has."""
+    """Registers it with Keras, unless its author or Keras itself already has."""
     import keras
 
     saved_as = keras.saving.get_registered_name(obj)
-    known = keras.saving.get_registered_object(saved_as) is obj
-    if not known and obj.__module__.split(".")[0] != "keras":
+    registered = keras.saving.get_registered_object(saved_as) is obj
+    if not registered and obj.__module__.split(".")[0] != "keras":
         keras.saving.register_keras_serializable(package=PACKAGE, name=name)(obj)

@@ -1,4 +1,4 @@
-"""Activation layers for Keras. Importing this registers them, so that saved models with them load.
+"""Activation layers for Keras. Importing this package registers them, so that Keras can load models that use them.
 
 Each module names its layers in its own `__all__`.
 """

@@ -1,4 +1,4 @@
-"""What the activation layers share: shape and mask, learned parameters, and their exemption from weight decay."""
+"""Base classes of the activation layers: shape and mask, learned parameters, and exclusion from weight decay."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -15,23 +15,23 @@ __all__ = ["LearnedActivation", "decay_free_variables", "exclude_from_weight_dec
 
 
 class ActivationLayer(keras.layers.Layer):
-    """A layer that works on each element: the shape stays, and a mask passes through."""
+    """Base class of elementwise layers: the output has the shape of the input, and a mask is passed on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
+        """Returns the shape of the input."""
         return input_shape
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class AtLeast(keras.constraints.Constraint):
-    """Keeps a learned parameter at or above a smallest value.
+    """Keeps a learned parameter at or above a lower bound.
 
     Args:
-        smallest: The value that smaller ones become.
+        smallest: The lower bound.
 
     Example:
 
@@ -44,30 +44,31 @@ class AtLeast(keras.constraints.Constraint):
         self.smallest = smallest
 
     def __call__(self, w: Any) -> Any:
-        """The weights, none below the smallest value."""
+        """Returns the weights with values below the bound raised to it."""
         return keras.ops.maximum(w, self.smallest)
 
     def get_config(self) -> dict[str, Any]:
-        """What the constraint is made again from."""
+        """Returns the configuration of the constraint."""
         return {"smallest": self.smallest}
 
 
 class LearnedActivation(ActivationLayer):
-    """An activation layer whose parameters training changes; the base for one of your own.
+    """Base class of activation layers with trainable parameters, also for layers of your own.
 
-    They are weights in the layer's variable dtype, never regularised, and `exclude_from_weight_decay` keeps weight
-    decay off them. A subclass passes their names and starts, and reads them as tensors from `parameters` in `call`.
-    Parameters named in its `smallest` never fall below the value given there.
+    The parameters are weights in the layer's variable dtype. They are not regularised, and
+    `exclude_from_weight_decay` excludes them from weight decay. A subclass passes their names and initial values to
+    `__init__`, and reads them as tensors from `parameters` in `call`. A parameter that its `smallest` names never
+    falls below the value given there.
 
     Args:
-        starts: Each parameter's value before training, by name.
-        sharing: `"channel"`: one of each for every channel, the last axis; `"layer"`: one for the whole layer;
+        starts: The initial value of each parameter, by name.
+        sharing: `"channel"`: one of each for every channel (the last axis); `"layer"`: one for the whole layer;
             `"element"`: one for every element of a sample.
-        **kwargs: `name`, `dtype`, `trainable` as in every Keras layer.
+        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
 
     Raises:
-        UsageError: `sharing` is something else, or a start lies below its smallest value; in `build`: a dimension
-            is unknown that `sharing` needs.
+        UsageError: `sharing` has another value, or an initial value is below its lower bound; in `build`, a
+            dimension that `sharing` needs is unknown.
 
     Example:
 
@@ -109,11 +110,11 @@ class LearnedActivation(ActivationLayer):
 
     @property
     def parameters(self) -> list[Any]:
-        """The parameters as they are now, in the order of `starts`, as tensors of the variable dtype."""
+        """The current values of the parameters, in the order of `starts`, as tensors of the variable dtype."""
         return [tf.convert_to_tensor(variable.value) for variable in self.learned]
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from: the starts of the parameters and how they are shared."""
+        """Returns the configuration: the initial values of the parameters and how they are shared."""
         return {**super().get_config(), **self.starts, "sharing": self.sharing}
 
 
@@ -121,7 +122,7 @@ def check_positive(layer: str, **numbers: float) -> None:
     """Refuses numbers that are not above zero.
 
     Raises:
-        UsageError: One is not; the message names it and the layer.
+        UsageError: A number is not above zero; the message names it and the layer.
 
     Example:
 
@@ -135,17 +136,18 @@ def check_positive(layer: str, **numbers: float) -> None:
 
 
 def decay_free_variables(model: keras.Model) -> list[Any]:
-    """The learned parameters of a model's activation layers, which weight decay must not touch.
+    """Returns the learned parameters of a model's activation layers, which weight decay must not affect.
 
-    Ours and those of `keras.layers.PReLU` are found, in nested models and in wrappers such as `TimeDistributed` too.
+    These are the parameters of our layers and of `keras.layers.PReLU`, including those in nested models and in
+    wrappers such as `TimeDistributed`.
 
     Args:
         model: A Keras model.
 
     Returns:
-        Its variables, each once; none for layers that are not built yet.
+        The variables, without duplicates; none for layers that are not built yet.
 
-    Source: He et al. 2015, arXiv 1502.01852: weight decay draws the slopes to zero, that is towards ReLU.
+    Source: He et al. 2015, arXiv 1502.01852: weight decay pushes the slopes to zero, that is, towards ReLU.
 
     Example:
 
@@ -157,19 +159,19 @@ def decay_free_variables(model: keras.Model) -> list[Any]:
 
 
 def exclude_from_weight_decay(model: keras.Model) -> list[Any]:
-    """Keeps weight decay off the learned parameters of a compiled model's activation layers.
+    """Excludes the learned parameters of a compiled model's activation layers from weight decay.
 
-    What was excluded before stays excluded. Nothing happens where the optimizer decays no weights. Keras does not
-    save exclusions: call it again for a loaded model.
+    Earlier exclusions stay in effect. If the optimizer decays no weights, the function does nothing. Keras does not
+    save exclusions, so call the function again after loading a model.
 
     Args:
         model: A compiled model, before its first training step.
 
     Returns:
-        The variables of `decay_free_variables`; an empty list where nothing was to be done.
+        The variables of `decay_free_variables`; an empty list if there is nothing to exclude.
 
     Raises:
-        ModelError: It is too early, an activation layer is not built; or too late, the optimizer is.
+        ModelError: An activation layer is not built yet (too early), or the optimizer is built already (too late).
 
     Example:
 
@@ -182,20 +184,20 @@ def exclude_from_weight_decay(model: keras.Model) -> list[Any]:
     unbuilt = [layer.name for layer in _learned_layers(model) if not layer.built]
     if optimizer is not None and unbuilt:
         raise ModelError(
-            f"Activation layer {unbuilt[0]!r} has no parameters yet, so weight decay cannot be kept off them. "
+            f"Activation layer {unbuilt[0]!r} has no parameters yet, so they cannot be excluded from weight decay. "
             "Build the model first: start it with keras.Input, or call model.build(input_shape)."
         )
     variables = decay_free_variables(model)
     if optimizer is None or not variables:
         return []
-    # Keras forgets earlier exclusions at each call, and has no public way to read them.
+    # Each call replaces Keras's earlier exclusions, and there is no public way to read them.
     decayed = {id(v) for v in model.trainable_variables if is_decayed(optimizer, v)}
     if not any(id(v) in decayed for v in variables):
         return variables
     if optimizer.built:
         raise ModelError(
-            "The optimizer is built, and Keras takes exclusions from weight decay only before that. "
-            "Compile the model with a new optimizer, and exclude before its first training step."
+            "The optimizer is already built, and Keras accepts exclusions from weight decay only before that. "
+            "Compile the model with a new optimizer, and call exclude_from_weight_decay before the first training step."
         )
     earlier = [v for v in model.trainable_variables if id(v) not in decayed]
     optimizer.exclude_from_weight_decay(var_list=[*earlier, *variables])
@@ -208,13 +210,13 @@ def _check_start(layer: str, name: str, start: float, smallest: float | None) ->
 
 
 def _learned_layers(model: keras.Model) -> list[Any]:
-    """The activation layers with learned parameters; `model.layers` would miss those in wrappers."""
+    """Returns the activation layers with learned parameters; `model.layers` would miss those in wrappers."""
     kinds = (LearnedActivation, keras.layers.PReLU)
     return [layer for layer in layers_in(model) if isinstance(layer, kinds)]
 
 
 def _decaying_optimizer(model: keras.Model) -> Any:
-    """The optimizer that decays weights, taken out of a loss scaling one; None where there is none."""
+    """Returns the optimizer if it decays weights, unwrapped from a loss scaling one; else None."""
     optimizer: Any = getattr(model, "optimizer", None)
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
@@ -226,10 +228,10 @@ Learned = dict[str, dict[str, tuple[float, float, float, float]]]
 
 
 def learned_parameters(model: keras.Model) -> Learned:
-    """By site and parameter: its start, and mean, smallest and largest value now.
+    """Returns, by site and parameter, the initial value and the current mean, minimum and maximum.
 
     Args:
-        model: A trained model; layers of ours in it are found, in nested models too.
+        model: A trained model; layers of ours in nested models are included.
 
     Example:
 
@@ -237,12 +239,12 @@ def learned_parameters(model: keras.Model) -> Learned:
     >>> learned_parameters(keras.Sequential([keras.Input((3,)), PReLU(name="one")]))
     {'one': {'slope': (0.25, 0.25, 0.25, 0.25)}}
     """
-    found: Learned = {}
+    learned: Learned = {}
     for layer in layers_in(model, include_self=False):
         if isinstance(layer, LearnedActivation) and layer.learned:
             values = {name: np.asarray(v) for name, v in zip(layer.starts, layer.learned, strict=True)}
-            found[layer.name] = {
+            learned[layer.name] = {
                 name: (layer.starts[name], float(v.mean()), float(v.min()), float(v.max()))
                 for name, v in values.items()
             }
-    return found
+    return learned

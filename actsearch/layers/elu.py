@@ -1,4 +1,4 @@
-"""Exponential linear units: a line above zero, an exponential below that levels out."""
+"""Exponential linear units: a line above zero, a saturating exponential below."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -20,9 +20,9 @@ class ELU(ActivationLayer):
 
     Args:
         alpha: α, above 0: it levels out at -α.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Raises:
         UsageError: `alpha` is not above 0.
@@ -42,25 +42,25 @@ class ELU(ActivationLayer):
         self.alpha = alpha
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.exponential(inputs, alpha=self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """Returns the configuration of the layer."""
         return {**super().get_config(), "alpha": self.alpha}
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class CELU(ActivationLayer):
-    """ELU whose derivative is continuous for every α.
+    """ELU with a derivative that is continuous for every α.
 
     f(x) = x for x ≥ 0, α·(exp(x/α) - 1) below
 
     Args:
         alpha: α, above 0: it levels out at -α.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Raises:
         UsageError: `alpha` is not above 0.
@@ -80,27 +80,27 @@ class CELU(ActivationLayer):
         self.alpha = alpha
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.exponential(inputs, alpha=self.alpha, beta=1 / self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """Returns the configuration of the layer."""
         return {**super().get_config(), "alpha": self.alpha}
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class PELU(LearnedActivation):
-    """Parametric ELU: learns both sides, and keeps its derivative continuous.
+    """Parametric ELU: learns both sides and keeps the derivative continuous.
 
     f(x) = (a/b)·x for x ≥ 0, a·(exp(x/b) - 1) below
 
     Args:
         a: a before training; it levels out at -a. Never below 0.1, as in the paper.
-        b: b before training; the larger, the more slowly it levels out. Never below 0.1.
+        b: b before training; the larger it is, the more slowly the function levels out. Never below 0.1.
         sharing: One a and one b for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype`, `trainable` as in every Keras layer.
+        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
 
-    Input and output: any shape from rank 2, the same.
+    Input and output: any shape of rank 2 or more; the output has the shape of the input.
 
     Source: Trottier et al. 2016, arXiv 1605.09332.
 
@@ -117,23 +117,23 @@ class PELU(LearnedActivation):
         super().__init__({"a": a, "b": b}, sharing=sharing, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.pelu(inputs, *self.parameters)
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class MPELU(LearnedActivation):
-    """Multiple parametric ELU: learns the side below zero, from ReLU over PReLU-like to ELU.
+    """Multiple parametric ELU: learns the side below zero, from ReLU through PReLU-like shapes to ELU.
 
     f(x) = x for x ≥ 0, α·(exp(β·x) - 1) below
 
     Args:
         alpha: α before training; it levels out at -α.
-        beta: β before training; the larger, the faster it levels out. Never below 0.01.
+        beta: β before training; the larger it is, the faster the function levels out. Never below 0.01.
         sharing: One α and one β for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype`, `trainable` as in every Keras layer.
+        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
 
-    Input and output: any shape from rank 2, the same.
+    Input and output: any shape of rank 2 or more; the output has the shape of the input.
 
     Source: Li et al. 2016, arXiv 1606.00305.
 
@@ -150,5 +150,5 @@ class MPELU(LearnedActivation):
         super().__init__({"alpha": alpha, "beta": beta}, sharing=sharing, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.mpelu(inputs, *self.parameters)

@@ -1,4 +1,4 @@
-"""Any function of one tensor as a layer, such as one that a user registers."""
+"""A layer that applies any function of one tensor, such as one that a user registers."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -20,15 +20,15 @@ class FunctionActivation(ActivationLayer):
     f(x) = function(x, **parameters)
 
     Args:
-        function: One of `keras.activations`, or one registered with `keras.saving.register_keras_serializable`; it
-            keeps the shape of its input.
+        function: A function of `keras.activations`, or one registered with
+            `keras.saving.register_keras_serializable`; its output has the shape of its input.
         parameters: The numbers passed to it, by name.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Raises:
-        UsageError: The function is not registered, does not take these parameters, or one is not a number.
+        UsageError: The function is not registered or does not accept these parameters, or one is not a number.
 
     Example:
 
@@ -48,35 +48,35 @@ class FunctionActivation(ActivationLayer):
         _check_parameters(function, self.parameters)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return self.function(inputs, **self.parameters)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from: the function by its registered name, and the parameters."""
+        """Returns the configuration: the function by its registered name, and the parameters."""
         function = keras.activations.serialize(self.function)
         return {**super().get_config(), "function": function, "parameters": dict(self.parameters)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "FunctionActivation":
-        """The layer of a configuration that `get_config` gave."""
+        """Makes a layer from the configuration that `get_config` returned."""
         function = keras.activations.get(config["function"])
         return super().from_config({**config, "function": function})
 
 
 def _check_loadable(function: Callable[..., Any]) -> None:
-    """Refuses a function that a saved model could not find again."""
+    """Refuses a function that Keras could not find when it loads a saved model."""
     if not inspect.isfunction(function):
         raise UsageError(f"FunctionActivation got {function!r}; expected a function of one tensor.")
     registered = keras.saving.get_registered_object(keras.saving.get_registered_name(function))
     if function not in (registered, getattr(keras.activations, function.__name__, None)):
         raise UsageError(
-            f"Function {function.__qualname__!r} is not registered with Keras, so a model with it could not be "
-            'loaded. Put @keras.saving.register_keras_serializable(package="...") before it.'
+            f"Function {function.__qualname__!r} is not registered with Keras, so a saved model that uses it could "
+            'not be loaded. Put @keras.saving.register_keras_serializable(package="...") before it.'
         )
 
 
 def _check_parameters(function: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
-    """Refuses parameters that the function does not take, or that are no numbers."""
+    """Refuses parameters that the function does not accept or that are not numbers."""
     name = function.__name__
     for key, value in parameters.items():
         if not isinstance(value, Real) or isinstance(value, bool):
@@ -84,4 +84,4 @@ def _check_parameters(function: Callable[..., Any], parameters: Mapping[str, Any
     try:
         inspect.signature(function).bind(None, **parameters)
     except TypeError as error:
-        raise UsageError(f"{name}(x, ...) cannot take {dict(parameters)!r}: {error}.") from error
+        raise UsageError(f"{name}(x, ...) does not accept {dict(parameters)!r}: {error}.") from error

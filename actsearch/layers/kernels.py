@@ -1,13 +1,13 @@
-"""The functions on tensors, built from TensorFlow's fused kernels, with their gradients written by hand.
+"""Activation functions on tensors, built from TensorFlow's fused kernels, with handwritten gradients.
 
-The kernels of the gradients (`EluGrad`, `LeakyReluGrad`, `ReluGrad`) exist in TensorFlow alone, hence no
-`keras.ops` here. Each function keeps one or two tensors for its gradient, and is faster than what automatic
-differentiation makes of the same formula; `benchmarks/layers.py` measures by how much.
+The kernels of the gradients (`EluGrad`, `LeakyReluGrad`, `ReluGrad`) exist only in TensorFlow, so this module does
+not use `keras.ops`. Each function keeps one or two tensors for its gradient, and is faster than automatic
+differentiation of the same formula; `benchmarks/layers.py` measures by how much.
 
-Constants are Python numbers, learned parameters tensors in their own precision that broadcast against the input
-from the right: a scalar, one number a channel, or one an element. They are computed with in the precision of the
-input; their gradients are summed in their own. Constants that `LeakyRelu` multiplies with reach it in single
-precision, whatever the input's.
+Constants are Python numbers. Learned parameters are tensors that broadcast against the input from the right: a
+scalar, one number for each channel, or one for each element. Computations use the precision of the input; the
+gradients of parameters are summed in the precision of the parameters. `LeakyRelu` receives its constant in single
+precision, whatever the precision of the input.
 """
 
 from collections.abc import Callable
@@ -132,22 +132,22 @@ def parametric_selu(x: Tensor, scale: Tensor, alpha: Tensor) -> tuple[Tensor, Gr
 
 
 def _below(x: Tensor, factor: float) -> Tensor:
-    """Multiplies what is below zero."""
+    """Multiplies values below zero by the factor."""
     return x if factor == 1.0 else tf.nn.leaky_relu(x, factor)
 
 
 def _below_grad(dy: Tensor, x: Tensor, factor: float) -> Tensor:
-    """Multiplies where x is zero or below."""
+    """Multiplies `dy` by the factor where x is zero or below."""
     return dy if factor == 1.0 else tf.raw_ops.LeakyReluGrad(gradients=dy, features=x, alpha=factor)
 
 
 def _relu_grad(dy: Tensor, x: Tensor) -> Tensor:
-    """`dy` where x is above zero, else 0."""
+    """Returns `dy` where x is above zero, else 0."""
     return tf.raw_ops.ReluGrad(gradients=dy, features=x)
 
 
 def _elu_grad(dy: Tensor, y: Tensor) -> Tensor:
-    """dy·(1 + y) where y is below zero, else `dy`."""
+    """Returns dy·(1 + y) where y is below zero, else `dy`."""
     return tf.raw_ops.EluGrad(gradients=dy, outputs=y)
 
 
@@ -156,7 +156,7 @@ def _times(x: Tensor, factor: float) -> Tensor:
 
 
 def _summed(product: Tensor, parameter: Tensor) -> Tensor:
-    """Sums over the axes along which the parameter was broadcast, in its precision."""
+    """Sums over the axes along which the parameter was broadcast, in the precision of the parameter."""
     product = tf.cast(product, parameter.dtype)
     rank = parameter.shape.rank
     if rank == 0:
@@ -164,6 +164,6 @@ def _summed(product: Tensor, parameter: Tensor) -> Tensor:
     if rank == product.shape.rank:
         return product
     if rank == 1:
-        # The sum for a bias; reduce_sum takes twice as long.
+        # The kernel for the gradient of a bias; reduce_sum takes twice as long.
         return tf.raw_ops.BiasAddGrad(out_backprop=product)
     return tf.reduce_sum(product, axis=0)

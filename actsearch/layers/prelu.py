@@ -1,4 +1,4 @@
-"""Rectifiers that keep a slope below zero: fixed, learned, or drawn at random."""
+"""Rectifiers with a slope below zero: fixed, learned, or drawn at random."""
 
 import random
 from typing import Any
@@ -20,10 +20,11 @@ class LeakyReLU(ActivationLayer):
     f(x) = x for x ≥ 0, slope·x below
 
     Args:
-        slope: The slope below zero. There is no default: Keras takes 0.3, the ELU paper 0.1, others 0.01.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        slope: The slope below zero. It has no default because conventions differ: Keras uses 0.3, the ELU paper 0.1,
+            others 0.01.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Source: Maas et al. 2013, Rectifier nonlinearities improve neural network acoustic models.
 
@@ -39,11 +40,11 @@ class LeakyReLU(ActivationLayer):
         self.slope = slope
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return keras.ops.leaky_relu(inputs, self.slope)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """Returns the configuration of the layer."""
         return {**super().get_config(), "slope": self.slope}
 
 
@@ -53,17 +54,17 @@ class PReLU(LearnedActivation):
 
     f(x) = x for x ≥ 0, slope·x below
 
-    `keras.layers.PReLU` has one slope an element unless specified otherwise, and starts at 0; the paper has one a
-    channel and starts at 0.25, as here.
+    By default, `keras.layers.PReLU` has one slope for each element and starts at 0. This layer follows the paper: one
+    slope for each channel, starting at 0.25.
 
     Args:
         slope: The slope before training.
         sharing: One slope for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype`, `trainable` as in every Keras layer.
+        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
 
-    Input and output: any shape from rank 2, the same.
+    Input and output: any shape of rank 2 or more; the output has the shape of the input.
 
-    Source: He et al. 2015, arXiv 1502.01852; no weight decay on slopes, see `exclude_from_weight_decay`.
+    Source: He et al. 2015, arXiv 1502.01852. Slopes must not decay; see `exclude_from_weight_decay`.
 
     Example:
 
@@ -76,26 +77,26 @@ class PReLU(LearnedActivation):
         super().__init__({"slope": slope}, sharing=sharing, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.prelu(inputs, *self.parameters)
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class RReLU(ActivationLayer):
-    """Rectifier with a random slope below zero for each element in training, its mean in inference.
+    """Rectifier with a random slope below zero for each element in training, and the mean slope in inference.
 
     f(x) = x for x ≥ 0, s·x below; s ~ U(low, high) in training, s = (low + high)/2 in inference
 
     Args:
         low: The smallest slope in training.
         high: The largest slope in training.
-        seed: Seed of the slopes. If omitted, it follows from the state of Python's `random`, which
-            `keras.utils.set_random_seed` sets. That state is read but not moved: the layers after this one draw
-            the same weights as without it, so models that differ in their activations only can be compared in
+        seed: Seed of the slopes. If omitted, it is derived from the state of Python's `random`, which
+            `keras.utils.set_random_seed` sets. That state is read but not changed: the layers after this one draw
+            the same weights as without it, so models that differ only in their activations can be compared in
             pairs.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Raises:
         UsageError: `low` is above `high`.
@@ -116,10 +117,10 @@ class RReLU(ActivationLayer):
         self.low = low
         self.high = high
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(_seed_unmoved() if seed is None else seed)
+        self.seed_generator = keras.random.SeedGenerator(_seed_without_drawing() if seed is None else seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         if not training:
             return keras.ops.leaky_relu(inputs, (self.low + self.high) / 2)
         shape = keras.ops.shape(inputs)
@@ -127,15 +128,15 @@ class RReLU(ActivationLayer):
         return kernels.prelu(inputs, slopes)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """Returns the configuration of the layer."""
         return {**super().get_config(), "low": self.low, "high": self.high, "seed": self.seed}
 
 
-def _seed_unmoved() -> int:
-    """A seed from the state of Python's `random`, which stays as it is.
+def _seed_without_drawing() -> int:
+    """Derives a seed from the state of Python's `random` without changing it.
 
-    Keras draws its default seeds from there. The number it draws next seeds the weights of the layer that comes
-    next, so the seed here is made from that number, not equal to it.
+    Keras draws its default seeds from the same state. The next number it draws seeds the weights of the next layer,
+    so this seed is derived from that number rather than equal to it.
     """
     state = random.Random()
     state.setstate(random.getstate())

@@ -1,6 +1,6 @@
-"""Self-normalising units: with mean 0 and variance 1 going in, mean 0 and variance 1 come out.
+"""Self-normalising units: inputs with mean 0 and variance 1 give outputs with mean 0 and variance 1.
 
-They go with LeCun's initializer (variance 1/fan-in); the constants hold for normally distributed inputs.
+They need LeCun's initializer (variance 1/fan-in); the constants hold for normally distributed inputs.
 """
 
 import math
@@ -28,11 +28,11 @@ class SELU(ActivationLayer):
     f(x) = λ·x for x ≥ 0, λ·α·(exp(x) - 1) below, λ = 1.0507009873554805, α = 1.6732632423543772
 
     Args:
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
-    Source: Klambauer et al. 2017, arXiv 1706.02515; goes with `keras.layers.AlphaDropout`.
+    Source: Klambauer et al. 2017, arXiv 1706.02515; use it with `keras.layers.AlphaDropout`.
 
     Example:
 
@@ -42,7 +42,7 @@ class SELU(ActivationLayer):
     """
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return keras.ops.selu(inputs)
 
 
@@ -52,17 +52,17 @@ class LeakySELU(ActivationLayer):
 
     f(x) = λ·x for x ≥ 0, λ·(α·(exp(x) - 1) + slope·x) below
 
-    λ and α follow from the slope by SELU's own conditions, mean 0 and variance 1; slope 0 is SELU. The paper
-    solves for all three numbers under a bound on the gradient instead, which depends on the depth of the network;
-    the default slope is ours.
+    λ and α are derived from the slope by SELU's conditions, mean 0 and variance 1; slope 0 is SELU. The paper instead
+    solves for all three numbers under a bound on the gradient, which depends on the depth of the network; the
+    default slope is our choice.
 
     Args:
         slope: The slope of the linear part below zero, 0 ≤ slope < 1.
-        scale: λ, if it is not to follow from the slope.
-        alpha: α, if it is not to follow from the slope.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        scale: λ; if omitted, it is derived from the slope.
+        alpha: α; if omitted, it is derived from the slope.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Raises:
         UsageError: The slope is not in [0, 1), or λ or α is not above 0.
@@ -89,32 +89,32 @@ class LeakySELU(ActivationLayer):
         check_positive("LeakySELU", scale=self.scale, alpha=self.alpha)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.leaky_exponential(inputs, scale=self.scale, alpha=self.alpha, slope=self.slope)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """Returns the configuration of the layer."""
         numbers = {"slope": self.slope, "scale": self.scale, "alpha": self.alpha}
         return {**super().get_config(), **numbers}
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class ScaledSELU(ActivationLayer):
-    """Scaled SELU (sSELU): levels out at a speed of its own.
+    """Scaled SELU (sSELU): SELU with a factor β that sets how fast it levels out.
 
     f(x) = λ·x for x ≥ 0, λ·α·(exp(β·x) - 1) below
 
-    λ and α follow from β by SELU's own conditions, mean 0 and variance 1; β = 1 is SELU, and a smaller β lets the
-    gradient grow less from layer to layer. The paper solves for all three numbers under a bound on that growth
-    instead, which depends on the depth of the network; the default β is ours.
+    λ and α are derived from β by SELU's conditions, mean 0 and variance 1; β = 1 is SELU, and with a smaller β the
+    gradient grows less from layer to layer. The paper instead solves for all three numbers under a bound on that
+    growth, which depends on the depth of the network; the default β is our choice.
 
     Args:
         beta: β, above 0.
-        scale: λ, if it is not to follow from β.
-        alpha: α, if it is not to follow from β.
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        scale: λ; if omitted, it is derived from β.
+        alpha: α; if omitted, it is derived from β.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
     Raises:
         UsageError: β, λ or α is not above 0.
@@ -140,27 +140,27 @@ class ScaledSELU(ActivationLayer):
         check_positive("ScaledSELU", scale=self.scale, alpha=self.alpha)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.exponential(inputs, scale=self.scale, alpha=self.alpha, beta=self.beta)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """Returns the configuration of the layer."""
         numbers = {"beta": self.beta, "scale": self.scale, "alpha": self.alpha}
         return {**super().get_config(), **numbers}
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class SERLU(ActivationLayer):
-    """Scaled exponentially-regularised linear unit: a bump below zero that dies out.
+    """Scaled exponentially-regularised linear unit: a bump below zero that decays to zero.
 
     f(x) = λ·x for x ≥ 0, λ·α·x·exp(x) below, λ = 1.0786182835772267, α = 2.9042712333296916
 
     Args:
-        **kwargs: `name`, `dtype` as in every Keras layer.
+        **kwargs: `name` and `dtype`, as for every Keras layer.
 
-    Input and output: any shape, the same.
+    Input and output: any shape; the output has the shape of the input.
 
-    Source: Zhang & Li 2018, arXiv 1807.10117; the constants by its conditions, to full precision.
+    Source: Zhang & Li 2018, arXiv 1807.10117; the constants follow from its conditions, to full precision.
 
     Example:
 
@@ -170,13 +170,13 @@ class SERLU(ActivationLayer):
     """
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.serlu(inputs, scale=SERLU_SCALE, alpha=SERLU_ALPHA)
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
 class ParametricSELU(LearnedActivation):
-    """SELU that learns λ and α, and starts as SELU.
+    """SELU with learned λ and α; it is SELU before training.
 
     f(x) = λ·x for x ≥ 0, λ·α·(exp(x) - 1) below
 
@@ -184,9 +184,9 @@ class ParametricSELU(LearnedActivation):
         scale: λ before training.
         alpha: α before training.
         sharing: One λ and one α for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype`, `trainable` as in every Keras layer.
+        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
 
-    Input and output: any shape from rank 2, the same.
+    Input and output: any shape of rank 2 or more; the output has the shape of the input.
 
     Source: Klambauer et al. 2017, arXiv 1706.02515, with both constants learned.
 
@@ -208,7 +208,7 @@ class ParametricSELU(LearnedActivation):
         super().__init__({"scale": scale, "alpha": alpha}, sharing=sharing, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        """The function's values."""
+        """Computes the activation."""
         return kernels.parametric_selu(inputs, *self.parameters)
 
 
@@ -216,7 +216,7 @@ MEAN_ABOVE = 1 / math.sqrt(2 * math.pi)
 
 
 def _leaky_selu_constants(slope: float) -> tuple[float, float]:
-    """λ and α for which E f(z) = 0 and E f(z)² = 1, with z ~ N(0, 1)."""
+    """Returns λ and α for which E f(z) = 0 and E f(z)² = 1, with z ~ N(0, 1)."""
     alpha = (1 - slope) * MEAN_ABOVE / (0.5 - _mean_below(1))
     curved = alpha**2 * (_mean_below(2) - 2 * _mean_below(1) + 0.5)
     linear = slope**2 / 2 + 2 * alpha * slope * _mean_below(1)
@@ -224,12 +224,12 @@ def _leaky_selu_constants(slope: float) -> tuple[float, float]:
 
 
 def _scaled_selu_constants(beta: float) -> tuple[float, float]:
-    """λ and α for which E f(z) = 0 and E f(z)² = 1, with z ~ N(0, 1)."""
+    """Returns λ and α for which E f(z) = 0 and E f(z)² = 1, with z ~ N(0, 1)."""
     alpha = MEAN_ABOVE / (0.5 - _mean_below(beta))
     below = alpha**2 * (_mean_below(2 * beta) - 2 * _mean_below(beta) + 0.5)
     return (0.5 + below) ** -0.5, alpha
 
 
 def _mean_below(k: float) -> float:
-    """E exp(k·z) over z < 0, z ~ N(0, 1); that is exp(k²/2)·Φ(-k)."""
+    """Returns E exp(k·z) over z < 0, z ~ N(0, 1), which is exp(k²/2)·Φ(-k)."""
     return 0.5 * math.exp(k * k / 2) * math.erfc(k / math.sqrt(2))

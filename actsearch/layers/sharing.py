@@ -1,4 +1,4 @@
-"""Where the learned parameters of a layer are shared: in a channel, in the whole layer, or nowhere."""
+"""How the learned parameters of a layer are shared: within a channel, in the whole layer, or not at all."""
 
 from typing import Literal, get_args
 
@@ -8,10 +8,10 @@ Sharing = Literal["channel", "layer", "element"]
 
 
 def check_sharing(layer: str, sharing: str) -> None:
-    """Refuses what is not a way of sharing.
+    """Refuses an unknown value of `sharing`.
 
     Raises:
-        UsageError: It is none; the message names the layer and the ways that there are.
+        UsageError: The value is unknown; the message names the layer and the valid values.
 
     Example:
 
@@ -20,21 +20,21 @@ def check_sharing(layer: str, sharing: str) -> None:
     actsearch.errors.UsageError: PReLU got sharing='row'; expected one of 'channel', 'layer', 'element'.
     """
     if sharing not in get_args(Sharing):
-        known = ", ".join(map(repr, get_args(Sharing)))
-        raise UsageError(f"{layer} got sharing={sharing!r}; expected one of {known}.")
+        valid = ", ".join(map(repr, get_args(Sharing)))
+        raise UsageError(f"{layer} got sharing={sharing!r}; expected one of {valid}.")
 
 
 def parameter_shape(layer: str, sharing: Sharing, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """The shape of a learned parameter.
+    """Returns the shape of a learned parameter.
 
     Args:
         layer: The class of the layer, for the message.
-        sharing: `"channel"`: one for every channel, the last axis; `"layer"`: one for the whole layer; `"element"`:
+        sharing: `"channel"`: one for every channel (the last axis); `"layer"`: one for the whole layer; `"element"`:
             one for every element of a sample.
         input_shape: The shape of the input, with the batch axis.
 
     Raises:
-        UsageError: A dimension is unknown that the sharing needs.
+        UsageError: A dimension that `sharing` needs is unknown.
 
     Example:
 

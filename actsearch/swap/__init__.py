@@ -1,4 +1,4 @@
-"""Model surgery: the activation sites of any Keras model, and new models with other activations at them."""
+"""Model surgery: finds the activation sites of a Keras model and builds models with other activations there."""
 
 from typing import TYPE_CHECKING
 

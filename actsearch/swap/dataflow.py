@@ -1,4 +1,4 @@
-"""Where the values of a call come from and where they go, looking through what leaves them as they are."""
+"""Where the values of a call come from and where they go, ignoring operations that only pass values through."""
 
 from collections.abc import Callable, Container, Iterable
 
@@ -47,13 +47,13 @@ _JOINING = frozenset(["Concatenate", "Stack"])
 
 
 def becomes_output(call: Call) -> bool:
-    """Whether its values, at most reshaped, scaled or put beside others, are an output of the model."""
+    """Returns whether its values are an output of the model, apart from reshaping, scaling and concatenation."""
     reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _JOINING)
     return any(c.is_output for c in reached)
 
 
 def multiplies_a_branch(call: Call, activation: str) -> bool:
-    """Whether its values are shares of another branch: of one that does not itself come from them."""
+    """Returns whether its values scale another branch, that is, one that does not itself depend on them."""
     if activation not in SHARES and not (activation == "relu6" and _is_scaled_sigmoid(call)):
         return False
     reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _ENLARGING)
@@ -62,9 +62,9 @@ def multiplies_a_branch(call: Call, activation: str) -> bool:
 
 
 def feeder(call: Call) -> Call | None:
-    """The call that computes what goes into this one; None where there is no single one.
+    """Returns the call that computes the input of this one; None if there are several.
 
-    Looked through is what keeps the scale of a layer's output, or normalises it.
+    Operations that keep the scale of a layer's output or normalise it are skipped.
     """
     while len(call.sources) == 1:
         (call,) = call.sources
@@ -74,32 +74,32 @@ def feeder(call: Call) -> Call | None:
 
 
 def origins(call: Call, stops: Container[Call]) -> list[Call]:
-    """The calls from which its values come: back to those in `stops`, or to what computes anew."""
-    found, todo = list[Call](), list(call.sources)
+    """Returns the calls that its values come from: those in `stops`, or else those that compute new values."""
+    reached, todo = list[Call](), list(call.sources)
     while todo:
         source = todo.pop()
         if source not in stops and class_of(source) in _SHAPING | _POOLING | _MERGING:
             todo += source.sources
         else:
-            found.append(source)
-    return found
+            reached.append(source)
+    return reached
 
 
 def class_of(call: Call) -> str:
-    """The class of a layer or operation of Keras; nothing for a user's own, which may do anything."""
+    """Returns the class name of a Keras layer or operation; empty for user classes, whose effect is unknown."""
     kind = type(core(call.operation))
     return kind.__name__ if kind.__module__.startswith("keras.") else ""
 
 
 def _is_scaled_sigmoid(call: Call) -> bool:
-    """`relu6(x + 3) / 6`, MobileNetV3's hard sigmoid written out."""
+    """Returns whether it is part of `relu6(x + 3) / 6`, the hard sigmoid as MobileNetV3 writes it."""
     return all(class_of(s) == "Add" and len(s.sources) == 1 for s in call.sources) and any(
         class_of(user) in _ARITHMETIC and len(user.sources) == 1 for user in call.users
     )
 
 
 def _followed(call: Call, through: Callable[[Call], bool]) -> Iterable[Call]:
-    """The call and those after it that its values reach through such calls only."""
+    """Returns the call and the later calls that its values reach only through calls that satisfy `through`."""
     reached, todo = {call}, [call]
     while todo:
         fresh = {user for user in todo.pop().users if through(user)} - reached

@@ -1,4 +1,4 @@
-"""A model as the calls of its operations, nested models taken apart: who feeds whom, and what becomes an output."""
+"""A model as a graph of calls: each use of a layer or operation, with nested models expanded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ class Call:
 
     Args:
         operation: The layer, or the operation of `keras.ops`.
-        path: Its name, after the names of the models it lies in: `"encoder/conv1"`.
-        shape: The shape of its first output with the batch axis; None where the model is not built.
+        path: Its name, preceded by the names of the models that contain it: `"encoder/conv1"`.
+        shape: The shape of its first output with the batch axis; None if the model is not built.
         sources: The calls whose outputs it takes.
         users: The calls that take its output.
-        is_output: Whether its output is one of the model's.
+        is_output: Whether its output is an output of the model.
     """
 
     operation: Any
@@ -35,21 +35,24 @@ class Call:
 
 
 def is_graph(operation: Any) -> bool:
-    """Whether it is a model whose layers and their order are known: Functional or Sequential, its `call` untouched."""
-    for known in (functional_class(), keras.Sequential):
-        if isinstance(operation, known):
-            return type(operation).call is known.call
+    """Returns whether it is a Functional or Sequential model with Keras's own `call`, so that its graph is known."""
+    for model_class in (functional_class(), keras.Sequential):
+        if isinstance(operation, model_class):
+            return type(operation).call is model_class.call
     return False
 
 
 def trace(model: Any) -> list[Call]:
-    """All calls of a model, each after those that feed it.
+    """Returns all calls of a model in topological order.
 
     Args:
         model: A Sequential or Functional model.
 
+    Returns:
+        The calls, each after those that feed it.
+
     Raises:
-        ModelError: It is subclassed: which layers it calls, and in which order, only its code knows.
+        ModelError: The model is subclassed, so its graph is known only to its code.
 
     Example:
 
@@ -58,10 +61,10 @@ def trace(model: Any) -> list[Call]:
     """
     if not is_graph(model):
         raise ModelError(
-            f"{type(model).__name__} is a subclassed model: its layers are called by its own code, so the places "
-            "of its activations cannot be found or replaced from outside. Build it with keras.Sequential or "
+            f"{type(model).__name__} is a subclassed model: its own code calls its layers, so its activations "
+            "cannot be found or replaced from outside. Build it with keras.Sequential or "
             "keras.Model(inputs, outputs), or call actsearch.choose(hp, space) in the function that builds it "
-            "and put its .layer() where the activation stands."
+            "and use .layer() of the result as the activation."
         )
     calls: list[Call] = []
     for output in _run(model, [], "", calls):
@@ -70,7 +73,7 @@ def trace(model: Any) -> list[Call]:
 
 
 def upstream(call: Call) -> set[Call]:
-    """All calls that this one depends on, itself among them."""
+    """Returns all calls that this one depends on, including itself."""
     seen, todo = {call}, [call]
     while todo:
         fresh = set(todo.pop().sources) - seen
@@ -80,22 +83,22 @@ def upstream(call: Call) -> set[Call]:
 
 
 def _run(model: Any, inputs: Sequence[Call], prefix: str, calls: list[Call]) -> list[Call]:
-    """Adds the calls inside a model to `calls`; returns those that make its outputs."""
+    """Adds the calls inside a model to `calls`, and returns those that compute its outputs."""
     graph = functional_inside(model) or model
     if not isinstance(graph, functional_class()):
         return _run_unbuilt(model, inputs, prefix, calls)
-    made = {id(tensor): call for tensor, call in zip(graph.inputs, inputs, strict=False)}
+    producers = {id(tensor): call for tensor, call in zip(graph.inputs, inputs, strict=False)}
     for node in nodes_of(graph):
-        if id(node.outputs[0]) in made:
+        if id(node.outputs[0]) in producers:
             continue
-        sources = [made[id(tensor)] for tensor in node.input_tensors]
+        sources = [producers[id(tensor)] for tensor in node.input_tensors]
         outputs = _call(node.operation, sources, node.outputs[0].shape, prefix, calls)
-        made.update((id(t), outputs[min(i, len(outputs) - 1)]) for i, t in enumerate(node.outputs))
-    return [made[id(tensor)] for tensor in graph.outputs]
+        producers.update((id(t), outputs[min(i, len(outputs) - 1)]) for i, t in enumerate(node.outputs))
+    return [producers[id(tensor)] for tensor in graph.outputs]
 
 
 def _run_unbuilt(model: Any, inputs: Sequence[Call], prefix: str, calls: list[Call]) -> list[Call]:
-    """A Sequential that has not seen an input yet: a chain without shapes."""
+    """Adds the calls of a Sequential model that is not built yet: a chain without shapes."""
     outputs = list(inputs)
     for layer in model.layers:
         outputs = _call(layer, outputs, None, prefix, calls)

@@ -1,4 +1,4 @@
-"""What goes with a new activation: the initializers of the layers that feed it, and the dropout after it."""
+"""Matches a model to a new activation: initializers of the layers that feed it, and the dropout after it."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,9 +25,9 @@ class Initializers:
     """The initializers of a swap.
 
     Args:
-        changes: By the id of a layer: the configs of its new initializers by argument. An initializer draws a
-            seed when it is made, so planning makes none: a swap to any activation draws the same seeds.
-        described: By the layer's name: its initializer in words, and why where it was kept.
+        changes: By the id of a layer, the configs of its new initializers by argument. They are configs because an
+            initializer draws a seed when it is created; planning draws none, so every swap draws the same seeds.
+        described: By the name of a layer, a description of its initializer, or the reason why it is unchanged.
     """
 
     changes: Mapping[int, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Initializers:
 
 
 def fit_initializers(wanted: Mapping[TracedSite, BoundActivation]) -> Initializers:
-    """Matched initializers for the layers that feed replaced sites and have Keras's default one."""
+    """Returns matched initializers for the layers that feed replaced sites and have Keras's default initializer."""
     changes: dict[int, dict[str, dict[str, Any]]] = {}
     described: dict[str, str] = {}
     for feeder, activations in _by_feeder(wanted).values():
@@ -57,7 +57,7 @@ def fit_initializers(wanted: Mapping[TracedSite, BoundActivation]) -> Initialize
 def fit_dropouts(
     calls: Iterable[Call], traced_sites: Iterable[TracedSite], wanted: Mapping[TracedSite, BoundActivation]
 ) -> Iterator[tuple[Call, type]]:
-    """The dropout layers whose class changes: those after replaced sites that all ask for the same."""
+    """Yields the dropout layers whose class changes: those after replaced sites that all need the same class."""
     at = {call: wanted.get(traced) for traced in traced_sites for call in traced.calls}
     for call in calls:
         if type(call.operation) not in (keras.layers.Dropout, keras.layers.AlphaDropout):
@@ -69,16 +69,16 @@ def fit_dropouts(
 
 
 def _by_feeder(wanted: Mapping[TracedSite, BoundActivation]) -> dict[int, tuple[Call, list[BoundActivation]]]:
-    """The layers that feed replaced sites, each with the activations that it feeds."""
-    found: dict[int, tuple[Call, list[BoundActivation]]] = {}
+    """Returns the layers that feed replaced sites, each with the activations that it feeds."""
+    by_feeder: dict[int, tuple[Call, list[BoundActivation]]] = {}
     for traced, choice in wanted.items():
         for feeder in traced.feeders:
-            found.setdefault(id(core(feeder.operation)), (feeder, []))[1].append(choice)
-    return found
+            by_feeder.setdefault(id(core(feeder.operation)), (feeder, []))[1].append(choice)
+    return by_feeder
 
 
 def _obstacle(layer: Any, activations: list[BoundActivation]) -> str:
-    """Why a layer keeps its initializer; empty where it gets a matched one."""
+    """Returns the reason why a layer keeps its initializer; empty if it gets a matched one."""
     labels = sorted({bound.label for bound in activations})
     if len(labels) > 1:
         return f"it feeds several activations ({', '.join(labels)})"
@@ -96,11 +96,11 @@ def _is_default(initializer: Any) -> bool:
 
 
 def _scales(layer: Any, scale: float) -> dict[str, float]:
-    """The scale for each kernel, corrected where Keras counts other inputs than a unit has.
+    """Returns the scale for each kernel, corrected where Keras's fan-in is not the number of inputs of a unit.
 
-    Keras takes a kernel's shape for (*window, inputs, outputs). A depthwise kernel has one input channel for each
-    output, and a transposed one has its last two axes exchanged and spreads its inputs over the strides. A
-    separable convolution is a depthwise one and then a pointwise one, with nothing between them.
+    Keras reads the shape of every kernel as (*window, inputs, outputs). A depthwise kernel, however, has one input
+    channel for each output, and a transposed kernel has its last two axes exchanged and spreads its inputs over the
+    strides. A separable convolution is a depthwise one followed directly by a pointwise one.
     """
     if isinstance(layer, _SEPARABLE):
         channels = layer.depthwise_kernel.shape[-2]

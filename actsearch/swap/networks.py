@@ -1,4 +1,4 @@
-"""The models of the command line: a perceptron and a convolutional network whose activation is open."""
+"""The models of the command line: an MLP and a CNN whose activations are searched."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -19,10 +19,10 @@ class OutputSpec:
 
     Args:
         units: Units of the output layer.
-        activation: Its activation; None is linear.
+        activation: Its activation; None for linear.
         loss: Keras's name of the loss.
         metrics: Keras's names of the metrics.
-        objective: What the search goes by, unless said otherwise.
+        objective: The default objective of the search.
     """
 
     units: int
@@ -32,21 +32,24 @@ class OutputSpec:
     objective: Objective
 
     def layer(self) -> Any:
-        """A new output layer, a `Dense` with Keras's default initializer; it is no site of a search."""
+        """Returns a new output layer: a `Dense` with Keras's default initializer, which a search does not change."""
         import keras
 
         return keras.layers.Dense(self.units, activation=self.activation, name="output")
 
 
 def output_for(task: Task | str, num_classes: int | None = None) -> OutputSpec:
-    """The output that fits a task: sigmoid, softmax or linear, with cross-entropy or the squared error.
+    """Returns the output that fits a task: sigmoid, softmax or linear, with cross-entropy or the squared error.
 
     Args:
-        task: What is learned.
-        num_classes: Number of classes; needed for `multiclass` alone.
+        task: The learning task.
+        num_classes: Number of classes; required for `multiclass` only.
+
+    Returns:
+        The output.
 
     Raises:
-        ModelError: A multi-class task without two classes or more.
+        ModelError: The task is multi-class, and the number of classes is missing or below 2.
 
     Example:
 
@@ -62,7 +65,7 @@ def output_for(task: Task | str, num_classes: int | None = None) -> OutputSpec:
             return OutputSpec(1, None, "mse", ("mae",), Objective("val_mae", Direction.MIN))
         case Task.MULTICLASS:
             if num_classes is None or num_classes < 2:
-                raise ModelError(f"A multi-class output needs a number of classes, 2 or more, not {num_classes}.")
+                raise ModelError(f"A multi-class output needs 2 or more classes; num_classes is {num_classes}.")
             return OutputSpec(num_classes, "softmax", "sparse_categorical_crossentropy", ("accuracy",), accuracy)
 
 
@@ -72,25 +75,26 @@ TRAINING_HYPERPARAMETERS = ("batch_size",)
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """What a baseline is built with; a hyperparameter of the same name in the search space replaces it.
+    """The numbers that a baseline is built with; a hyperparameter with the same name in the search space replaces one.
 
     Args:
-        layers: Hidden layers, 1 or more.
-        units: Units of each; in a `cnn` its filters.
-        dropout: Rate after each activation, from 0 to below 1; 0 is none.
-        batch_norm: Whether each activation has a batch normalisation before it.
-        learning_rate: Of the optimizer.
-        optimizer: Keras's name of it.
+        layers: Number of hidden layers, 1 or more.
+        units: Units of each layer, or filters in a `cnn`.
+        dropout: Dropout rate after each activation, at least 0 and below 1; 0 adds no dropout.
+        batch_norm: Whether a batch normalisation precedes each activation.
+        learning_rate: Learning rate of the optimizer.
+        optimizer: Keras's name of the optimizer.
 
     Raises:
-        ModelError: A value that cannot be.
+        ModelError: A value is outside its range or has the wrong type.
+        UnknownNameError: The optimizer is unknown.
 
     Example:
 
     >>> BaselineOptions(dropout=1.5)
     Traceback (most recent call last):
     ...
-    actsearch.errors.ModelError: dropout must be a number from 0 to below 1, not 1.5.
+    actsearch.errors.ModelError: dropout must be at least 0 and below 1, not 1.5.
     """
 
     layers: int = 3
@@ -107,9 +111,9 @@ class BaselineOptions:
         for name in ("layers", "units"):
             value = getattr(self, name)
             if not number(value) or value < 1 or value != int(value):
-                raise ModelError(f"{name} must be a whole number from 1, not {value!r}.")
+                raise ModelError(f"{name} must be an integer of at least 1, not {value!r}.")
         if not number(self.dropout) or not 0 <= self.dropout < 1:
-            raise ModelError(f"dropout must be a number from 0 to below 1, not {self.dropout!r}.")
+            raise ModelError(f"dropout must be at least 0 and below 1, not {self.dropout!r}.")
         if not isinstance(self.batch_norm, bool):
             raise ModelError(f"batch_norm must be true or false, not {self.batch_norm!r}.")
         if not number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
@@ -120,7 +124,7 @@ class BaselineOptions:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A build function for KerasTuner: `baseline` makes it and checks what goes in."""
+    """A build function for KerasTuner, made by `baseline`, which checks the arguments."""
 
     hidden: Callable[..., Iterator[Any]]
     space: SearchSpace
@@ -129,7 +133,7 @@ class Baseline:
     options: BaselineOptions
 
     def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:
-        """A new compiled Keras model for these hyperparameters."""
+        """Builds and compiles a Keras model for these hyperparameters."""
         import keras
 
         chosen = self.space.register(hp)
@@ -149,25 +153,28 @@ def baseline(
     output: OutputSpec,
     options: BaselineOptions | None = None,
 ) -> Baseline:
-    """A build function for KerasTuner in which a search space chooses the activation of each hidden layer.
+    """Makes a build function for KerasTuner in which a search space chooses the activation of each hidden layer.
 
-    Each hidden layer is linear, with the initializer matched to the activation, then perhaps batch
-    normalisation, the activation as a layer of its own, and perhaps dropout. Sites are called `layer_1`,
-    `layer_2` and so on; where a space has one for each block, `block_1` up to the first pooling, `block_2` up
-    to the next and so on.
+    Each hidden layer is a linear layer with the initializer matched to the activation, an optional batch
+    normalisation, the activation as a separate layer, and optional dropout. Sites are called `layer_1`, `layer_2`
+    and so on. If the space has one activation for each block, they are called `block_1` up to the first pooling,
+    `block_2` up to the second, and so on.
 
     Args:
-        kind: `mlp` (the sample flattened, then dense layers) or `cnn` (3×3 convolutions, halved by pooling
-            while the image has 4 pixels a side or more, then the mean over all places).
-        space: What may vary. Its hyperparameters may be those of `BaselineOptions` and `batch_size`, which
-            the training reads.
+        kind: `mlp` (flattened samples, then dense layers) or `cnn` (3×3 convolutions, each followed by 2×2 pooling
+            while the image has at least 4 pixels a side, then global average pooling).
+        space: The search space. Its hyperparameters may be those of `BaselineOptions`, and `batch_size`, which
+            applies to the training.
         input_shape: The shape of one sample.
-        output: What the model ends in.
-        options: The fixed values of what the space leaves out.
+        output: The output of the model.
+        options: The values of hyperparameters that the space does not have.
+
+    Returns:
+        The build function.
 
     Raises:
-        UnknownNameError: Another kind, or a hyperparameter that no baseline has.
-        ModelError: A `cnn` for samples that are no images, or a value that a baseline cannot have.
+        UnknownNameError: The kind is unknown, or the space has a hyperparameter that a baseline does not have.
+        ModelError: The kind is `cnn` and the samples are not images, or a hyperparameter has an invalid value.
 
     Example:
 
@@ -192,14 +199,14 @@ def baseline(
 
 
 def _check_hyperparameters(space: SearchSpace, options: BaselineOptions) -> None:
-    """Tries the ends of each range, so that a value that cannot be is found before anything is trained."""
-    known = [field.name for field in fields(BaselineOptions)]
+    """Checks the ends of each range, so that an invalid value is found before anything is trained."""
+    names = [field.name for field in fields(BaselineOptions)]
     where = f"search space {space.name}"
     for name, domain in space.hyperparameters.items():
         if name in TRAINING_HYPERPARAMETERS:
             continue
-        if name not in known:
-            raise UnknownNameError("hyperparameter", name, [*known, *TRAINING_HYPERPARAMETERS], where)
+        if name not in names:
+            raise UnknownNameError("hyperparameter", name, [*names, *TRAINING_HYPERPARAMETERS], where)
         values: tuple[Any, ...] = (domain.min, domain.max) if isinstance(domain, Range) else domain.values
         for value in values:
             try:
@@ -245,7 +252,7 @@ def _site(space: SearchSpace, number: int, block: int) -> str:
 
 
 def _activated(activation: Any, options: BaselineOptions) -> Iterator[Any]:
-    """What follows a linear layer."""
+    """Yields the layers that follow a linear layer."""
     import keras
 
     if options.batch_norm:

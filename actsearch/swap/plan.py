@@ -1,4 +1,4 @@
-"""What a swap of activations will do to a model, decided and said before anything is built."""
+"""Plans a swap of activations: decides and reports what changes before any model is built."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ Choice = str | Activation | BoundActivation
 
 @dataclass(frozen=True)
 class SiteSwap:
-    """What becomes of one site.
+    """The decision about one site.
 
     Args:
-        site: The site as it was found.
-        activation: The label of what will stand there; None where the site is left alone.
-        reason: Why it is left alone; empty where it is replaced.
+        site: The site in the original model.
+        activation: The label of the new activation; None if the site is unchanged.
+        reason: The reason why the site is unchanged; empty if it is replaced.
     """
 
     site: Site
@@ -35,13 +35,13 @@ class SiteSwap:
 
 @dataclass(frozen=True, repr=False)
 class SwapReport:
-    """What a swap does to a model; print it for a table.
+    """The changes that a swap makes to a model; prints as a table.
 
     Args:
-        sites: Every site, replaced or left alone.
-        initializers: By the name of the layer that feeds a replaced site: its initializer, and why where it was
-            kept.
-        dropouts: By the name of the dropout layer that follows replaced sites: its class from now on.
+        sites: All sites, replaced or unchanged.
+        initializers: By the name of a layer that feeds a replaced site, its new initializer, or the reason why it is
+            unchanged.
+        dropouts: By the name of a dropout layer that follows replaced sites, its new class.
     """
 
     sites: tuple[SiteSwap, ...]
@@ -50,12 +50,12 @@ class SwapReport:
 
     @property
     def replaced(self) -> tuple[SiteSwap, ...]:
-        """The sites that get another activation."""
+        """The sites that get a new activation."""
         return tuple(swap for swap in self.sites if swap.activation is not None)
 
     @property
     def left_alone(self) -> tuple[SiteSwap, ...]:
-        """The sites that stay as they are."""
+        """The sites that are unchanged."""
         return tuple(swap for swap in self.sites if swap.activation is None)
 
     @property
@@ -80,7 +80,7 @@ class SwapReport:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A swap, with the objects of the model that it is for."""
+    """A swap, with the objects of the model that it applies to."""
 
     report: SwapReport
     wanted: Mapping[TracedSite, BoundActivation]
@@ -89,11 +89,11 @@ class Plan:
 
     @cached_property
     def by_owner(self) -> dict[int, list[tuple[TracedSite, BoundActivation]]]:
-        """The sites to replace by the id of the layer or operation that holds them."""
-        found: dict[int, list[tuple[TracedSite, BoundActivation]]] = {}
+        """The sites to replace, by the id of the layer or operation that holds them."""
+        swaps: dict[int, list[tuple[TracedSite, BoundActivation]]] = {}
         for traced, wanted in self.wanted.items():
-            found.setdefault(id(traced.slot.owner), []).append((traced, wanted))
-        return found
+            swaps.setdefault(id(traced.slot.owner), []).append((traced, wanted))
+        return swaps
 
 
 def plan_swap(
@@ -103,9 +103,9 @@ def plan_swap(
     match: bool = True,
     include_gates: bool = False,
 ) -> SwapReport:
-    """What `swap_activations` would do with the same arguments; nothing is built.
+    """Reports what `swap_activations` would change with the same arguments, without building a model.
 
-    Args, raises: As in `swap_activations`.
+    Args, Raises: As for `swap_activations`.
 
     Example:
 
@@ -123,7 +123,7 @@ def plan_swap(
 
 
 def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: bool, include_gates: bool) -> Plan:
-    """`plan_swap` with the objects that the rebuilding needs."""
+    """Does the work of `plan_swap`, and returns the report with the objects needed to rebuild the model."""
     calls = trace(model)
     traced_sites = locate(calls)
     wanted, reasons = _decide(model, traced_sites, activation, include_gates)
@@ -140,11 +140,11 @@ def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: b
 def _decide(
     model: Any, traced_sites: tuple[TracedSite, ...], activation: Choice | Mapping[str, Choice], include_gates: bool
 ) -> tuple[dict[TracedSite, BoundActivation], dict[TracedSite, str]]:
-    """Which sites get what, and why the rest is left alone."""
+    """Returns the new activations of replaced sites, and the reasons why the others are unchanged."""
     if not traced_sites:
         raise ModelError(
-            f"The model {model.name!r} has no activation anywhere, so there is nothing to replace. Put "
-            'activation="relu" or keras.layers.Activation("relu") where a search may choose.'
+            f"The model {model.name!r} has no activations, so there is nothing to replace. Put "
+            'activation="relu" or keras.layers.Activation("relu") at the sites to search.'
         )
     named = isinstance(activation, Mapping)
     choices = _by_site([traced.site.name for traced in traced_sites], activation)
@@ -165,7 +165,7 @@ def _decide(
 
 
 def _by_site(sites: Sequence[str], activation: Choice | Mapping[str, Choice]) -> dict[str, BoundActivation]:
-    """What was asked for, by the name of the site."""
+    """Returns the requested activations by the name of the site."""
     if not isinstance(activation, Mapping):
         return dict.fromkeys(sites, bind(activation))
     for name in activation:
@@ -175,7 +175,7 @@ def _by_site(sites: Sequence[str], activation: Choice | Mapping[str, Choice]) ->
 
 
 def _obstacle(traced: TracedSite, choice: BoundActivation | None, *, asked: bool) -> str:
-    """Why a site must be left alone; empty where it can be replaced."""
+    """Returns the reason why a site cannot be replaced; empty if it can."""
     site = traced.site
     if site.kind is SiteKind.OUTPUT:
         return "it is an output"
@@ -189,9 +189,9 @@ def _obstacle(traced: TracedSite, choice: BoundActivation | None, *, asked: bool
 
 
 def _nothing_to_replace(model: Any, reasons: Mapping[TracedSite, str]) -> str:
-    found = "; ".join(f"{traced.site.name}: {reason}" for traced, reason in list(reasons.items())[:5])
+    shown = "; ".join(f"{traced.site.name}: {reason}" for traced, reason in list(reasons.items())[:5])
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return (
-        f"The model {model.name!r} has no activation that can be replaced ({found}{more}). A search needs hidden "
+        f"The model {model.name!r} has no activation that can be replaced ({shown}{more}). A search needs hidden "
         "activations: add some, or call actsearch.choose(hp, space) in the function that builds the model."
     )

@@ -1,4 +1,4 @@
-"""Builds a model again, layer by layer, with the changes of a plan."""
+"""Rebuilds a model layer by layer, with the changes of a plan."""
 
 import inspect
 import warnings
@@ -28,7 +28,7 @@ _OVERRIDABLE = ("train_step", "test_step", "predict_step", "compute_loss", "comp
 
 
 class Rebuilder:
-    """Makes each layer of a model once more; what was shared is shared again.
+    """Makes a copy of each layer of a model; shared layers stay shared.
 
     Args:
         plan: What changes.
@@ -41,12 +41,12 @@ class Rebuilder:
         self._made: dict[int, Any] = {}
         self._pairs: list[tuple[Any, Any]] = []
         self._following: dict[int, Any] = {}
-        # Layers that stand for operations of keras.ops: a mask ends there, as it did.
+        # Layers that replace operations of keras.ops: like these, they do not pass on a mask.
         self._maskless: set[int] = set()
         self._names: list[set[str]] = []
 
     def model(self, model: Any) -> Any:
-        """The model with the changes of the plan, not compiled."""
+        """Returns a new model with the changes of the plan, not compiled."""
         new = self._graph(model)
         for old, made in reversed(self._pairs):
             copy_trainable(old, made)
@@ -55,7 +55,7 @@ class Rebuilder:
         return new
 
     def _graph(self, model: Any) -> Any:
-        """A Sequential or Functional model, nested or not."""
+        """Rebuilds a Sequential or Functional model, nested or not."""
         operations = model.layers if isinstance(model, keras.Sequential) else model.operations
         self._names.append({operation.name for operation in operations})
         new = self._sequential(model) if isinstance(model, keras.Sequential) else self._functional(model)
@@ -77,7 +77,7 @@ class Rebuilder:
         return _constructor(model, keras.Sequential, "layers")(layers, name=model.name)
 
     def _call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
-        """Calls what was made, then the activation that was split off it."""
+        """Calls a new layer or operation, then the activation that was split off it."""
         outputs = operation(*args, **kwargs)
         if id(operation) in self._maskless and mask_of(args[0]) is not None:
             outputs = keras.ops.copy(outputs)
@@ -85,7 +85,7 @@ class Rebuilder:
         return outputs if following is None else following(outputs)
 
     def _operation(self, operation: Any) -> Any:
-        """The new one for a layer or operation; the same each time."""
+        """Returns the copy of a layer or operation, which is the same at each call."""
         if id(operation) not in self._made:
             if is_graph(operation):
                 self._made[id(operation)] = self._graph(operation)
@@ -105,7 +105,7 @@ class Rebuilder:
         return new
 
     def _single(self, operation: Any) -> Any:
-        """A layer or operation that holds no other."""
+        """Rebuilds a layer or operation that contains no other."""
         swaps = self._plan.by_owner.get(id(operation), [])
         if swaps and swaps[0][0].slot.kind in (SlotKind.LAYER, SlotKind.OPERATION):
             new = new_activation_layer(*swaps[0], name=operation.name)
@@ -129,24 +129,24 @@ class Rebuilder:
 
 
 def _new_input(tensor: Any) -> Any:
-    """A new input like the one that this tensor belongs to."""
+    """Returns a new input like the one that the tensor belongs to."""
     layer = operation_of(tensor)
     return type(layer).from_config({**layer.get_config(), "optional": layer.optional}).output
 
 
 def _constructor(model: Any, base: type, *arguments: str) -> type:
-    """The model's own class where it is made from the same arguments, else the plain one if that loses nothing."""
+    """Returns the class of the model if it accepts the arguments, else `base` if that loses nothing."""
     kind = type(model)
-    taken = inspect.getfullargspec(kind.__init__)
-    anything = taken.varargs is not None and taken.varkw is not None
-    if anything or set(arguments) <= set(taken.args) <= {"self", "name", "trainable", *arguments}:
+    accepted = inspect.getfullargspec(kind.__init__)
+    anything = accepted.varargs is not None and accepted.varkw is not None
+    if anything or set(arguments) <= set(accepted.args) <= {"self", "name", "trainable", *arguments}:
         return kind
     own = [name for name in _OVERRIDABLE if getattr(kind, name) is not getattr(keras.Model, name)]
     if own:
         raise ModelError(
-            f"{kind.__name__} is made from arguments of its own and brings its own {', '.join(own)}, so it cannot "
-            f"be made anew with other activations. Let its __init__ take ({', '.join(arguments)}, **kwargs), or "
-            "call actsearch.choose(hp, space) in the function that builds it."
+            f"{kind.__name__} has its own __init__ arguments and overrides {', '.join(own)}, so it cannot be rebuilt "
+            f"with other activations. Let its __init__ accept ({', '.join(arguments)}, **kwargs), or call "
+            "actsearch.choose(hp, space) in the function that builds it."
         )
     return base
 
@@ -162,17 +162,20 @@ def new_layer(
     inner: Mapping[tuple[str, ...], BoundActivation],
     linear: bool,
 ) -> Any:
-    """A layer or operation like this one.
+    """Makes a copy of a layer or operation, with changes.
 
     Args:
-        operation: The old one.
-        kind: Its class from now on.
-        initializers: The configs of new initializers by argument.
-        inner: New activations by the way to them in the config.
-        linear: Whether its own activation is taken away; its activity regularizer then goes too.
+        operation: The layer or operation to copy.
+        kind: The class of the copy.
+        initializers: The configs of new initializers, by argument.
+        inner: New activations, by their path in the config.
+        linear: Whether to remove its own activation and, with it, the activity regularizer.
+
+    Returns:
+        The copy.
 
     Raises:
-        ModelError: It has no config, or its config does not make it.
+        ModelError: It has no config, or cannot be made from its config.
     """
     if type(operation) is keras.layers.Lambda:
         return _lambda(operation)
@@ -186,8 +189,8 @@ def new_layer(
         new = kind.from_config(config)  # type: ignore[attr-defined]
     except _CANNOT_MAKE as error:
         raise ModelError(
-            f"The layer {operation.name!r} ({type(operation).__name__}) cannot be made anew for another model: "
-            f"{keras_message(error)} Give the class a get_config() that has all arguments of its __init__, or call "
+            f"The layer {operation.name!r} ({type(operation).__name__}) cannot be copied into a new model: "
+            f"{keras_message(error)} Let get_config() of its class return all arguments of __init__, or call "
             "actsearch.choose(hp, space) in the function that builds the model."
         ) from error
     _copy_vocabulary(operation, new)
@@ -195,7 +198,7 @@ def new_layer(
 
 
 def new_activation_layer(traced: TracedSite, wanted: BoundActivation, *, name: str) -> Any:
-    """The layer of a new activation, with dtype, `trainable` and activity regularizer of what stood there."""
+    """Returns the layer of a new activation, with the dtype, `trainable` and activity regularizer of the old one."""
     new = wanted.layer()
     owner = traced.slot.owner
     config = {
@@ -210,7 +213,7 @@ def new_activation_layer(traced: TracedSite, wanted: BoundActivation, *, name: s
 
 
 def copy_trainable(old: Any, new: Any) -> None:
-    """Sets `trainable` as it was, in the layers inside a user's own layer too."""
+    """Copies `trainable` to a layer, including the layers inside a user's own layer."""
     new.trainable = old.trainable
     if not (is_graph(old) or isinstance(old, WRAPPERS)):
         inside = (layers_in(layer, include_self=False) for layer in (old, new))
@@ -219,9 +222,9 @@ def copy_trainable(old: Any, new: Any) -> None:
 
 
 def copy_weights(old: Any, new: Any, *, always: bool) -> None:
-    """Copies the weights of a layer; without `always` only those that training would not change.
+    """Copies the weights of a layer; without `always`, only those that training would not change.
 
-    Models and `TimeDistributed` have no weights of their own.
+    Models and `TimeDistributed` are skipped: their weights belong to their layers.
     """
     if is_graph(old) or isinstance(old, keras.layers.TimeDistributed):
         return
@@ -234,7 +237,7 @@ def copy_weights(old: Any, new: Any, *, always: bool) -> None:
 
 
 def _config(operation: Any) -> dict[str, Any]:
-    """Its config, with activations that are plain functions as they are: they need not be registered with Keras."""
+    """Returns its config, but keeps plain functions as activations, so that they need not be registered with Keras."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
         config = operation.get_config()
@@ -245,7 +248,7 @@ def _config(operation: Any) -> dict[str, Any]:
 
 
 def _policy(traced: TracedSite) -> Any:
-    """The dtype policy at a site; for an operation, which has none, that of the layer before it."""
+    """Returns the dtype policy at a site; for an operation, which has none, that of the layer before it."""
     call = traced.calls[0]
     operation = traced.slot.owner
     while not isinstance(operation, keras.layers.Layer):
@@ -266,7 +269,7 @@ def _set_activation(config: dict[str, Any], keys: tuple[str, ...], wanted: Bound
 
 
 def _lambda(old: Any) -> Any:
-    """Its function lives in this process, so it need not go through a config, which Keras refuses to load."""
+    """Copies a Lambda layer directly, because Keras refuses to load its function from a config."""
     return keras.layers.Lambda(
         old.function,
         output_shape=output_shape_of(old),
@@ -279,6 +282,6 @@ def _lambda(old: Any) -> Any:
 
 
 def _copy_vocabulary(old: Any, new: Any) -> None:
-    """An adapted vocabulary is no weight and stands in no config."""
+    """Copies an adapted vocabulary, which is neither a weight nor part of a config."""
     if hasattr(old, "get_vocabulary") and new.vocabulary_size() != old.vocabulary_size():
         new.set_vocabulary(old.get_vocabulary(include_special_tokens=False))

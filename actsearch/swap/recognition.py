@@ -1,4 +1,4 @@
-"""Which activation a function, a layer or an operation of Keras is, in the words of the catalogue."""
+"""Recognises the activation in a Keras function, layer or operation, and names it as in the catalogue."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -16,9 +16,9 @@ from actsearch.layers import FunctionActivation
 from actsearch.layers.base import ActivationLayer
 from actsearch.swap.graph import WRAPPERS
 
-# They weigh the entries of an axis against each other, so no function of one number can stand for them.
+# These weigh the entries of an axis against each other, so they cannot be replaced by a function of one number.
 NORMALISING = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
-# Their values are shares, from 0 to 1.
+# The values of these are shares, from 0 to 1.
 SHARES = frozenset({"sigmoid", "hard_sigmoid", "sparse_sigmoid"})
 
 _PARAMETER_NAMES = {"negative_slope": "slope"}
@@ -34,11 +34,11 @@ _LAYERS = (
 
 @dataclass(frozen=True)
 class Recognised:
-    """An activation as it was found in a model.
+    """An activation of a model, as recognised.
 
     Args:
-        name: Its name in the catalogue; a description where the catalogue has no such entry.
-        bound: The entry of the catalogue with its numbers; None where there is no such entry.
+        name: Its name in the catalogue, or a description if it is not in the catalogue.
+        bound: The entry of the catalogue with its parameters; None if it is not in the catalogue.
         learned: Whether training changes it.
     """
 
@@ -48,23 +48,23 @@ class Recognised:
 
     @classmethod
     def entry(cls, activation: Activation, settings: Mapping[str, Any]) -> Self:
-        """An entry of the catalogue, with those of the settings that are its parameters."""
+        """Makes one from an entry of the catalogue and those settings that are its parameters."""
         given = {key: value for key, value in settings.items() if key in activation.parameters}
         return cls(activation.name, BoundActivation(activation, given), activation.learns)
 
     @property
     def parameters(self) -> Mapping[str, float]:
-        """Its numbers, in the catalogue's words; none where the catalogue does not have it."""
+        """Its parameters, named as in the catalogue; empty if it is not in the catalogue."""
         return self.bound.parameters if self.bound is not None else {}
 
     @property
     def in_catalogue(self) -> bool:
-        """Whether the catalogue has it."""
+        """Whether it is in the catalogue."""
         return self.bound is not None
 
 
 def recognise(target: Any) -> Recognised:
-    """What a function, an activation layer or an operation of `keras.ops` is.
+    """Recognises a function, an activation layer or an operation of `keras.ops`.
 
     Example:
 
@@ -83,7 +83,7 @@ def recognise(target: Any) -> Recognised:
 
 
 def is_activation(operation: Any) -> bool:
-    """Whether a layer or an operation is nothing but an activation function."""
+    """Returns whether a layer or an operation is just an activation function."""
     kind = type(operation)
     if isinstance(operation, keras.layers.Activation):
         return recognise(operation).name != "linear"
@@ -109,9 +109,9 @@ def _of_operation(operation: Any) -> Recognised:
     config = operation.get_config()
     if registered is not None:
         return Recognised.entry(registered, config)
-    found = _named(type(operation).__name__, config)
+    recognised = _named(type(operation).__name__, config)
     learned = bool(getattr(operation, "trainable_weights", ()))
-    return found if found.in_catalogue else replace(found, learned=learned)
+    return recognised if recognised.in_catalogue else replace(recognised, learned=learned)
 
 
 def _of_keras_prelu(layer: keras.layers.PReLU) -> Recognised:
@@ -121,7 +121,7 @@ def _of_keras_prelu(layer: keras.layers.PReLU) -> Recognised:
 
 
 def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
-    """By the name of its class or function and what is set on it."""
+    """Recognises an activation by the name of its class or function, and by its settings."""
     numbers = {_PARAMETER_NAMES.get(k, k): float(v) for k, v in settings.items() if type(v) in (int, float)}
     if registry.spelling(name) == "relu":
         return _relu(numbers)
@@ -132,7 +132,7 @@ def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
 
 
 def _relu(numbers: Mapping[str, float]) -> Recognised:
-    """Keras's relu with its three settings is three entries of the catalogue, and more that are none."""
+    """Recognises Keras's relu: depending on its settings, one of three entries of the catalogue or none of them."""
     ceiling, slope, threshold = numbers.get("max_value"), numbers.get("slope", 0.0), numbers.get("threshold", 0.0)
     if threshold == 0.0 and ceiling is None:
         return Recognised.entry(registry.get("leaky_relu" if slope else "relu"), {"slope": slope})
@@ -142,18 +142,18 @@ def _relu(numbers: Mapping[str, float]) -> Recognised:
 
 
 def _registered(target: Any) -> Activation | None:
-    """The entry that was made of this function or layer class by `register`."""
+    """Returns the entry under which a function or layer class was registered, or None."""
     entries = (registry.get(name) for name in registry.names())
     return next((e for e in entries if getattr(e.make, "target", None) is target), None)
 
 
 def _snake(name: str) -> str:
-    """The name of a Keras class as its function is spelt: `LogSoftmax` is `log_softmax`."""
-    spelt = {registry.spelling(known): known for known in dir(keras.activations)}
-    return spelt.get(registry.spelling(name), name)
+    """Returns the name of the function of a Keras class: `log_softmax` for `LogSoftmax`."""
+    functions = {registry.spelling(function): function for function in dir(keras.activations)}
+    return functions.get(registry.spelling(name), name)
 
 
-# They apply `activation` last, to their own output: it can be split off as a layer.
+# These apply `activation` last, to their own output, so it can be split off as a layer.
 LINEAR_LAYERS = (
     keras.layers.Dense,
     keras.layers.EinsumDense,
@@ -188,11 +188,11 @@ class ActivationSlot:
     """One activation in a layer or operation.
 
     Args:
-        owner: The layer or operation; the inner one of a wrapper.
-        suffix: What its name has after the owner's: `"/recurrent_activation"`.
-        activation: What it holds.
+        owner: The layer or operation; for a wrapper, the inner layer.
+        suffix: The part of its name after the owner's: `"/recurrent_activation"`.
+        activation: The activation in the slot.
         kind: How the owner holds it.
-        keys: The way to it in the owner's config, for an inner argument.
+        keys: The path to it in the owner's config, for an inner argument.
         gate: Whether the kind of layer makes it a gate.
     """
 
@@ -205,26 +205,26 @@ class ActivationSlot:
 
 
 def core(operation: Any) -> Any:
-    """The layer itself, without wrappers that only apply it."""
+    """Returns the layer itself, without wrappers that only apply it."""
     return core(operation.layer) if isinstance(operation, WRAPPERS) else operation
 
 
 def activation_slots(operation: Any) -> list[ActivationSlot]:
-    """The activations in a layer or operation; linear ones are none."""
+    """Returns the activations in a layer or operation, except for linear ones."""
     if isinstance(operation, WRAPPERS):
         inner = activation_slots(operation.layer)
         return [replace(s, suffix=f"/{operation.layer.name}{s.suffix}") for s in inner]
     if is_activation(operation):
         kind = SlotKind.LAYER if isinstance(operation, keras.layers.Layer) else SlotKind.OPERATION
         return [ActivationSlot(operation, "", recognise(operation), kind)]
-    found = list(_arguments(operation))
-    if not (found and isinstance(operation, _RECURRENT)):
-        found += _fixed(operation)
-    return [slot for slot in found if slot.activation.name != "linear"]
+    slots = list(_arguments(operation))
+    if not (slots and isinstance(operation, _RECURRENT)):
+        slots += _fixed(operation)
+    return [slot for slot in slots if slot.activation.name != "linear"]
 
 
 def _arguments(operation: Any) -> Iterator[ActivationSlot]:
-    """Those that are arguments of the layer, of its cell, or of its two directions."""
+    """Yields the activations that are arguments of the layer, of its cell, or of its two directions."""
     holder, keys = operation, tuple[str, ...]()
     if isinstance(holder, keras.layers.Bidirectional):
         holder, keys = holder.forward_layer, ("layer", "config")
@@ -242,7 +242,7 @@ def _arguments(operation: Any) -> Iterator[ActivationSlot]:
 
 
 def _fixed(operation: Any) -> Iterator[ActivationSlot]:
-    """Those that the layer's own code applies, out of reach from outside."""
+    """Yields the activations that the layer's own code applies, which cannot be replaced from outside."""
     if isinstance(operation, _SOFTMAX_ATTENTION):
         yield ActivationSlot(operation, "/softmax", Recognised("softmax"), SlotKind.FIXED, gate=True)
     arguments = [getattr(operation, key, None) for key in _KEYS]
@@ -250,7 +250,7 @@ def _fixed(operation: Any) -> Iterator[ActivationSlot]:
         if any(layer is argument for argument in arguments):
             continue
         for slot in activation_slots(layer):
-            # An activation layer made inside another has a name with a number that counts all models so far.
+            # The name of an activation layer made inside another ends in a number that counts all models so far.
             name = slot.activation.name if slot.kind is SlotKind.LAYER else layer.name
             yield replace(slot, suffix=f"/{name}{slot.suffix}", kind=SlotKind.FIXED)
 
@@ -262,7 +262,7 @@ def _slot_kind(operation: Any, holder: Any, keys: tuple[str, ...]) -> SlotKind:
 
 
 def _in_config(operation: Any, keys: tuple[str, ...]) -> bool:
-    """Whether the layer can be made anew with another activation there."""
+    """Returns whether the config of the layer has the activation, so that a copy can have another one."""
     try:
         config = operation.get_config()
     except NotImplementedError:

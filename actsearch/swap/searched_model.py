@@ -1,4 +1,4 @@
-"""An existing Keras model as a build function for KerasTuner: its hidden activations come from a search space."""
+"""Turns an existing Keras model into a build function whose hidden activations come from a search space."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,17 +16,17 @@ HYPERPARAMETERS = ("learning_rate", "batch_size")
 
 
 class SearchedModel:
-    """Builds a model anew with the activations that a search space chooses; the model itself is never changed.
+    """Builds copies of a model with activations from a search space; the model itself is never changed.
 
     Args:
         model: A compiled Sequential or Functional model.
-        space: Its `sites` say how the hidden sites share an activation: all the same one (`shared`), each its own
-            (`per_layer`), or those between two changes of resolution or width the same one (`per_block`). Of further
-            hyperparameters it may have `learning_rate` and `batch_size`.
+        space: Its `sites` define how the hidden sites share activations: one for all (`shared`), one for each
+            (`per_layer`), or one for all sites between two changes of resolution or width (`per_block`). Other
+            hyperparameters may be `learning_rate` and `batch_size`.
 
     Raises:
         ModelError: The model is not compiled, is subclassed, or has no site that can be replaced.
-        UnknownNameError: A hyperparameter that an existing model does not have.
+        UnknownNameError: The space has a hyperparameter that an existing model does not have.
 
     Example:
 
@@ -52,27 +52,30 @@ class SearchedModel:
         self._groups = self._grouped()
 
     def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:
-        """A new compiled model for these hyperparameters."""
+        """Builds and compiles a model for these hyperparameters."""
         values = self.space.register(hp)
         for site in self._groups:
             choose(hp, self.space, site=site)
         model = swap_activations(self.model, self._choice(hp.values), match=self.space.matching)
         if "learning_rate" in values and isinstance(self.model.optimizer.get_config()["learning_rate"], dict):
-            raise ModelError("learning_rate cannot vary: the model's optimizer has a schedule. Give it a number.")
+            raise ModelError(
+                "learning_rate cannot vary: the model's optimizer has a learning rate schedule. Compile the model with "
+                "a number instead."
+            )
         if "learning_rate" in values:
             model.optimizer.learning_rate = values["learning_rate"]
         return model
 
     def label(self, values: Mapping[str, Any]) -> str:
-        """The activations that these values mean, as one label."""
+        """Returns one label for the activations that these values select."""
         return label_of(resolve(values, self.space, site) for site in self._groups)
 
     def matching(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Which initializer and dropout each layer gets for these values."""
+        """Returns the initializers and dropouts of the layers for these values."""
         return self.report(values).matching
 
     def report(self, values: Mapping[str, Any]) -> SwapReport:
-        """What is replaced for these values, and what is left alone and why."""
+        """Reports which sites are replaced for these values, and why the others are unchanged."""
         return plan_swap(self.model, self._choice(values), match=self.space.matching)
 
     def _choice(self, values: Mapping[str, Any]) -> Choice | dict[str, Choice]:
@@ -82,9 +85,9 @@ class SearchedModel:
         return {name: chosen[site] for site, names in self._groups.items() for name in names}
 
     def _grouped(self) -> dict[str | None, list[str]]:
-        """The sites that share an activation, under the name that they have in the hyperparameters."""
+        """Returns the names of sites that share an activation, under their name in the hyperparameters."""
         if self.space.sites is Sites.SHARED:
-            return {None: []}  # a swap of all sites finds them itself
+            return {None: []}  # a swap without site names replaces all sites
         replaceable = [{swap.site.name for swap in plan_swap(self.model, name).replaced} for name in self.space.names]
         by_all = set.intersection(*replaceable)
         groups: dict[str | None, list[str]] = {}

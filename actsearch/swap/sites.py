@@ -1,4 +1,4 @@
-"""The sites of a Keras model: where an activation is, what it is for, and what feeds it."""
+"""The activation sites of a Keras model: their position, their role, and the layers that feed them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, Slot
 
 
 class SiteKind(StrEnum):
-    """What an activation is for."""
+    """The role of an activation."""
 
     HIDDEN = "hidden"
     GATE = "gate"
@@ -20,7 +20,7 @@ class SiteKind(StrEnum):
 
 
 class Feeder(NamedTuple):
-    """The layer whose output goes into a site."""
+    """A layer whose output is the input of a site."""
 
     name: str
     layer_class: str
@@ -28,23 +28,23 @@ class Feeder(NamedTuple):
 
 @dataclass(frozen=True)
 class Site:
-    """A site: where a model applies an activation.
+    """A position in a model at which an activation is applied.
 
     Args:
-        name: Unique in the model, after the names of the models and wrappers it lies in: `"encoder/conv1"`.
-        activation: Its name in the catalogue, or a description where the catalogue does not have it.
-        parameters: The activation's numbers, in the catalogue's words.
-        in_catalogue: Whether the catalogue has it.
-        learned: Whether training changes it.
+        name: A unique name, preceded by the names of the models and wrappers that contain it: `"encoder/conv1"`.
+        activation: The name of the activation in the catalogue, or a description if it is not in the catalogue.
+        parameters: The parameters of the activation, named as in the catalogue.
+        in_catalogue: Whether the activation is in the catalogue.
+        learned: Whether training changes the activation.
         kind: Hidden, gate or output.
-        slot_kind: How the layer or operation holds it.
-        layer_class: The class that holds it: `"Dense"`, `"ReLU"`, `"LSTM"`.
-        shape: Its shape with the batch axis; None where the model is not built.
+        slot_kind: How the layer or operation holds the activation.
+        layer_class: The class that holds the activation: `"Dense"`, `"ReLU"`, `"LSTM"`.
+        shape: Its shape with the batch axis; None if the model is not built.
         feeders: The layers that feed it, one for each use. Normalisation, dropout, max pooling and changes of
-            shape are looked through; for an `activation` argument it is the layer itself.
-        num_uses: How often the model applies it; above 1 for a shared layer.
-        block: Number of its block, from 0: hidden sites between two changes of resolution or width. None for
-            gates and outputs.
+            shape are skipped; for an `activation` argument it is the layer itself.
+        num_uses: The number of times the model applies it; above 1 for a shared layer.
+        block: The number of its block, from 0. A block is the hidden sites between two changes of resolution or
+            width. None for gates and outputs.
     """
 
     name: str
@@ -62,13 +62,13 @@ class Site:
 
     @property
     def feeder(self) -> Feeder | None:
-        """The layer that feeds it; None where there are several."""
+        """The layer that feeds it; None if there are several."""
         return self.feeders[0] if len(set(self.feeders)) == 1 else None
 
 
 @dataclass(frozen=True, eq=False)
 class TracedSite:
-    """A site with the objects behind it: the calls that use it, and the calls of the layers that feed it."""
+    """A site with its objects in the model: the calls that use it, and the calls of the layers that feed it."""
 
     site: Site
     slot: ActivationSlot
@@ -77,7 +77,7 @@ class TracedSite:
 
 
 class SiteList(tuple[Site, ...]):
-    """The sites of a model, from input to output; print it for a table."""
+    """The sites of a model, from input to output; prints as a table."""
 
     __slots__ = ()
     _HEADERS = ("site", "activation", "kind", "layer", "shape", "uses")
@@ -97,21 +97,20 @@ class SiteList(tuple[Site, ...]):
 
 
 def find_sites(model: Any) -> SiteList:
-    """The sites of a model, from input to output; linear activations are none.
+    """Finds the sites of a model, from input to output; linear activations are not sites.
 
-    Found are `activation` arguments, activation layers (Keras's, ours and registered ones), operations such as
-    `keras.ops.relu`, those in nested models, wrappers, recurrent cells and attention, and those inside a user's
-    own layers.
+    Sites are `activation` arguments, activation layers (Keras's, ours and registered ones), operations such as
+    `keras.ops.relu`, and activations inside nested models, wrappers, recurrent cells, attention and user layers.
 
-    A site is an *output* where its values, at most reshaped or scaled, are an output of the model. It is a *gate*
-    in LSTM and GRU, where it is a softmax that is no output, and where a sigmoid is multiplied into a branch that
-    does not itself come from it (squeeze-and-excite). Everything else is *hidden*.
+    A site is an *output* if its values, apart from reshaping and scaling, are an output of the model. It is a *gate*
+    if it controls an LSTM or GRU, if it is a softmax that is not an output, or if it is a sigmoid that multiplies a
+    branch that does not itself depend on it (squeeze-and-excite). All other sites are *hidden*.
 
     Args:
         model: A Sequential or Functional Keras model. It is not changed.
 
     Returns:
-        The sites in the order in which the model applies them; empty where there is none. Print it for a table.
+        The sites in the order in which the model applies them; may be empty. Prints as a table.
 
     Raises:
         ModelError: The model is subclassed.
@@ -129,21 +128,22 @@ def find_sites(model: Any) -> SiteList:
 
 
 def locate(calls: Iterable[Call]) -> tuple[TracedSite, ...]:
-    """The sites among the calls of a model, with the objects behind each."""
+    """Finds the sites among the calls of a model, with the objects of each."""
     uses: dict[tuple[int, str], list[tuple[Call, ActivationSlot]]] = {}
     for call in calls:
         for slot in activation_slots(call.operation):
             uses.setdefault((id(slot.owner), "/".join(slot.keys)), []).append((call, slot))
     traced: list[TracedSite] = []
     taken: set[str] = set()
-    for found in uses.values():
-        name = unique(found[0][0].path + found[0][1].suffix, taken)
-        traced.append(_traced(name, found[0][1], tuple(call for call, _ in found), _hidden_so_far(traced)))
+    for same in uses.values():
+        first_call, slot = same[0]
+        name = unique(first_call.path + slot.suffix, taken)
+        traced.append(_traced(name, slot, tuple(call for call, _ in same), _last_hidden(traced)))
     return tuple(traced)
 
 
 def unique(name: str, taken: set[str]) -> str:
-    """The name itself, or with the first number that makes it new; it is added to those taken."""
+    """Returns the name, with a number appended if it is taken, and adds it to `taken`."""
     number, fresh = 0, name
     while fresh in taken:
         number += 1
@@ -152,7 +152,7 @@ def unique(name: str, taken: set[str]) -> str:
     return fresh
 
 
-def _hidden_so_far(traced: list[TracedSite]) -> Site | None:
+def _last_hidden(traced: list[TracedSite]) -> Site | None:
     return next((t.site for t in reversed(traced) if t.site.kind is SiteKind.HIDDEN), None)
 
 

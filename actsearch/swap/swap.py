@@ -1,4 +1,4 @@
-"""A new model with other activations, and everything else as it was."""
+"""Swaps the activations of a model for others, and changes nothing else."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,32 +19,32 @@ def swap_activations(
     keep_weights: bool = False,
     include_gates: bool = False,
 ) -> Any:
-    """A new, independent model with its hidden activations replaced; everything else is as it was.
+    """Returns a new, independent model with the hidden activations replaced; everything else is unchanged.
 
-    Names, regularizers, constraints, dtype policies, `trainable` flags, shared layers and the settings of
-    `compile` are kept, the optimizer without its state. An `activation` argument becomes linear, and the new
-    activation a layer after it, called `NAME_activation`: as an argument, Keras would not train it. Arguments of
-    recurrent cells and of a user's own layers stay arguments, and take activations that learn nothing.
+    The new model has the same names, regularizers, constraints, dtype policies, `trainable` flags, shared layers and
+    arguments of `compile`, but not the state of the optimizer. A layer with an `activation` argument becomes linear
+    and is followed by a layer `NAME_activation`, because Keras does not train the parameters of an argument.
+    Arguments of recurrent cells and of user layers stay arguments, and accept only activations that learn nothing.
 
     Args:
         model: A Sequential or Functional Keras model. It is not changed.
-        activation: A name, an `Activation`, or one with parameters, `actsearch.activations.bind("leaky_relu",
-            slope=0.1)`: for all hidden sites. Or a mapping of these by site name; sites that it does not name are
-            left alone.
-        match: Whether layers that feed a replaced site and have Keras's default initializer get the one matched
-            to the new activation, and whether `Dropout` and `AlphaDropout` after it are exchanged as it asks.
-        keep_weights: Whether layers that are not replaced keep their weights; else all are drawn anew. Layers
-            that training would not change (`trainable=False`, an adapted `Normalization`) keep theirs always.
-        include_gates: Whether gates are replaced too; a gate that a mapping names is replaced in any case.
+        activation: For all hidden sites, a name, an `Activation`, or one with parameters,
+            `actsearch.activations.bind("leaky_relu", slope=0.1)`. Or a mapping of site names to these; sites that it
+            does not name are unchanged.
+        match: Whether layers that feed a replaced site and have Keras's default initializer get the initializer
+            matched to the new activation, and whether `Dropout` and `AlphaDropout` after it are exchanged to match.
+        keep_weights: Whether layers that are not replaced keep their weights; otherwise all weights are drawn again.
+            Layers that training would not change (`trainable=False`, an adapted `Normalization`) always keep theirs.
+        include_gates: Whether to replace gates as well; a gate that a mapping names is replaced in any case.
 
     Returns:
-        The new model, compiled where the old one was. `plan_swap` with the same arguments says what is done.
+        The new model, compiled if the original is. `plan_swap` with the same arguments reports the changes.
 
     Raises:
-        ModelError: The model is subclassed, has no activation or none that can be replaced, has a layer that
-            cannot be made anew, or is compiled with an object that Keras cannot make again.
-        UnknownNameError: There is no such activation, parameter or site; the nearest is offered.
-        UsageError: A site that was named cannot be replaced.
+        ModelError: The model is subclassed, has no activation that can be replaced, has a layer that cannot be
+            copied, or is compiled with an object that Keras cannot copy.
+        UnknownNameError: The activation, parameter or site is unknown; the message suggests the nearest name.
+        UsageError: A site that the mapping names cannot be replaced.
 
     Example:
 
@@ -63,16 +63,16 @@ def swap_activations(
 
 
 def _compile_settings(model: Any) -> dict[str, Any] | None:
-    """What `compile` was given, made anew; None where the model is not compiled."""
+    """Returns a copy of the arguments of `compile`; None if the model is not compiled."""
     if not model.compiled:
         return None
     try:
         settings = keras.saving.deserialize_keras_object(model.get_compile_config())
     except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"The model {model.name!r} is compiled with an object that Keras cannot make again: {keras_message(error)} "
+            f"The model {model.name!r} is compiled with an object that Keras cannot copy: {keras_message(error)} "
             "Put @keras.saving.register_keras_serializable() before the definition of the loss, metric or "
             "optimizer (a function with a name, not a lambda), and compile again."
         ) from error
-    # Losses have no state, and the config of some (Huber's delta) does not hold all their settings.
+    # Losses have no state, and the config of some is incomplete (it lacks Huber's delta).
     return {**settings, "loss": model.loss}

@@ -1,4 +1,4 @@
-"""An activation with values: its label, what it makes, equality, and the way into a record and back."""
+"""Bound activations: labels, layers, equality, and conversion to and from records."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every entry against values computed by hand, against its own layer, and against the laws of its family."""
+"""Every catalogue entry against values computed by hand, against its layer, and against the laws of its family."""
 
 import numpy as np
 import pytest

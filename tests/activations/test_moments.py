@@ -1,4 +1,4 @@
-"""Gaussian moments against closed forms, a reference table, and each other over all kinds of functions."""
+"""Gaussian moments against closed forms, a reference table, and each other for all kinds of functions."""
 
 import csv
 import math
@@ -197,5 +197,5 @@ def test_not_a_number_is_told():
 def test_wrong_arguments(moment):
     with pytest.raises(UnknownNameError, match="Did you mean 'selu'"):
         moment("seluu")
-    with pytest.raises(UsageError, match=r"moments of 3: expected an Activation"):
+    with pytest.raises(UsageError, match=r"moments of 3; expected an Activation"):
         moment(3)

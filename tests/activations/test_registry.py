@@ -1,4 +1,4 @@
-"""Finding, adding and refusing activations, and the plug-ins of other packages."""
+"""Looking up, adding and refusing activations, and plug-ins of other packages."""
 
 import subprocess
 import sys
@@ -151,7 +151,7 @@ def test_added_entry_is_the_last_and_gets_its_parameters():
 @pytest.mark.usefixtures("own_register")
 def test_name_that_another_function_has_is_refused():
     before = get("relu")
-    with pytest.raises(UsageError, match=r"'relu' is registered already \(max\(0, x\)\)\. .* another name"):
+    with pytest.raises(UsageError, match=r"'relu' is already registered \(max\(0, x\)\)\. .* another name"):
         registry.add(cube_entry("relu"))
     assert get("relu") is before
 
@@ -169,7 +169,7 @@ def test_name_clash_is_found_even_before_the_catalogue_was_read():
     def relu(x):
         return x
 
-    with pytest.raises(UsageError, match="'relu' is registered already"):
+    with pytest.raises(UsageError, match="'relu' is already registered"):
         register(relu)
     assert get("relu").formula == "max(0, x)"
 
@@ -203,9 +203,9 @@ def test_plug_in_may_give_an_entry_a_decorated_function_or_a_module(tmp_path, mo
     [
         ("broken:entry", "import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
         ("broken:entry", "x = 1", "AttributeError: module .* has no attribute 'entry'"),
-        ("broken:entry", "entry = 1", "UsageError: broken.*:entry is neither an Activation"),
-        ("broken:entry", "def entry(x): return x", "UsageError: broken.*:entry is neither an Activation"),
-        ("broken:entry", GOOD.replace('"squash"', '"relu"'), "UsageError: .* 'relu' is registered already"),
+        ("broken:entry", "entry = 1", "UsageError: broken.*:entry is not an Activation"),
+        ("broken:entry", "def entry(x): return x", "UsageError: broken.*:entry is not an Activation"),
+        ("broken:entry", GOOD.replace('"squash"', '"relu"'), "UsageError: .* 'relu' is already registered"),
     ],
 )
 def test_plug_in_that_fails_is_named_and_the_rest_works(tmp_path, monkeypatch, entry_point, code, reason):

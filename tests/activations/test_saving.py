@@ -1,4 +1,4 @@
-"""All layers of the catalogue, and what a user registered, load in a new process and compute the same."""
+"""All layers of the catalogue, and registered user code, compute the same after loading in a new process."""
 
 import importlib
 import subprocess

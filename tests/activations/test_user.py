@@ -1,4 +1,4 @@
-"""What a user registers: functions and layer classes, their parameters, moments, and refusals."""
+"""Registered user code: functions and layer classes, their parameters, moments, and refusals."""
 
 import keras
 import numpy as np
@@ -132,7 +132,7 @@ def test_registering_again_takes_the_new_one():
     register("bent", formula="first")(Bent)
     register("bent", formula="second")(Bent)
     assert get("bent").formula == "second"
-    with pytest.raises(UsageError, match=r"'bent' is registered already \(second\)"):
+    with pytest.raises(UsageError, match=r"'bent' is already registered \(second\)"):
         register("bent")(swoosh)
 
 
@@ -170,16 +170,16 @@ class WithoutDefault(keras.layers.Layer):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (3, "it is 3, expected a function of one tensor or a subclass of keras.layers.Layer"),
-        (Bent(), "Register the class of a layer"),
+        (3, "it is 3; expected a function of one tensor or a subclass of keras.layers.Layer"),
+        (Bent(), "For a layer, register its class"),
         (dict, "expected a function of one tensor"),
         (np.tanh, "expected a function of one tensor"),
         (lambda x: x, "Keras cannot load a lambda. Write it with def."),
         (without_default, "its argument 'beta' has no default. Give it a number"),
         (WithoutDefault, "its argument 'size' has no default. Give it a number"),
         (of_numpy, r"failed on a tensor of shape \(None, 4\).*Write it with keras.ops"),
-        (halves, r"made \[None, 2\] of a tensor of shape \[None, 4\]\. An activation returns one tensor"),
-        (two, "An activation returns one tensor of the shape of its input"),
+        (halves, r"for a tensor of shape \[None, 4\] it returned \[None, 2\]\. An activation returns one tensor"),
+        (two, "An activation returns one tensor with the shape of its input"),
     ],
 )
 def test_what_cannot_be_an_activation_is_refused(wrong, message):

@@ -1,4 +1,4 @@
-"""What the layers share: constraint, and exemption of learned parameters from weight decay."""
+"""What the layers share: the constraint, and exclusion of learned parameters from weight decay."""
 
 import keras
 import numpy as np
@@ -86,7 +86,7 @@ def test_what_was_excluded_before_stays_excluded(how):
 def test_a_built_optimizer_is_too_late_unless_it_was_done_before():
     late = small_model(adamw())
     change(late)
-    with pytest.raises(ModelError, match="The optimizer is built"):
+    with pytest.raises(ModelError, match="The optimizer is already built"):
         exclude_from_weight_decay(late)
     early = small_model(adamw())
     exclude_from_weight_decay(early)

@@ -1,4 +1,4 @@
-"""What training made of learned parameters."""
+"""Learned parameters after training."""
 
 import keras
 import numpy as np

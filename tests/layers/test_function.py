@@ -75,7 +75,7 @@ def test_what_is_no_function_is_refused():
 
 
 def test_parameters_it_does_not_take_are_refused():
-    with pytest.raises(UsageError, match=r"bent\(x, \.\.\.\) cannot take .*unexpected keyword argument 'slope'"):
+    with pytest.raises(UsageError, match=r"bent\(x, \.\.\.\) does not accept .*unexpected keyword argument 'slope'"):
         layers.FunctionActivation(bent, {"slope": 1.0})
 
 

@@ -1,4 +1,4 @@
-"""The functions on tensors, where they must meet TensorFlow's own to the last bit."""
+"""Activation functions on tensors, which must equal TensorFlow's own to the last bit."""
 
 import numpy as np
 import pytest

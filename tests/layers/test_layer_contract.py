@@ -1,4 +1,4 @@
-"""What every activation layer must do."""
+"""The contract of every activation layer."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Where a learned parameter is shared, and what its shape then is."""
+"""How learned parameters are shared, and their shapes."""
 
 import pytest
 

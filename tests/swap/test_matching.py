@@ -1,4 +1,4 @@
-"""The initializers and dropouts of a swap, and what the report says of them."""
+"""The initializers and dropouts of a swap, and their descriptions in the report."""
 
 from collections.abc import Callable
 from typing import Any

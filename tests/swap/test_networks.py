@@ -1,4 +1,4 @@
-"""The command line's models: what they are made of, and what the search space changes in them."""
+"""The command line's models: their layers, and the effect of the search space on them."""
 
 import pickle
 import subprocess
@@ -171,9 +171,9 @@ def test_cnn_needs_images() -> None:
     ("hyperparameters", "message"),
     [
         ({"unit": 3}, r"search space custom: Unknown hyperparameter 'unit'\. Did you mean 'units'\?"),
-        ({"units": {"min": 0, "max": 8}}, "search space custom: units must be a whole number from 1, not 0"),
-        ({"layers": [1.5, 2.0]}, r"layers must be a whole number from 1, not 1\.5"),
-        ({"dropout": [0.0, 1.0]}, r"dropout must be a number from 0 to below 1, not 1\.0"),
+        ({"units": {"min": 0, "max": 8}}, "search space custom: units must be an integer of at least 1, not 0"),
+        ({"layers": [1.5, 2.0]}, r"layers must be an integer of at least 1, not 1\.5"),
+        ({"dropout": [0.0, 1.0]}, r"dropout must be at least 0 and below 1, not 1\.0"),
         ({"learning_rate": [-0.1, 0.1]}, r"learning_rate must be a number above 0, not -0\.1"),
         ({"batch_norm": "yes"}, "batch_norm must be true or false, not 'yes'"),
         ({"optimizer": ["adam", "adm"]}, r"Unknown optimizer 'adm'\. Did you mean 'adam'\?"),

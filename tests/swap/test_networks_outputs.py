@@ -1,4 +1,4 @@
-"""The output layer, loss and metric of each task, held against what Keras makes of them."""
+"""The output layer, loss and metric of each task, compared with Keras's."""
 
 import keras
 import numpy as np
@@ -51,5 +51,5 @@ def test_accuracy_is_to_be_large_and_error_small() -> None:
 
 @pytest.mark.parametrize("num_classes", [None, 0, 1])
 def test_multiclass_needs_classes(num_classes: int | None) -> None:
-    with pytest.raises(ModelError, match=f"needs a number of classes, 2 or more, not {num_classes}"):
+    with pytest.raises(ModelError, match=f"needs 2 or more classes; num_classes is {num_classes}"):
         output_for("multiclass", num_classes)

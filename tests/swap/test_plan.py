@@ -1,4 +1,4 @@
-"""What is decided of a swap before anything is built, and what is refused."""
+"""The decisions of a swap before anything is built, and its refusals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -91,7 +91,7 @@ def test_attention_cannot_be_replaced_even_when_asked() -> None:
 @pytest.mark.parametrize(
     ("make", "activation", "error", "message"),
     [
-        (lambda: net(kl.Dense(1)), "elu", ModelError, "has no activation anywhere"),
+        (lambda: net(kl.Dense(1)), "elu", ModelError, "has no activations, so"),
         (
             lambda: net(kl.Dense(4), kl.Dense(2, activation="softmax", name="head")),
             "elu",

@@ -1,4 +1,4 @@
-"""Models of every shape are built again, with what is shared, nested, wrapped or a user's own in its place."""
+"""Rebuilding models of every kind: shared, nested and wrapped layers, and user layers."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ def test_a_models_own_train_step_is_kept() -> None:
         def __init__(self, units: int) -> None:
             super().__init__(inputs, kl.Dense(1)(kl.Dense(units, activation="relu")(inputs)))
 
-    with pytest.raises(ModelError, match=r"Sized is made from arguments of its own .* train_step"):
+    with pytest.raises(ModelError, match=r"Sized has its own __init__ arguments and overrides train_step"):
         swap_activations(Sized(3), "elu")
 
 
@@ -147,7 +147,7 @@ def test_a_layer_without_a_config_is_refused_by_name() -> None:
             return x
 
     model = keras.Sequential([keras.Input((4,)), kl.Dense(4, activation="relu"), Odd(np.ones(3), name="odd")])
-    with pytest.raises(ModelError, match=r"The layer 'odd' \(Odd\) cannot be made anew.*get_config"):
+    with pytest.raises(ModelError, match=r"The layer 'odd' \(Odd\) cannot be copied.*get_config"):
         swap_activations(model, "elu")
 
 

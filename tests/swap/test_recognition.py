@@ -1,4 +1,4 @@
-"""Which activation something in a model is."""
+"""Recognising activations in layers, functions and operations."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""An existing model searched, unchanged."""
+"""Searching an existing model without changing it."""
 
 import keras
 import keras_tuner
@@ -125,5 +125,5 @@ def test_the_whole_search(store, digits):
 
 def test_a_build_function_names_its_own_space(digits):
     x, y = digits
-    with pytest.raises(UsageError, match="leave space out"):
+    with pytest.raises(UsageError, match="Omit space"):
         actsearch.search(lambda hp: None, x, y, space="classic")

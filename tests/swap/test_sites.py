@@ -1,4 +1,4 @@
-"""Which sites are found in a model, and what is said of each."""
+"""The sites found in a model, and their attributes."""
 
 import keras
 import pytest

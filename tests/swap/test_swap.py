@@ -1,4 +1,4 @@
-"""A swapped model: other activations, and everything else as it was."""
+"""Swapping the activations of a model changes nothing else."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The models of keras.applications survive a swap; benchmarks/application_swap.py makes the whole table."""
+"""Swapping activations in models of keras.applications; benchmarks/application_swap.py covers all of them."""
 
 from pathlib import Path
 from typing import Any
