@@ -99,7 +99,10 @@ def test_a_name_is_looked_up():
             lambda: replace(get("elu"), parameters={"alpha": Parameter(1.0, 2.0, 3.0, "α")}),
             r"the default of alpha is 1.0, outside its range, 2.0 to 3.0\. Correct one",
         ),
-        (lambda: replace(get("relu"), function=lambda x: np.sum(x)), r"turned shape \(166,\) into \(\), expected no change"),
+        (
+            lambda: replace(get("relu"), function=lambda x: np.sum(x)),
+            r"turned shape \(166,\) into \(\), expected no change",
+        ),
         (lambda: replace(get("relu"), function=np.exp2, kinks=()), r"the layer computes 0 in inference, and the NumPy"),
         (lambda: replace(get("relu"), function=np.log1p), "the NumPy function failed|is not finite at x = "),
         (lambda: replace(get("relu"), kinks=()), r"at x = 0 the layer's gradient is 0.*list the point in kinks"),

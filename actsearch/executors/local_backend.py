@@ -1,4 +1,4 @@
-"""Workers that are child processes of this process, each on a connection of its own."""
+"""Workers that are child processes of this process, each with a separate connection."""
 
 import os
 import signal
@@ -20,10 +20,10 @@ _ENDING_SECONDS = 10.0
 
 
 class WorkerProcess:
-    """Starts a process that imports TensorFlow and then waits for calls; what it prints goes to standard error.
+    """A process that imports TensorFlow and then waits for calls; what it prints goes to standard error.
 
-    Ctrl-C does not reach it, and it ends when this process ends, however that happens; on Linux already with the thread
-    that made it.
+    Ctrl-C does not reach it. It ends when this process ends, however that happens; on Linux, already when the thread
+    that started it ends.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class WorkerProcess:
         self._was_idle = False
 
     def call(self, method: str, *arguments: Any) -> None:
-        """Calls a method of its `Worker`; `answer` says where it has ended before."""
+        """Calls a method of its `Worker`; if the process has already ended, `answer` reports that."""
         try:
             if self._has_ended:
                 raise BrokenPipeError
@@ -50,11 +50,11 @@ class WorkerProcess:
 
     @property
     def has_answered(self) -> bool:
-        """Whether there is an answer, if only that it has ended: what it has started may hold the connection open."""
+        """Whether it has answered or ended; after its end, processes that it started may keep the connection open."""
         return self._was_idle or self.connection.poll() or self._has_ended
 
     def answer(self) -> Any:
-        """What the method returned; `Lost` where the process has ended."""
+        """Returns the result of the method, or `Lost` if the process has ended."""
         try:
             if self._was_idle or not self.connection.poll():
                 raise EOFError
@@ -63,8 +63,8 @@ class WorkerProcess:
             return Lost(self._ending(), self._was_idle)
 
     def close(self) -> None:
-        """Ends the process, and what it has started itself."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS refuses where only an ended process is left
+        """Ends the process and the processes that it started."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS refuses if only an ended process is left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
@@ -75,14 +75,14 @@ class WorkerProcess:
         return self._process.poll() is not None
 
     def _ending(self) -> str:
-        """How the process ended, in words."""
+        """Describes how the process ended."""
         try:
             status = self._process.wait(timeout=_ENDING_SECONDS)
         except subprocess.TimeoutExpired:
             return "the process closed its connection to the search"
         if status >= 0:
             return f"the process ended with status {status}"
-        hint = ", as the system does where memory runs out" if status == -signal.SIGKILL else ""
+        hint = ", which the system sends when memory runs out" if status == -signal.SIGKILL else ""
         names = {known.value: known.name for known in signal.Signals}  # not every real-time signal has one
         return f"the process was ended by {names.get(-status, 'signal')} ({-status}){hint}"
 
@@ -90,14 +90,14 @@ class WorkerProcess:
 class LocalBackend:
     """Starts, watches and ends child processes of this one. Started early, they import TensorFlow while it does.
 
-    Each gets an equal share of the cores for TensorFlow's threads; one alone is left to TensorFlow. Where there is a
-    GPU, all take its memory as they need it; a process that has used the GPU before this keeps all of it.
+    Each gets an equal share of the cores for TensorFlow's threads; with a single worker, TensorFlow chooses. On a GPU,
+    all workers allocate memory on demand; a process that used the GPU earlier keeps all of its memory.
 
-    None is kept in reserve: it would take some 700 MB, and importing TensorFlow beside an execution would falsify what
-    is measured of it.
+    No worker is kept in reserve: it would take some 700 MB, and importing TensorFlow during an execution would distort
+    its measurements.
 
     Args:
-        num: How many workers.
+        num: Number of workers.
     """
 
     def __init__(self, num: int) -> None:
@@ -109,40 +109,40 @@ class LocalBackend:
         self._job: Job | None = None
 
     def start(self) -> None:
-        """Starts the processes; once only."""
+        """Starts the processes; a second call does nothing."""
         if not self._workers:
             self._fresh = [self._started() for _ in range(self.num)]
 
     def differences(self) -> list[str]:
-        """Nothing: they are on this machine."""
+        """Returns no differences: the workers are on this machine."""
         return []
 
     def send(self, job: Job) -> None:
-        """Keeps the search for those that begin with it."""
+        """Keeps the search for the workers that will begin."""
         self._job = job
 
     def hire(self) -> WorkerProcess:
-        """A worker that nobody has hired yet."""
+        """Returns a worker that has not been hired before."""
         return self._fresh.pop() if self._fresh else self._started()
 
     def begin(self, worker: WorkerProcess) -> WorkerProcess:
-        """Asks a worker to get ready; a call is named by its worker, which has one at a time."""
+        """Asks a worker to get ready. The worker identifies the call, since it has only one at a time."""
         worker.call("begin", self._job, self._num_threads)
         return worker
 
     def run(self, worker: WorkerProcess, request: ExecutionRequest) -> WorkerProcess:
-        """Asks a worker for an execution."""
+        """Asks a worker to run an execution."""
         worker.call("run", request)
         return worker
 
     def answers(self, calls: Sequence[WorkerProcess], seconds: float) -> list[tuple[WorkerProcess, Any]]:
-        """Waits until a worker answers or its connection ends, at most some seconds."""
+        """Waits at most `seconds` until a worker answers or its connection ends."""
         if not any(worker.has_answered for worker in calls):
             wait([worker.connection for worker in calls], seconds)
         return [(worker, worker.answer()) for worker in calls if worker.has_answered]
 
     def fire(self, worker: WorkerProcess) -> None:
-        """Ends a worker, whatever it is doing."""
+        """Ends a worker, even in the middle of a call."""
         self._workers.discard(worker)
         worker.close()
 

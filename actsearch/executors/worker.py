@@ -1,7 +1,7 @@
-"""A worker of a search: a process that runs executions, one after the other, as it is asked to.
+"""A worker of a search: a process that runs executions on request, one after the other.
 
-On Ray `Worker` is an actor. On this machine `main` serves one to the process that started it, which holds the other end
-of the connection and decides: a worker ignores Ctrl-C, and ends with that process.
+On Ray, `Worker` is an actor. On this machine, `main` serves one to the process that started it over a connection. That
+process is in control: a worker ignores Ctrl-C, and ends when that process ends.
 """
 
 import ctypes
@@ -28,42 +28,42 @@ _PR_SET_PDEATHSIG = 1
 
 
 def share_gpus() -> None:
-    """Takes the memory of GPUs as it is needed: others may share it. Counts before a process uses one."""
+    """Allocates GPU memory on demand, so that processes can share a GPU. Call it before the process uses one."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 class Worker:
-    """Runs the executions of one search; it imports TensorFlow on being made, before it knows what to do."""
+    """Runs the executions of one search. Its constructor imports TensorFlow, before the search is known."""
 
     def __init__(self) -> None:
         share_gpus()
         load_tensorflow()
         with resting():
-            import actsearch.training.execution  # noqa: F401  what every search needs, while there is nothing to do yet
+            import actsearch.training.execution  # noqa: F401  every search needs it: import it while waiting
 
         exempt_imports()
         self._executions: Executions
 
     def begin(self, job: Job, num_threads: int) -> Raised | None:
-        """Gets ready.
+        """Prepares for the executions of a search.
 
         Args:
-            job: The search; its module path and working directory count where they exist here too.
-            num_threads: TensorFlow's threads, where the search's process left them to TensorFlow; 0 leaves them to it
-                here too.
+            job: The search; folders of its module path and its working directory are used if they exist here.
+            num_threads: Number of TensorFlow's threads if the search's process did not set it; 0 lets TensorFlow
+                choose.
 
         Returns:
-            None, or what makes the search meaningless.
+            None, or the error that makes the whole search invalid.
         """
         return answer_of(partial(set_up, partial(self._begin, job, num_threads)))
 
     def run(self, request: ExecutionRequest) -> "Trained | Raised":
-        """One execution: what it leaves, or what makes the search meaningless."""
+        """Runs one execution; returns its result, or the error that makes the whole search invalid."""
         return answer_of(partial(self._executions.run, request))
 
     def _begin(self, job: Job, num_threads: int) -> None:
-        there = [folder for folder in job.module_path if Path(folder).exists()]
-        sys.path[:] = [*there, *(folder for folder in sys.path if folder not in there)]
+        existing = [folder for folder in job.module_path if Path(folder).exists()]
+        sys.path[:] = [*existing, *(folder for folder in sys.path if folder not in existing)]
         if Path(job.folder).is_dir():
             os.chdir(job.folder)
         state = job.state.unpack()
@@ -73,7 +73,7 @@ class Worker:
 
 
 def main() -> None:
-    """Serves the connection with file number `argv[1]` to the process `argv[2]`."""
+    """Serves the process `argv[2]` over the connection with file descriptor `argv[1]`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection, parent = Connection(int(sys.argv[1])), int(sys.argv[2])
     os.set_inheritable(connection.fileno(), False)
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """The kernel ends this process with its parent; a thread would wait for a model that holds Python's lock."""
+    """Lets the kernel end this process with its parent; a thread could be blocked by a model that holds the GIL."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -96,12 +96,12 @@ def _end_with(parent: int) -> None:
 
 
 def _listen(connection: Connection, calls: "queue.SimpleQueue[Payload]") -> None:
-    """Receives calls, also while others are worked on: so the end of the parent is noticed on every system."""
+    """Receives calls, also while another one runs, so that the end of the parent is noticed on every system."""
     try:
         while True:
             calls.put(Payload.receive(connection))
     except (EOFError, ConnectionError):
         os._exit(0)
-    except BaseException:  # noqa: BLE001  whatever it is, nobody would be served any more
+    except BaseException:  # noqa: BLE001  after any error, calls would no longer be received
         traceback.print_exc()
         os._exit(1)
