@@ -66,7 +66,7 @@ def writing_lock(directory: Path, wait: Callable[[], bool]) -> Iterator[None]:
     lock = FileLock(directory / WRITER_NAME)
     while not _acquired(lock):
         if not wait():
-            raise TrackingError("another process is currently writing this search to MLflow")
+            raise TrackingError("another process is writing this search to MLflow")
     try:
         yield
     finally:

@@ -37,7 +37,7 @@ def test_a_name_that_is_not_there_offers_the_nearest(folder: Path) -> None:
     (folder / "importing_near.py").write_text("def build_net(hp): ...")
     with pytest.raises(UsageError, match=r"importing_near has no build function 'buildnet'\. Did you mean 'build_net'"):
         import_object("importing_near:buildnet", "build function")
-    with pytest.raises(UsageError, match=r"no module 'importing_near1' is in .*Did you mean 'importing_near'"):
+    with pytest.raises(UsageError, match=r"no module 'importing_near1' was found in .*Did you mean 'importing_near'"):
         import_object("importing_near1:build_net", "build function")
 
 

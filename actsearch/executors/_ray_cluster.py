@@ -1,4 +1,4 @@
-"""Ray itself: started for a search and ended with it, or joined where it runs already."""
+"""Starts Ray for a search and ends it afterwards, or joins a cluster that is already running."""
 
 import logging
 import os
@@ -17,15 +17,15 @@ import psutil
 
 from actsearch.errors import SearchFailedError, UsageError
 
-_FOLDER = "actsearch-ray-{}-"  # with the process that it belongs to
-_LONGEST_ROOT = 18  # characters: Ray puts sockets below the folder, whose paths may have 103
+_FOLDER = "actsearch-ray-{}-"  # with the id of the process that it belongs to
+_LONGEST_ROOT = 18  # characters: Ray puts sockets into the folder, and their paths are limited to 103
 _LONGEST_REASON = 300
 _KNOCK_SECONDS = 10.0
 _QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def import_ray() -> Any:
-    """The package.
+    """Imports the package `ray`.
 
     Raises:
         UsageError: It is not installed.
@@ -35,7 +35,7 @@ def import_ray() -> Any:
     except ImportError as error:
         raise UsageError(
             "Ray is not installed. Install it with the extra: "
-            'pip install "actsearch[ray]"; or omit the address: workers of this machine, Local(num), need no Ray.'
+            'pip install "actsearch[ray]"; or use workers on this machine, Local(num), which do not need Ray.'
         ) from error
     return ray
 
@@ -43,11 +43,14 @@ def import_ray() -> Any:
 def start_ray(num_cores: int) -> Path:
     """Starts Ray for this process: on 127.0.0.1, without dashboard, with token authentication.
 
+    Args:
+        num_cores: Number of cores that Ray may assign.
+
     Returns:
-        The folder of its own files, for `end_ray`.
+        The folder with Ray's files, for `end_ray`.
 
     Raises:
-        SearchFailedError: It does not start.
+        SearchFailedError: Ray did not start.
     """
     _remove_orphans()
     root = tempfile.gettempdir()
@@ -60,23 +63,23 @@ def start_ray(num_cores: int) -> Path:
                 num_cpus=num_cores,
                 include_dashboard=False,
                 _node_ip_address="127.0.0.1",
-                _temp_dir=str(folder / "r"),  # which Ray opens to everybody
+                _temp_dir=str(folder / "r"),  # Ray opens it to all users; the folder above is private
                 **_QUIET,
             )
     except Exception as error:
         end_ray(folder)
         raise SearchFailedError(
-            f"Ray did not start ({one_line(error)}). Its files go to {root}: there must be room, and sockets allowed. "
-            "TMPDIR names another folder; or search with Local(num), which needs no Ray."
+            f"Ray did not start ({one_line(error)}). Its files go to {root}, which must have free space and allow "
+            "sockets. Set TMPDIR to use another folder, or search with Local(num), which does not need Ray."
         ) from error
     return folder
 
 
 def join_ray(address: str) -> None:
-    """Joins a cluster that is there.
+    """Joins a running cluster.
 
     Raises:
-        UsageError: It is not.
+        UsageError: The cluster cannot be joined.
     """
     ray = import_ray()
     try:
@@ -85,16 +88,16 @@ def join_ray(address: str) -> None:
             ray.init(address, **_QUIET)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UsageError(
-            f"There is no Ray cluster at {address} that can be joined ({one_line(error)}). Start one with "
-            "`ray start --head`, and give its address as HOST:PORT; or use workers of this machine, Local(num)."
+            f"No Ray cluster at {address} can be joined ({one_line(error)}). Start one with `ray start --head`, and "
+            "give its address as HOST:PORT; or use workers on this machine, Local(num)."
         ) from error
 
 
 def end_ray(folder: Path | None) -> None:
-    """Leaves Ray, and ends it where it was started here.
+    """Disconnects from Ray, and ends it if it was started here.
 
     Args:
-        folder: What `start_ray` gave; None for a cluster that was joined.
+        folder: Result of `start_ray`; None for a cluster that was joined.
     """
     with _process_kept(mode=True):
         import_ray().shutdown(wait_for_processes=folder is not None)
@@ -103,7 +106,7 @@ def end_ray(folder: Path | None) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """An error of Ray's in one line, without ids and addresses; of a traceback its end."""
+    """Formats a Ray error in one line, without ids and addresses; of a traceback, only the last line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     if any("Traceback" in line for line in lines):
         lines = lines[-1:]
@@ -112,7 +115,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _knock(address: str) -> None:
-    """Raises an OSError where nobody listens at HOST:PORT: Ray would try for minutes."""
+    """Raises an OSError if nothing listens at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
@@ -121,18 +124,18 @@ def _knock(address: str) -> None:
 def _remove_orphans() -> None:
     """Deletes the folders of processes that were killed."""
     for folder in {Path("/tmp"), Path(tempfile.gettempdir())}:
-        for found in folder.glob(_FOLDER.format("*") + "*"):
-            owner = re.match(_FOLDER.format(r"(\d+)"), found.name)
+        for ray_folder in folder.glob(_FOLDER.format("*") + "*"):
+            owner = re.match(_FOLDER.format(r"(\d+)"), ray_folder.name)
             if owner and not psutil.pid_exists(int(owner[1])):
-                shutil.rmtree(found, ignore_errors=True)
+                shutil.rmtree(ray_folder, ignore_errors=True)
 
 
 @contextmanager
 def _process_kept(*, mode: bool = False) -> Iterator[None]:
-    """Ray takes SIGTERM for itself and leaves settings behind; its files are nobody else's.
+    """Restores the SIGTERM handler and the environment that Ray changes, and makes Ray's new files private.
 
     Args:
-        mode: Whether the user's mode of authentication holds: for a cluster of our own it is always the token.
+        mode: Whether to keep the user's authentication mode; a cluster that actsearch starts always uses the token.
     """
     before = os.environ.get("RAY_AUTH_MODE")
     if not mode:

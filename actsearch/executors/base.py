@@ -1,4 +1,4 @@
-"""Where executions run: what every executor does, and the one that runs them in this process."""
+"""The interface of executors, and the executor that runs executions in this process."""
 
 import time
 from abc import ABC, abstractmethod
@@ -15,35 +15,38 @@ _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
 
 
 class Executor(ABC):
-    """Takes requests for executions and gives what they leave, as they end. A context manager, which closes it.
+    """Takes requests for executions and returns their results as they end. Used as a context manager, it closes itself.
 
-    Trials, ledger and MLflow are its user's: an executor receives plain requests and gives plain records.
+    Trials, ledger and MLflow belong to the caller: an executor receives plain requests and returns plain records.
 
     Attributes:
-        num_at_once: How many executions it runs at a time.
-        capacity: How many requests it takes at a time; those that are not run yet wait.
+        num_at_once: Number of executions that run concurrently.
+        capacity: Number of requests that it accepts at a time; those that are not running yet wait.
     """
 
     num_at_once = capacity = 1
 
     @abstractmethod
     def submit(self, request: ExecutionRequest) -> None:
-        """Asks for one execution."""
+        """Requests one execution."""
 
     @abstractmethod
     def next(self) -> "Trained | None":
-        """Waits for one of the executions asked for to end; which one is in its record. None, now and then.
+        """Waits for one of the requested executions to end.
+
+        Returns:
+            Its result, whose record identifies it; None if no execution ended yet and the caller should ask again.
 
         Raises:
-            UsageError: What makes the search meaningless; an execution that goes wrong is a FAILED record.
+            UsageError: The whole search is invalid; an execution that goes wrong returns a FAILED record instead.
         """
 
     @abstractmethod
     def cancel(self) -> list[ExecutionRequest]:
-        """Gives up, and returns, the requests that are not run yet: `next` will not give them."""
+        """Withdraws the requests that are not running yet, and returns them: `next` will not return them."""
 
-    def close(self) -> None:  # noqa: B027  not every executor has something to end
-        """Ends what it has started; executions under way are abandoned."""
+    def close(self) -> None:  # noqa: B027  not every executor has something to close
+        """Ends the processes that it started; running executions are abandoned."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,10 +58,10 @@ class Executor(ABC):
 
 
 class InProcess(Executor):
-    """Runs each execution in this process, when it is waited for.
+    """Runs each execution in this process, when the caller waits for it.
 
     Args:
-        executions: Runs one.
+        executions: Runs the executions of the search.
     """
 
     def __init__(self, executions: "Executions") -> None:
@@ -72,14 +75,14 @@ class InProcess(Executor):
         return self._executions.run(self._waiting.popleft())
 
     def cancel(self) -> list[ExecutionRequest]:
-        given_up = list(self._waiting)
+        withdrawn = list(self._waiting)
         self._waiting.clear()
-        return given_up
+        return withdrawn
 
 
 def failed(request: ExecutionRequest, started_at: float, reason: str) -> "Trained":
-    """What an execution leaves whose process was lost."""
-    from actsearch.training.execution import Trained  # which imports Keras
+    """Makes the result of an execution whose process was lost."""
+    from actsearch.training.execution import Trained  # imports Keras
 
     return Trained(
         ExecutionRecord(
@@ -96,5 +99,5 @@ def failed(request: ExecutionRequest, started_at: float, reason: str) -> "Traine
 
 
 def is_out_of_memory(record: ExecutionRecord) -> bool:
-    """Whether an execution failed for want of memory: its process may have too little left for another."""
+    """Returns whether an execution failed for lack of memory: its process may not have enough left for another."""
     return (record.reason or "").startswith(_OUT_OF_MEMORY)

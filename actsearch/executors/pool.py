@@ -1,4 +1,4 @@
-"""One pool of workers, wherever they are: who gets which execution, and what becomes of those that are lost."""
+"""A pool of workers, local or on Ray: assigns executions to workers and retries executions whose worker was lost."""
 
 import math
 import time
@@ -17,66 +17,66 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 START_SECONDS = 600.0
-LOOKAHEAD = 4096  # requests from which a worker that gets free may choose
-_MAX_LOST_BEFORE_BEGIN = 3  # workers, one after the other, until the search is given up
+LOOKAHEAD = 4096  # requests from which a worker that becomes free may choose
+_MAX_LOST_BEFORE_BEGIN = 3  # consecutive workers, before the search stops hiring
 
 
 @runtime_checkable
 class WorkerBackend(Protocol):
-    """Processes that work for a search, wherever they are. Workers and calls are whatever hashable names them."""
+    """Processes that work for a search. Workers and calls are identified by any hashable object."""
 
     num: int
 
     def start(self) -> None:
-        """Starts the workers, who get ready by themselves; once only, so that it can be done early."""
+        """Starts the workers; a second call does nothing, so they can be started before the search."""
 
     def differences(self) -> list[str]:
-        """What is different on their machines, a line each."""
+        """Returns how the workers' machines differ from this one, one line per difference."""
 
     def send(self, job: Job) -> None:
-        """What workers need to begin goes to where they are."""
+        """Sends what workers need before they can begin to their machines."""
 
     def hire(self) -> Any:
-        """A worker that has not begun."""
+        """Returns a worker that has not begun yet."""
 
     def begin(self, worker: Any) -> Any:
-        """A call whose answer is None when the worker is ready, or `Raised`."""
+        """Starts a call that is answered by None once the worker is ready, or by `Raised`."""
 
     def run(self, worker: Any, request: ExecutionRequest) -> Any:
-        """A call whose answer is what the execution leaves, or `Raised`."""
+        """Starts a call that is answered by the result of the execution, or by `Raised`."""
 
     def answers(self, calls: Sequence[Any], seconds: float) -> list[tuple[Any, Any]]:
-        """Waits for answers, at most some seconds; calls whose worker is gone are answered by `Lost`."""
+        """Waits at most `seconds` for answers; calls whose worker was lost are answered by `Lost`."""
 
     def fire(self, worker: Any) -> None:
-        """Ends a worker, whatever it is doing; one that is gone already is no error."""
+        """Ends a worker, even in the middle of a call; does nothing if it has already ended."""
 
     def close(self) -> None:
-        """Ends all workers; once more, it does nothing."""
+        """Ends all workers; a second call does nothing."""
 
 
 @dataclass
 class _Call:
     worker: Any
-    request: ExecutionRequest | None = None  # None while the worker gets ready
+    request: ExecutionRequest | None = None  # None until the worker is ready
     started_at: float = field(default_factory=time.time)
     since: float = field(default_factory=time.monotonic)
 
 
 class PoolExecutor(Executor):
-    """Runs executions on workers; those that cannot begin are given up where others can.
+    """Runs executions on workers; a worker that cannot begin is dropped as long as others can.
 
-    An execution whose worker is lost (killed, out of memory, its machine gone, or longer than `timeout` at it) is
-    trained again on another worker, from the same seed with the same result; lost too often, it is FAILED. A worker
-    keeps TensorFlow and its traced models from one execution to the next. What the model's code and callbacks change
-    in memory stays in the worker.
+    An execution whose worker is lost (killed, out of memory, its machine down, or over `timeout`) is trained again on
+    another worker, from the same seed with the same result; after `max_retries` it is FAILED. A worker keeps TensorFlow
+    and its traced models from one execution to the next. What the model's code and callbacks change in memory stays in
+    the worker.
 
     Args:
         job: The search.
-        backend: The workers; closed with this.
-        timeout: Seconds that an execution may take; without one, for ever.
-        max_retries: How often an execution is trained again.
-        message: Called with what is different on the machines.
+        backend: The workers; closed together with this executor.
+        timeout: Maximum seconds of an execution; None for no limit.
+        max_retries: Number of times that an execution is trained again.
+        message: Called with each difference between the machines.
 
     Raises:
         UsageError: On entering: the workers cannot use what they are sent.
@@ -93,7 +93,7 @@ class PoolExecutor(Executor):
         message: Callable[[str], None] = print,
     ) -> None:
         self.num_at_once = backend.num
-        self.capacity = backend.num + LOOKAHEAD if backend.num > 1 else 1  # one worker has nothing to choose
+        self.capacity = backend.num + LOOKAHEAD if backend.num > 1 else 1  # a single worker takes requests in order
         self._job = job
         self._backend = backend
         self._timeout = math.inf if timeout is None else timeout
@@ -109,7 +109,7 @@ class PoolExecutor(Executor):
         self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        """Waits until one worker is ready; others may get ready while it works."""
+        """Waits until one worker is ready; the others may become ready while it works."""
         try:
             self._backend.start()
             for difference in self._backend.differences():
@@ -164,7 +164,7 @@ class PoolExecutor(Executor):
 
     def _receive(self, call: _Call, answer: Any) -> None:
         if isinstance(answer, Raised):
-            if call.request is None and self._has_begun:  # others have what this one lacks
+            if call.request is None and self._has_begun:  # the fault is this worker's: others have begun
                 self._replace(call, Lost(answer.message))
             else:
                 self._error = answer.error()
@@ -181,7 +181,10 @@ class PoolExecutor(Executor):
             self._done.append(answer)
 
     def _end_late_ones(self) -> None:
-        """Answers that came by now are received already; a worker may wait for its turn while others work."""
+        """Replaces workers that are over their limit, after all answers so far were received.
+
+        A worker that is not ready yet has no limit while others work: it may be waiting for its turn.
+        """
         now = time.monotonic()
         for name, call in list(self._calls.items()):
             limit = self._timeout if call.request is not None else math.inf if self._is_served else START_SECONDS
@@ -190,7 +193,7 @@ class PoolExecutor(Executor):
                 self._replace(call, Lost(f"took longer than {limit:g} s"))
 
     def _replace(self, call: _Call, lost: Lost, answer: "Trained | None" = None) -> None:
-        """Another worker comes for one that is lost, and its execution is tried again."""
+        """Replaces a lost worker by another, and retries its execution."""
         self._backend.fire(call.worker)
         self._queue.forget(call.worker)
         if call.request is None:
@@ -205,17 +208,17 @@ class PoolExecutor(Executor):
         self._hire()
 
     def _give_up(self, reason: str) -> None:
-        """Hires no more; ends the search where no worker is left."""
+        """Stops hiring; ends the search if no worker is left."""
         if not self._is_served and not self._calls:
             self._error = SearchFailedError(f"The workers of the search could not begin: {reason}.")
 
     @property
     def _is_served(self) -> bool:
-        """Whether there is a worker that has begun."""
+        """Whether any worker has begun."""
         return bool(self._free) or any(call.request is not None for call in self._calls.values())
 
     def _try_again(self, request: ExecutionRequest, failure: "Trained") -> None:
-        """Unless it was lost too often: then the failure is what it leaves."""
+        """Retries a lost execution, or returns its failure after `max_retries`."""
         key = request.trial_id, request.execution
         self._num_lost[key] += 1
         if self._num_lost[key] <= self._max_retries:
@@ -230,10 +233,10 @@ class PoolExecutor(Executor):
 class RequestQueue:
     """Requests that wait for a worker.
 
-    First executions go before all others: an oracle may wait for them. Of the others a worker gets those of trials
-    whose model it has traced, then those that no worker has; and where there are neither, those of other workers:
-    tracing a model again is better than waiting. None is more than one seed ahead of the lowest that waits, so that all
-    trials have about the same number, whenever the search ends.
+    First executions take precedence: an oracle may wait for them. Of the others, a worker gets those of trials whose
+    model it has traced, then those of trials that no worker has traced, and otherwise those of other workers: tracing a
+    model again is better than waiting. No request is more than one seed ahead of the lowest that waits, so that all
+    trials have about the same number of executions whenever the search ends.
     """
 
     def __init__(self) -> None:
@@ -244,7 +247,7 @@ class RequestQueue:
         self._num_homes: Counter[str] = Counter()  # how many workers have traced a trial
 
     def add(self, request: ExecutionRequest) -> None:
-        """A request waits."""
+        """Adds a request."""
         if request.execution == 1:
             self._firsts.append(request)
         else:
@@ -252,11 +255,11 @@ class RequestQueue:
             self._numbers[request.execution] += 1
 
     def add_first(self, request: ExecutionRequest) -> None:
-        """A request whose worker was lost goes before all others."""
+        """Adds a request whose worker was lost before all others."""
         self._firsts.appendleft(request)
 
     def take(self, worker: Hashable) -> ExecutionRequest | None:
-        """The request that a free worker gets; None where none waits."""
+        """Removes and returns the request for a free worker; None if no request waits."""
         if self._firsts:
             request = self._firsts.popleft()
         elif self._others:
@@ -269,22 +272,22 @@ class RequestQueue:
         return request
 
     def forget(self, worker: Hashable) -> None:
-        """A worker is gone, and with it what it traced."""
+        """Forgets what a lost worker had traced."""
         self._num_homes.subtract(self._traced.pop(worker, set()))
 
     def clear(self) -> list[ExecutionRequest]:
-        """Takes out all that wait."""
+        """Removes and returns all requests."""
         waiting = [*self._firsts, *(request for requests in self._others.values() for request in requests)]
         for kept in (self._firsts, self._others, self._numbers):
             kept.clear()
         return waiting
 
     def _choice(self, worker: Hashable) -> str:
-        """The trial whose next request the worker gets."""
+        """Chooses the trial whose next request the worker gets."""
         last = min(self._numbers) + 1
         own = sorted(self._traced[worker] & self._others.keys(), key=lambda trial: (self._number(trial), trial))
-        nobodys = (trial for trial in self._others if not self._num_homes[trial])
-        for trials in (own, nobodys, self._others):
+        untraced = (trial for trial in self._others if not self._num_homes[trial])
+        for trials in (own, untraced, self._others):
             for trial in trials:
                 if self._number(trial) <= last:
                     return trial
@@ -297,5 +300,5 @@ class RequestQueue:
         request = self._others[trial].popleft()
         if not self._others[trial]:
             del self._others[trial]
-        self._numbers -= Counter([request.execution])  # which drops what nobody waits for
+        self._numbers -= Counter([request.execution])  # also drops seeds without waiting requests
         return request

@@ -1,4 +1,4 @@
-"""What code before a search has set in its process, and its workers have to set as well."""
+"""The state of a process that code before a search may have changed, and that its workers must share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ _KERAS_SETTINGS = ("floatx", "epsilon", "image_data_format")
 
 @dataclass(frozen=True)
 class ProcessState:
-    """Settings of Keras and TensorFlow, and what the user has registered with Keras and in the catalogue.
+    """Global values of Keras and TensorFlow, and what the user has registered with Keras and in the catalogue.
 
     Args:
-        keras_settings: Their values by name.
-        dtype_policy: Keras's.
-        threads: TensorFlow's threads within an operation, and for operations at a time; 0 is its own choice.
-        registered: Layers and functions of the user's own that Keras knows, by the name it saves them with.
-        activations: Entries of the catalogue that are not its own.
+        keras_settings: Keras's global values by name.
+        dtype_policy: Keras's global dtype policy.
+        threads: TensorFlow's threads within an operation and between operations; 0 lets TensorFlow choose.
+        registered: The user's layers and functions registered with Keras, by the name that it saves them with.
+        activations: Entries that the user added to the catalogue.
     """
 
     keras_settings: Mapping[str, Any]
@@ -35,7 +35,7 @@ class ProcessState:
 
     @classmethod
     def capture(cls) -> Self:
-        """That of this process."""
+        """Captures the state of this process."""
         ours = {entry.name for entry in ENTRIES}
         threading = tf.config.threading
         return cls(
@@ -47,7 +47,7 @@ class ProcessState:
         )
 
     def restore(self) -> None:
-        """Sets this process alike, before TensorFlow computes anything in it."""
+        """Sets this process to the captured state; call it before TensorFlow computes anything."""
         within, between = self.threads
         tf.config.threading.set_intra_op_parallelism_threads(within)
         tf.config.threading.set_inter_op_parallelism_threads(between)
@@ -60,7 +60,7 @@ class ProcessState:
                 keras.saving.register_keras_serializable(package, own_name)(obj)
             else:
                 keras.saving.get_custom_objects()[name] = obj
-        registry.names()  # the catalogue's own come first
+        registry.names()  # registers the catalogue's own entries first
         for entry in self.activations:
             registry.add(entry)
 

@@ -1,4 +1,4 @@
-"""Workers on Ray: on a cluster that is there, or on this machine."""
+"""Workers on Ray: on an existing cluster, or on this machine."""
 
 import atexit
 import math
@@ -21,13 +21,13 @@ _ANSWER_SECONDS = 60.0
 class RayBackend:
     """Workers that Ray starts, watches and ends. Started early, they import TensorFlow while this process does.
 
-    Without an address Ray is started for this search alone. Where the program has started or joined Ray itself, that is
-    used, and left as it is.
+    Without an address, Ray is started for this search alone. If the program has already started or joined Ray, that Ray
+    is used and left running.
 
     Args:
-        num: How many workers.
-        address: A cluster that is there: `auto`, or HOST:PORT; None or `local` for this machine.
-        gpus_each: The GPUs of a worker, also a share of one; None for equal shares of those that there are.
+        num: Number of workers.
+        address: Address of an existing cluster: `auto`, or HOST:PORT; None or `local` for this machine.
+        gpus_each: GPUs of each worker, possibly a fraction; None for equal shares of all.
 
     Raises:
         UsageError: Ray is not installed.
@@ -47,7 +47,7 @@ class RayBackend:
         self._job: Any = None
 
     def start(self) -> None:
-        """Starts or joins Ray, and starts the workers; once only.
+        """Starts or joins Ray, and starts the workers; a second call does nothing.
 
         Raises:
             UsageError: The cluster cannot be reached, or has no room for the workers.
@@ -81,42 +81,42 @@ class RayBackend:
             join_ray(self._address)
 
     def differences(self) -> list[str]:
-        """What is different on machines of the cluster, a line each.
+        """Returns how the versions on machines of the cluster differ from those here, one line per machine.
 
         Raises:
-            UsageError: Machines lack actsearch.
+            UsageError: Some machines lack actsearch.
         """
-        if self._folder is not None:  # Ray is on this machine alone
+        if self._folder is not None:  # Ray runs on this machine only
             return []
         ours, lines, lacking = package_versions(), [], []
         for host, call in self._asked_for_versions():
             try:
-                found = self._ray.get(call, timeout=_ANSWER_SECONDS)
-            except Exception as error:  # noqa: BLE001  whatever is wrong there, it is reported
+                theirs = self._ray.get(call, timeout=_ANSWER_SECONDS)
+            except Exception as error:  # noqa: BLE001  any failure on that machine is reported
                 lacking.append(f"{host}: {one_line(error)}")
                 continue
-            names = [name for name in PACKAGES if found.get(name) != ours[name]]
-            different = "; ".join(f"{name} {found.get(name)}, here {ours[name]}" for name in names)
-            lines += [f"{host} has other versions, numbers may differ: {different}"] if different else []
+            names = [name for name in PACKAGES if theirs.get(name) != ours[name]]
+            different = "; ".join(f"{name} {theirs.get(name)}, here {ours[name]}" for name in names)
+            lines += [f"{host} has different versions, so numbers may differ: {different}"] if different else []
         if lacking:
             raise UsageError(
-                "actsearch cannot be used on machines of the cluster. Install the same version there "
+                "actsearch cannot be used on some machines of the cluster. Install the same version there "
                 '(`pip install "actsearch[ray]"`):\n  ' + "\n  ".join(lacking)
             )
         return lines
 
     def send(self, job: Job) -> None:
-        """Puts the search into Ray's object store: arrays lie there once a machine, and workers read them from it.
+        """Puts the search into Ray's object store, which holds arrays once per machine for all of its workers.
 
         Raises:
-            SearchFailedError: There is no room for it.
+            SearchFailedError: The object store has too little space.
         """
         try:
             self._job = self._ray.put(job)
         except self._ray.exceptions.RayError as error:
             raise SearchFailedError(
-                f"The data does not fit into Ray's object store ({one_line(error)}). It needs its size on each "
-                "machine, in /dev/shm: make that larger, or search without Ray."
+                f"The data does not fit into Ray's object store ({one_line(error)}). Each machine needs room for all "
+                "of it in /dev/shm: make that larger, or search without Ray."
             ) from error
 
     def hire(self) -> Any:
@@ -145,13 +145,13 @@ class RayBackend:
             self._ray.kill(worker)
 
     def close(self) -> None:
-        """Ends the workers, and Ray where it was started or joined for this search; once more, it does nothing."""
+        """Ends the workers, and Ray if it was started or joined for this search; a second call does nothing."""
         atexit.unregister(self.close)
         if self._ray.is_initialized():
             for worker in list(self._workers):
                 self.fire(worker)
             if self._is_ours:
-                self._is_ours = False  # a later Ray of the program's is not
+                self._is_ours = False  # a Ray that the program starts later is not
                 end_ray(self._folder)
 
     def _made(self) -> Any:
@@ -164,9 +164,9 @@ class RayBackend:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         ask = self._ray.remote(num_cpus=0, max_retries=0)(package_versions)
-        there = [(node["NodeManagerHostname"], node["NodeID"]) for node in self._nodes()]
-        on = [NodeAffinitySchedulingStrategy(node_id, soft=False) for _, node_id in there]
-        return [(host, ask.options(scheduling_strategy=s).remote()) for (host, _), s in zip(there, on, strict=True)]
+        nodes = [(node["NodeManagerHostname"], node["NodeID"]) for node in self._nodes()]
+        on = [NodeAffinitySchedulingStrategy(node_id, soft=False) for _, node_id in nodes]
+        return [(host, ask.options(scheduling_strategy=s).remote()) for (host, _), s in zip(nodes, on, strict=True)]
 
     def _nodes(self) -> list[Any]:
         return [node for node in self._ray.nodes() if node["Alive"]]
@@ -174,7 +174,7 @@ class RayBackend:
 
 @dataclass(frozen=True)
 class Machine:
-    """What Ray may give away of a machine."""
+    """Cores and GPUs of a machine that Ray may assign."""
 
     cores: int
     gpus: float = 0.0
@@ -182,28 +182,33 @@ class Machine:
 
 @dataclass(frozen=True)
 class Share:
-    """What one worker gets."""
+    """Cores and GPUs of one worker."""
 
     cores: int
     gpus: float
 
     def num_fitting(self, machines: Sequence[Machine]) -> int:
-        """How many workers with this share there is room for."""
+        """Returns how many workers with this share fit on the machines."""
         return sum(
             min(m.cores // self.cores, int(m.gpus / self.gpus + 1e-9) if self.gpus else m.cores) for m in machines
         )
 
 
 def equal_share(num: int, machines: Sequence[Machine], gpus_each: float | None = None) -> Share:
-    """The most cores with which so many workers fit, and of GPUs an equal share, one at most: TensorFlow uses no more.
+    """Computes the largest number of cores per worker with which all workers fit, and an equal share of the GPUs.
+
+    A worker gets at most one GPU: TensorFlow uses no more.
 
     Args:
-        num: How many workers.
-        machines: Where they run.
+        num: Number of workers.
+        machines: Machines on which they run.
         gpus_each: GPUs of each worker; None for equal shares.
 
+    Returns:
+        The share of each worker.
+
     Raises:
-        UsageError: So many do not fit.
+        UsageError: The workers do not fit.
 
     Example:
 
@@ -219,8 +224,8 @@ def equal_share(num: int, machines: Sequence[Machine], gpus_each: float | None =
         if share.num_fitting(machines) >= num:
             return share
     most = Share(1, gpus).num_fitting(machines)
-    there = ", ".join(f"{m.cores} cores and {m.gpus:g} GPUs" for m in machines)
+    sizes = ", ".join(f"{m.cores} cores and {m.gpus:g} GPUs" for m in machines)
     raise UsageError(
-        f"{num} workers with a core and {gpus:g} GPUs each do not fit: {most} do. There are machines with {there}. "
+        f"{num} workers with a core and {gpus:g} GPUs each do not fit: {most} do. The machines have {sizes}. "
         "Ask for fewer workers, or for smaller shares of a GPU (gpus)."
     )

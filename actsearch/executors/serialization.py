@@ -1,4 +1,4 @@
-"""What goes between a search and its workers: pickled, and never through a file."""
+"""Pickled messages between a search and its workers; they never pass through a file."""
 
 import inspect
 import pickle
@@ -21,15 +21,15 @@ _ADVICE = {
     "data": "Pass arrays",
     "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
 }
-_OTHER_ADVICE = "Define it in a module that can be imported, and make inside it what it uses"
+_OTHER_ADVICE = "Define it in a module that can be imported, and create the objects that it uses inside it"
 _IN_PROCESS = "or search in this process: omit executor, --isolate and --workers"
 
 
 @dataclass(frozen=True)
 class Payload:
-    """A pickled object; arrays stay apart from the pickle, so that they are sent from where they are.
+    """A pickled object; its arrays are kept separately from the pickle, so that they are sent without a copy.
 
-    Functions and classes of a script are sent whole, those of modules by name.
+    Functions and classes defined in a script are sent by value, those of modules by name.
 
     Example:
 
@@ -42,17 +42,17 @@ class Payload:
 
     @classmethod
     def pack(cls, content: Any) -> Self:
-        """Pickles an object; raises whatever its pickling raises."""
+        """Pickles an object; passes on any exception from pickling it."""
         arrays: list[pickle.PickleBuffer] = []
         pickled = cloudpickle.dumps(content, protocol=5, buffer_callback=arrays.append)
         return cls(pickled, arrays)
 
     def unpack(self) -> Any:
-        """The object; raises whatever its making raises."""
+        """Unpickles the object; passes on any exception from its construction."""
         return pickle.loads(self.pickled, buffers=self.arrays)
 
     def send(self, connection: Connection) -> None:
-        """Sends it; raises OSError where nobody receives it."""
+        """Sends the payload; raises an OSError if the other end is closed."""
         arrays = [array.raw() for array in self.arrays]
         connection.send([array.nbytes for array in arrays])
         connection.send_bytes(self.pickled)
@@ -61,10 +61,10 @@ class Payload:
 
     @classmethod
     def receive(cls, connection: Connection) -> Self:
-        """Waits for one; raises EOFError or OSError where the other side is gone."""
+        """Waits for a payload; raises an EOFError or OSError if the other end is closed."""
         sizes = connection.recv()
         pickled = connection.recv_bytes()
-        arrays = [bytearray(size) for size in sizes]  # writable, as arrays are
+        arrays = [bytearray(size) for size in sizes]  # writable, like the arrays that were sent
         for array in arrays:
             connection.recv_bytes_into(array)
         return cls(pickled, [pickle.PickleBuffer(array) for array in arrays])
@@ -75,10 +75,10 @@ class Job:
     """What a worker needs before it can run the executions of a search; unpacked in this order.
 
     Args:
-        module_path: Where the search's process imports from.
-        folder: Its working directory.
-        state: Its `ProcessState`.
-        executions: The call that makes the `Executions`.
+        module_path: Import path of the search's process.
+        folder: Working directory of the search's process.
+        state: `ProcessState` of the search's process.
+        executions: Makes the `Executions`.
     """
 
     module_path: Sequence[str]
@@ -89,23 +89,23 @@ class Job:
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception that is to be raised on the other side."""
+    """An exception to be raised in the other process."""
 
     kind: type[BaseException]
     message: str
 
     def error(self) -> BaseException:
-        """The exception. It is not called with the message: its class may want other arguments."""
+        """Makes the exception without calling its `__init__`, which may take other arguments than the message."""
         return self.kind.__new__(self.kind, self.message)
 
 
 @dataclass(frozen=True)
 class Lost:
-    """In place of an answer: the worker is gone.
+    """Returned instead of an answer if the worker was lost.
 
     Args:
-        reason: How it ended.
-        was_idle: Whether it had ended before it was asked.
+        reason: How the worker ended.
+        was_idle: Whether it had ended before the call.
     """
 
     reason: str
@@ -113,7 +113,7 @@ class Lost:
 
 
 def answer_of(work: Callable[[], Any]) -> Any:
-    """The result of the work, or `Raised` where the search is meaningless or interrupted."""
+    """Returns the result of the work, or `Raised` if the whole search is invalid or interrupted."""
     try:
         return work()
     except (UsageError, KeyboardInterrupt) as error:
@@ -121,11 +121,17 @@ def answer_of(work: Callable[[], Any]) -> Any:
 
 
 def set_up(make: Callable[[], Any]) -> Any:
-    """The result of making what was sent, which runs the user's code.
+    """Sets up a search that was sent, which runs the user's code.
+
+    Args:
+        make: Called to set it up.
+
+    Returns:
+        What `make` returns.
 
     Raises:
-        UsageError: It fails.
-        MemoryError, ExecutionFailedError: No fault of what was sent.
+        UsageError: The user's code failed.
+        MemoryError, ExecutionFailedError: It failed for a reason that is not the user's code.
     """
     try:
         return make()
@@ -134,21 +140,24 @@ def set_up(make: Callable[[], Any]) -> Any:
     except Exception as error:
         raise UsageError(
             f"The search cannot be set up in another process: {summarize(error)} "
-            "Define what you pass in modules that can be imported, and register layers and functions of your own with "
+            "Define what you pass in modules that can be imported, and register your own layers and functions with "
             f"@keras.saving.register_keras_serializable(); {_IN_PROCESS}."
         ) from error
 
 
 def pack_job(make: "partial[Executions]") -> Job:
-    """What workers need for a search that this process runs.
+    """Packs what workers need for a search that this process runs.
 
     Args:
-        make: The `Executions` to make, with its arguments.
+        make: Makes the `Executions`; a partial of the class with its arguments.
+
+    Returns:
+        The job to send to the workers.
 
     Raises:
         UsageError: Something cannot be sent; the message says what.
     """
-    from actsearch.executors.process_state import ProcessState  # which imports Keras
+    from actsearch.executors.process_state import ProcessState  # imports Keras
 
     try:
         state = Payload.pack(ProcessState.capture())

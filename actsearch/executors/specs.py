@@ -1,4 +1,4 @@
-"""Where the executions of a search run, as a user says it: None, `"isolated"`, `Local(4)` or `Ray(16)`."""
+"""A user's choice of where the executions of a search run: None, `"isolated"`, `Local(4)` or `Ray(16)`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -21,23 +21,26 @@ if TYPE_CHECKING:
 
 
 class ExecutorSpec(ABC):
-    """Where executions run, and what becomes of those whose process is lost."""
+    """Where executions run, and how those whose process is lost are handled."""
 
     @property
     @abstractmethod
     def num_workers(self) -> int:
-        """How many executions run concurrently, each in a process of its own."""
+        """Number of executions that run concurrently, each in a separate process."""
 
     @abstractmethod
     def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
-        """The executor of one search.
+        """Makes the executor of one search.
 
         Args:
-            make: The `Executions` to make, with its arguments.
-            message: Called with what is worth knowing of the machines.
+            make: Makes the `Executions`; a partial of the class with its arguments.
+            message: Called with each difference between the machines.
+
+        Returns:
+            The executor.
 
         Raises:
-            UsageError: Something cannot be sent to the workers, or there can be none; no process was started.
+            UsageError: Something cannot be sent to the workers, or workers are not available; no process was started.
         """
 
 
@@ -50,11 +53,11 @@ class _Workers(ExecutorSpec):
 
     def __post_init__(self) -> None:
         if not _is_whole(self.num) or self.num < 1:
-            raise UsageError(f"The number of workers must be a whole number from 1 on, not {self.num!r}.")
+            raise UsageError(f"The number of workers must be a whole number of at least 1, not {self.num!r}.")
         if self.timeout is not None and not self.timeout > 0:
-            raise UsageError(f"timeout must be above 0 seconds, or None for no limit; not {self.timeout!r}.")
+            raise UsageError(f"timeout must be above 0 seconds, or None for no limit, not {self.timeout!r}.")
         if not _is_whole(self.max_retries) or self.max_retries < 0:
-            raise UsageError(f"max_retries must be a whole number from 0 on, not {self.max_retries!r}.")
+            raise UsageError(f"max_retries must be a whole number of at least 0, not {self.max_retries!r}.")
         share_gpus()  # before this process builds its first model
 
     @property
@@ -62,7 +65,7 @@ class _Workers(ExecutorSpec):
         return self.num
 
     def start(self) -> "StartedWorkers":
-        """Starts the workers before there is a search: they import TensorFlow while this process does."""
+        """Starts the workers before the search, so that they import TensorFlow while this process does."""
         backend = self._backend()
         backend.start()
         return StartedWorkers(self, backend)
@@ -73,19 +76,19 @@ class _Workers(ExecutorSpec):
     def _executor_on(
         self, backend: WorkerBackend | None, make: "partial[Executions]", message: Callable[[str], None]
     ) -> Executor:
-        """As `executor`, on workers that are started already, where there are some."""
+        """Makes the executor on workers that are already started; starts them if `backend` is None."""
         job = pack_job(make)
         backend = backend or self._backend()
         return PoolExecutor(job, backend, timeout=self.timeout, max_retries=self.max_retries, message=message)
 
     @abstractmethod
     def _backend(self) -> WorkerBackend:
-        """The workers, not yet started."""
+        """Makes the backend; its workers are not started yet."""
 
 
 @dataclass(frozen=True)
 class Local(_Workers):
-    """Executions run in child processes of this machine; needs no Ray.
+    """Runs executions in child processes on this machine, without Ray.
 
     Each worker gets an equal share of the cores. A process that crashes, hangs or runs out of memory costs one
     execution, which is trained again from the same seed with the same result.
@@ -93,10 +96,10 @@ class Local(_Workers):
     Args:
         num: Number of worker processes.
         timeout: Maximum seconds of an execution; None for no limit.
-        max_retries: How often an execution is trained again whose process was lost; after that it is FAILED.
+        max_retries: Number of times to retrain an execution whose process was lost; after that it is FAILED.
 
     Raises:
-        UsageError: A number that cannot be.
+        UsageError: A number is out of range.
 
     Example:
 
@@ -112,19 +115,20 @@ class Local(_Workers):
 
 @dataclass(frozen=True)
 class Ray(_Workers):
-    """Executions run on Ray: on a cluster, or on a Ray of this machine that is started for the search.
+    """Runs executions on Ray: on a cluster, or on this machine with a Ray that is started for the search.
 
-    Needs Ray: `pip install "actsearch[ray]"`. A program that has initialized Ray keeps it, and omits the address.
+    Needs Ray: `pip install "actsearch[ray]"`. If the program has already initialized Ray, omit the address: the search
+    uses that Ray and leaves it running.
 
     Args:
         num: Number of workers.
-        address: A running cluster, `"auto"` or `"HOST:PORT"`; None or `"local"` starts Ray on this machine.
-        gpus: GPUs of each worker, a fraction where workers share one; None for equal shares of all.
+        address: Address of a running cluster, `"auto"` or `"HOST:PORT"`; None or `"local"` starts Ray on this machine.
+        gpus: GPUs of each worker, a fraction if workers share one; None for equal shares of all.
         timeout: Maximum seconds of an execution; None for no limit.
-        max_retries: How often an execution is trained again whose worker was lost; after that it is FAILED.
+        max_retries: Number of times to retrain an execution whose worker was lost; after that it is FAILED.
 
     Raises:
-        UsageError: A number or an address that cannot be.
+        UsageError: A number or the address is not valid.
 
     Example:
 
@@ -142,8 +146,8 @@ class Ray(_Workers):
             raise UsageError(f"gpus must be a fraction of a GPU or a whole number of GPUs, not {self.gpus!r}.")
         if self.address is not None and self.address.startswith("ray://"):
             raise UsageError(
-                f"{self.address!r} is the address of a Ray client. Run the search on a machine of the cluster, and "
-                "give auto or HOST:PORT as the address."
+                f"{self.address!r} is the address of a Ray client. Run the search on a machine of the cluster, with "
+                "auto or HOST:PORT as the address."
             )
 
     def _backend(self) -> WorkerBackend:
@@ -152,7 +156,7 @@ class Ray(_Workers):
 
 @dataclass(frozen=True)
 class StartedWorkers(ExecutorSpec, AbstractContextManager["StartedWorkers"]):
-    """Workers that were started before there is a search, for one search; a context manager, which ends them."""
+    """Workers started before the one search that uses them; a context manager that ends them."""
 
     workers: _Workers
     backend: WorkerBackend
@@ -177,17 +181,17 @@ _NAMED: dict[str, Callable[[], ExecutorSpec]] = {"isolated": partial(Local, 1, m
 
 
 def get(executor: "str | ExecutorSpec | None") -> ExecutorSpec | None:
-    """Where executions run, from an object or its name.
+    """Looks up where executions run.
 
     Args:
-        executor: None for this process; `"isolated"` for a child process whose end is one FAILED execution,
-            `Local(1, max_retries=0)`; `"local"` for `Local()`; or a `Local` or `Ray`.
+        executor: None for this process; `"isolated"` for `Local(1, max_retries=0)`, a child process whose loss fails
+            one execution; `"local"` for `Local()`; or a `Local` or `Ray`.
 
     Returns:
-        The object; None for this process.
+        A `Local` or `Ray`; None for this process.
 
     Raises:
-        UsageError: There is no such executor.
+        UsageError: `executor` is none of these.
 
     Example:
 
@@ -202,14 +206,14 @@ def get(executor: "str | ExecutorSpec | None") -> ExecutorSpec | None:
         return _NAMED[executor]()
     raise UsageError(
         f"executor must be None, 'isolated', 'local', Local(num) or Ray(num), not {executor!r}. "
-        "For four processes of this machine pass executor=actsearch.executors.Local(4)."
+        "For four processes on this machine pass executor=actsearch.executors.Local(4)."
     )
 
 
 def make_executor(
     spec: ExecutorSpec | None, make: "partial[Executions]", message: Callable[[str], None] = print
 ) -> Executor:
-    """The executor of one search; see `ExecutorSpec.executor`. Without a spec executions run in this process."""
+    """Makes the executor of one search; see `ExecutorSpec.executor`. Without a spec, executions run in this process."""
     return InProcess(make()) if spec is None else spec.executor(make, message)
 
 

@@ -53,7 +53,7 @@ def test_workers_train_what_this_process_would_and_nothing_is_left(data, monkeyp
 
 
 def test_a_cluster_that_is_not_there_is_refused():
-    with pytest.raises(UsageError, match=r"There is no Ray cluster at 127\.0\.0\.1:1"):
+    with pytest.raises(UsageError, match=r"No Ray cluster at 127\.0\.0\.1:1 can be joined"):
         RayBackend(2, address="127.0.0.1:1").start()
 
 

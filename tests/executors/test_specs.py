@@ -26,7 +26,7 @@ def made(digits, **options):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Local(0), "number of workers must be a whole number from 1 on, not 0"),
+        (lambda: Local(0), "number of workers must be a whole number of at least 1, not 0"),
         (lambda: Local(-1), "not -1"),
         (lambda: Local(True), "whole number"),
         (lambda: Ray(2.0), "whole number"),
@@ -35,7 +35,7 @@ def made(digits, **options):
         (lambda: Ray(2, gpus=1.5), r"a fraction of a GPU or a whole number of GPUs, not 1\.5"),
         (lambda: Ray(2, gpus=-1), "not -1"),
         (lambda: Ray(2, address="ray://there:10001"), "Run the search on a machine of the cluster"),
-        (lambda: executors.get(4), r"not 4\. For four processes of this machine pass .*Local\(4\)"),
+        (lambda: executors.get(4), r"not 4\. For four processes on this machine pass .*Local\(4\)"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
@@ -64,7 +64,7 @@ def test_numbers_reach_the_pool(digits):
 
 def test_without_ray_it_says_what_to_install(digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r'pip install "actsearch\[ray\]".*Local\(num\), need no Ray'):
+    with pytest.raises(UsageError, match=r'pip install "actsearch\[ray\]".*Local\(num\), which do not need Ray'):
         make_executor(Ray(2), made(digits))
     make_executor(Local(4), made(digits))
 

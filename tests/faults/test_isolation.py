@@ -168,7 +168,7 @@ def test_a_process_that_aborts_ends_one_execution(data):
     ("what", "reason"),
     [
         ("segfault", r"the process was ended by SIGSEGV \(11\)"),
-        ("kill", r"the process was ended by SIGKILL \(9\), as the system does where memory runs out"),
+        ("kill", r"the process was ended by SIGKILL \(9\), which the system sends when memory runs out"),
         ("exit", "the process ended with status 3"),
         ("real-time signal", r"the process was ended by signal \(40\)"),
         ("allocate", "MemoryError: "),
