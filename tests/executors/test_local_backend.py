@@ -7,17 +7,16 @@ from functools import partial
 import numpy as np
 import psutil
 import pytest
+from tests.helpers.support import ACCURACY, request, run, small_network
 
 from actsearch.environment import num_cores
 from actsearch.errors import SearchFailedError
-from actsearch.executors.local_backend import LocalBackend
+from actsearch.executors.local_backend import LocalBackend, Template, ending
 from actsearch.executors.pool import PoolExecutor, WorkerBackend
-from actsearch.executors.processes import Template, ending
 from actsearch.executors.serialization import pack_job
 from actsearch.records import Status
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
-from tests.helpers.support import ACCURACY, request, run, small_network
 
 
 @pytest.fixture

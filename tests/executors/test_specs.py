@@ -72,7 +72,7 @@ def test_without_ray_it_says_what_to_install(digits, monkeypatch):
 @pytest.mark.parametrize("spec", [Local(2), Ray(2)])
 def test_what_cannot_be_sent_is_reported_before_anything_starts(digits, monkeypatch, spec):
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setattr("actsearch.executors.processes.subprocess", None)
+    monkeypatch.setattr("actsearch.executors.local_backend.subprocess", None)
     with pytest.raises(UsageError, match="`callbacks` cannot be sent to another process"):
         make_executor(spec, made(digits, callbacks=[threading.Lock()]))
 

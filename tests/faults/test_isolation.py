@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from actsearch.errors import SearchFailedError
 from actsearch.executors import Local
-from actsearch.executors.processes import start_process
+from actsearch.executors.local_backend import start_process
 from actsearch.executors.specs import make_executor
 from actsearch.records import Direction, ExecutionRequest, Objective, Status
 from actsearch.training.data import TrainingData
