@@ -22,7 +22,7 @@ load_tensorflow()
 
 from actsearch.data import load_data  # noqa: E402
 from actsearch.spaces import load_space  # noqa: E402
-from actsearch.swap import baseline, output_for  # noqa: E402
+from actsearch.swap import network_builder, output_for  # noqa: E402
 from actsearch.tracking.store import MLflow  # noqa: E402
 from actsearch.tuning.allocation import Fixed, Race  # noqa: E402
 from actsearch.tuning.tuner import ActivationTuner  # noqa: E402
@@ -32,7 +32,7 @@ def run(allocation: str, seed: int, arguments: argparse.Namespace) -> dict:
     """One search; what it used and what it decided."""
     data = load_data("digits")
     output = output_for(data.task, data.num_classes)
-    build = baseline("mlp", load_space("everything"), data.input_shape, output)
+    build = network_builder("mlp", load_space("everything"), data.input_shape, output)
     with tempfile.TemporaryDirectory() as folder:
         tuner = ActivationTuner(
             build,

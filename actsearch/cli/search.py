@@ -273,10 +273,10 @@ def _network(
     model: str, space: str | None, network: Mapping[str, Any], dataset: "Dataset", output: "OutputSpec"
 ) -> Any:
     from actsearch.spaces import load_space
-    from actsearch.swap.networks import BaselineOptions, baseline
+    from actsearch.swap.networks import NetworkOptions, network_builder
 
     loaded = load_space(space or DEFAULT_SPACE)
-    return baseline(model, loaded, dataset.input_shape, output, BaselineOptions(**network))
+    return network_builder(model, loaded, dataset.input_shape, output, NetworkOptions(**network))
 
 
 def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[Any, str]:

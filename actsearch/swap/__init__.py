@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from actsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from actsearch.swap.networks import Baseline as Baseline
-    from actsearch.swap.networks import BaselineOptions as BaselineOptions
+    from actsearch.swap.networks import NetworkBuilder as NetworkBuilder
+    from actsearch.swap.networks import NetworkOptions as NetworkOptions
     from actsearch.swap.networks import OutputSpec as OutputSpec
-    from actsearch.swap.networks import baseline as baseline
+    from actsearch.swap.networks import network_builder as network_builder
     from actsearch.swap.networks import output_for as output_for
     from actsearch.swap.plan import SiteSwap as SiteSwap
     from actsearch.swap.plan import SwapReport as SwapReport
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "Baseline": "networks",
-        "BaselineOptions": "networks",
+        "NetworkBuilder": "networks",
+        "NetworkOptions": "networks",
         "OutputSpec": "networks",
         "SearchedModel": "searched_model",
         "Site": "sites",
@@ -33,7 +33,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "SiteList": "sites",
         "SiteSwap": "plan",
         "SwapReport": "plan",
-        "baseline": "networks",
+        "network_builder": "networks",
         "find_sites": "sites",
         "load_user_model": "user_model",
         "output_for": "networks",

@@ -74,8 +74,8 @@ TRAINING_HYPERPARAMETERS = ("batch_size",)
 
 
 @dataclass(frozen=True)
-class BaselineOptions:
-    """The numbers that a baseline is built with; a hyperparameter with the same name in the search space replaces one.
+class NetworkOptions:
+    """The numbers that a network is built with; a hyperparameter with the same name in the search space replaces one.
 
     Args:
         layers: Number of hidden layers, 1 or more.
@@ -91,7 +91,7 @@ class BaselineOptions:
 
     Example:
 
-    >>> BaselineOptions(dropout=1.5)
+    >>> NetworkOptions(dropout=1.5)
     Traceback (most recent call last):
     ...
     actsearch.errors.ModelError: dropout must be at least 0 and below 1, not 1.5.
@@ -123,14 +123,14 @@ class BaselineOptions:
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """A build function for KerasTuner, made by `baseline`, which checks the arguments."""
+class NetworkBuilder:
+    """A build function for KerasTuner, made by `network_builder`, which checks the arguments."""
 
     hidden: Callable[..., Iterator[Any]]
     space: SearchSpace
     input_shape: tuple[int, ...]
     output: OutputSpec
-    options: BaselineOptions
+    options: NetworkOptions
 
     def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:
         """Builds and compiles a Keras model for these hyperparameters."""
@@ -146,13 +146,13 @@ class Baseline:
         return model
 
 
-def baseline(
+def network_builder(
     kind: str,
     space: SearchSpace,
     input_shape: tuple[int, ...],
     output: OutputSpec,
-    options: BaselineOptions | None = None,
-) -> Baseline:
+    options: NetworkOptions | None = None,
+) -> NetworkBuilder:
     """Makes a build function for KerasTuner in which a search space chooses the activation of each hidden layer.
 
     Each hidden layer is a linear layer with the initializer matched to the activation, an optional batch
@@ -163,7 +163,7 @@ def baseline(
     Args:
         kind: `mlp` (flattened samples, then dense layers) or `cnn` (3×3 convolutions, each followed by 2×2 pooling
             while the image has at least 4 pixels a side, then global average pooling).
-        space: The search space. Its hyperparameters may be those of `BaselineOptions`, and `batch_size`, which
+        space: The search space. Its hyperparameters may be those of `NetworkOptions`, and `batch_size`, which
             applies to the training.
         input_shape: The shape of one sample.
         output: The output of the model.
@@ -173,7 +173,7 @@ def baseline(
         The build function.
 
     Raises:
-        UnknownNameError: The kind is unknown, or the space has a hyperparameter that a baseline does not have.
+        UnknownNameError: The kind is unknown, or the space has a hyperparameter that a network does not have.
         ModelError: The kind is `cnn` and the samples are not images, or a hyperparameter has an invalid value.
 
     Example:
@@ -181,7 +181,7 @@ def baseline(
     >>> import keras_tuner
     >>> from actsearch.swap.networks import output_for
     >>> space = SearchSpace(activations=["relu", "selu"])
-    >>> build = baseline("mlp", space, (64,), output_for("multiclass", 10))
+    >>> build = network_builder("mlp", space, (64,), output_for("multiclass", 10))
     >>> build(keras_tuner.HyperParameters()).output_shape
     (None, 10)
     """
@@ -193,14 +193,14 @@ def baseline(
             f"A cnn needs images of shape (height, width) or (height, width, channels); these samples have "
             f"the shape {tuple(input_shape)}. Use the model mlp."
         )
-    options = options or BaselineOptions()
+    options = options or NetworkOptions()
     _check_hyperparameters(space, options)
-    return Baseline(kinds[kind], space, tuple(input_shape), output, options)
+    return NetworkBuilder(kinds[kind], space, tuple(input_shape), output, options)
 
 
-def _check_hyperparameters(space: SearchSpace, options: BaselineOptions) -> None:
+def _check_hyperparameters(space: SearchSpace, options: NetworkOptions) -> None:
     """Checks the ends of each range, so that an invalid value is found before anything is trained."""
-    names = [field.name for field in fields(BaselineOptions)]
+    names = [field.name for field in fields(NetworkOptions)]
     where = f"search space {space.name}"
     for name, domain in space.hyperparameters.items():
         if name in TRAINING_HYPERPARAMETERS:
@@ -216,7 +216,7 @@ def _check_hyperparameters(space: SearchSpace, options: BaselineOptions) -> None
 
 
 def _mlp(
-    hp: "keras_tuner.HyperParameters", space: SearchSpace, input_shape: tuple[int, ...], options: BaselineOptions
+    hp: "keras_tuner.HyperParameters", space: SearchSpace, input_shape: tuple[int, ...], options: NetworkOptions
 ) -> Iterator[Any]:
     import keras
 
@@ -229,7 +229,7 @@ def _mlp(
 
 
 def _cnn(
-    hp: "keras_tuner.HyperParameters", space: SearchSpace, input_shape: tuple[int, ...], options: BaselineOptions
+    hp: "keras_tuner.HyperParameters", space: SearchSpace, input_shape: tuple[int, ...], options: NetworkOptions
 ) -> Iterator[Any]:
     import keras
 
@@ -251,7 +251,7 @@ def _site(space: SearchSpace, number: int, block: int) -> str:
     return f"block_{block}" if space.sites is Sites.PER_BLOCK else f"layer_{number}"
 
 
-def _activated(activation: Any, options: BaselineOptions) -> Iterator[Any]:
+def _activated(activation: Any, options: NetworkOptions) -> Iterator[Any]:
     """Yields the layers that follow a linear layer."""
     import keras
 

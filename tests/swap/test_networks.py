@@ -13,7 +13,7 @@ import pytest
 from actsearch import swap
 from actsearch.errors import ModelError, UnknownNameError
 from actsearch.spaces import SearchSpace, choices_on
-from actsearch.swap.networks import BaselineOptions, baseline, output_for
+from actsearch.swap.networks import NetworkOptions, network_builder, output_for
 
 DIGITS = output_for("multiclass", 10)
 SHAPE = (8, 8, 1)
@@ -24,7 +24,7 @@ def space(*activations: Any, **settings: Any) -> SearchSpace:
 
 
 def built(kind: str, shape: tuple[int, ...] = SHAPE, *, with_space: SearchSpace | None = None, **options: Any) -> Any:
-    build = baseline(kind, with_space or space(), shape, DIGITS, BaselineOptions(**options))
+    build = network_builder(kind, with_space or space(), shape, DIGITS, NetworkOptions(**options))
     return build(keras_tuner.HyperParameters())
 
 
@@ -62,7 +62,7 @@ def test_cnn_takes_grey_images_without_a_channel() -> None:
 def test_kernels_are_matched_to_the_activation_and_the_output_is_not(kind: str, batch_norm: bool) -> None:
     model = built(kind, with_space=space("selu"), batch_norm=batch_norm, dropout=0.1)
     *hidden, output = [layer for layer in model.layers if hasattr(layer, "kernel_initializer")]
-    assert len(hidden) == BaselineOptions().layers
+    assert len(hidden) == NetworkOptions().layers
     for layer in hidden:
         assert layer.kernel_initializer.scale == pytest.approx(1.0, rel=1e-3)
         assert layer.kernel_initializer.mode == "fan_in"
@@ -82,7 +82,7 @@ def test_without_matching_all_is_as_keras_has_it() -> None:
 
 def test_hyperparameters_of_the_space_replace_the_options() -> None:
     varied = {"layers": [1, 2], "units": 7, "dropout": [0.2, 0.5], "learning_rate": 0.01, "optimizer": ["sgd"]}
-    build = baseline("mlp", space(hyperparameters={**varied, "batch_norm": True}), (4,), DIGITS)
+    build = network_builder("mlp", space(hyperparameters={**varied, "batch_norm": True}), (4,), DIGITS)
     hp = keras_tuner.HyperParameters()
     hp.values.update(layers=2, dropout=0.5)
     model = build(hp)
@@ -95,7 +95,7 @@ def test_hyperparameters_of_the_space_replace_the_options() -> None:
 
 def test_batch_size_is_left_to_the_training() -> None:
     hp = keras_tuner.HyperParameters()
-    baseline("mlp", space(hyperparameters={"batch_size": [16, 64]}), (4,), DIGITS)(hp)
+    network_builder("mlp", space(hyperparameters={"batch_size": [16, 64]}), (4,), DIGITS)(hp)
     assert hp.get("batch_size") == 16
 
 
@@ -112,14 +112,14 @@ def test_batch_size_is_left_to_the_training() -> None:
 )
 def test_sites_have_the_names_that_were_promised(kind: str, sites: str, names: set[str | None]) -> None:
     hp = keras_tuner.HyperParameters()
-    baseline(kind, space("relu", "elu", sites=sites), SHAPE, DIGITS, BaselineOptions(layers=4))(hp)
+    network_builder(kind, space("relu", "elu", sites=sites), SHAPE, DIGITS, NetworkOptions(layers=4))(hp)
     assert set(choices_on(hp)) == names
 
 
 def test_each_layer_has_the_activation_of_its_site() -> None:
     hp = keras_tuner.HyperParameters()
     hp.values.update({"activation.layer_1": "elu", "activation.layer_2": "relu"})
-    build = baseline("mlp", space("relu", "elu", sites="per_layer"), (4,), DIGITS, BaselineOptions(layers=2))
+    build = network_builder("mlp", space("relu", "elu", sites="per_layer"), (4,), DIGITS, NetworkOptions(layers=2))
     x = np.array([[-1.0, 2.0, 0.5, 0.0]], dtype=np.float32)
     _, first, _, second, _ = build(hp).layers
     assert np.array(first(x)).min() == pytest.approx(np.expm1(-1))
@@ -137,21 +137,21 @@ def test_a_baseline_learns(kind: str) -> None:
     x = np.random.default_rng(0).normal(size=(64, *SHAPE)).astype(np.float32)
     x[:32] += 1.0
     y = (np.arange(64) < 32).astype(np.int32)
-    options = BaselineOptions(layers=1, units=8, learning_rate=0.03)
-    build = baseline(kind, space("selu"), SHAPE, output_for("binary"), options)
+    options = NetworkOptions(layers=1, units=8, learning_rate=0.03)
+    build = network_builder(kind, space("selu"), SHAPE, output_for("binary"), options)
     history = build(keras_tuner.HyperParameters()).fit(x, y, epochs=12, verbose=0).history
     assert history["loss"][-1] < history["loss"][0] / 2
 
 
 def test_a_keras_tuner_finds_the_hyperparameters_in_it(tmp_path: Any) -> None:
-    build = baseline("mlp", space("relu", "elu"), (4,), DIGITS)
+    build = network_builder("mlp", space("relu", "elu"), (4,), DIGITS)
     oracle = keras_tuner.oracles.GridSearchOracle(objective=keras_tuner.Objective("val_accuracy", "max"))
     tuner = keras_tuner.Tuner(oracle, build, directory=tmp_path, overwrite=True)
     assert [p.name for p in tuner.oracle.get_space().space] == ["activation"]
 
 
 def test_it_survives_pickling() -> None:
-    build = pickle.loads(pickle.dumps(baseline("cnn", space("relu"), SHAPE, DIGITS)))
+    build = pickle.loads(pickle.dumps(network_builder("cnn", space("relu"), SHAPE, DIGITS)))
     assert build(keras_tuner.HyperParameters()).output_shape == (None, 10)
 
 
@@ -159,12 +159,12 @@ def test_an_unknown_kind_names_the_others() -> None:
     with pytest.raises(
         UnknownNameError, match=r"Unknown model 'mpl'\. Did you mean 'mlp'\? Known: PATH\.keras, cnn, mlp, package"
     ):
-        baseline("mpl", space(), SHAPE, DIGITS)
+        network_builder("mpl", space(), SHAPE, DIGITS)
 
 
 def test_cnn_needs_images() -> None:
     with pytest.raises(ModelError, match=r"A cnn needs images of shape .* have the shape \(30,\)\. Use the model mlp"):
-        baseline("cnn", space(), (30,), DIGITS)
+        network_builder("cnn", space(), (30,), DIGITS)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +183,11 @@ def test_hyperparameters_that_cannot_be_are_found_before_training(
     hyperparameters: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((ModelError, UnknownNameError), match=message):
-        baseline("mlp", space(hyperparameters=hyperparameters), SHAPE, DIGITS)
+        network_builder("mlp", space(hyperparameters=hyperparameters), SHAPE, DIGITS)
 
 
 def test_importing_the_package_loads_no_keras() -> None:
-    code = "import sys; from actsearch.swap import output_for, baseline; assert 'keras' not in sys.modules"
+    code = "import sys; from actsearch.swap import output_for, network_builder; assert 'keras' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
