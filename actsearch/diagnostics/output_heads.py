@@ -1,4 +1,4 @@
-"""The outputs of a model: what each ends in, and the loss and the targets that go with it."""
+"""The outputs of a model: the final activation, loss and targets of each."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,13 +34,14 @@ class Head:
     """One output of a model.
 
     Args:
-        name: The layer that makes it.
-        activation: What it ends in: `"linear"`, or as `Recognised.name`; None where that cannot be told.
+        name: The layer that computes it.
+        activation: Its activation: `"linear"`, or as `Recognised.name`; None if it is unknown.
         shape: Its shape with the batch axis.
-        loss: `"sparse"`, `"categorical"` or `"binary"` cross-entropy, `"regression"`, or None: another, or none.
-        from_logits: Whether the loss takes what comes before softmax or sigmoid.
-        ignored: The class number that the loss leaves out.
-        y: The targets, `(n, …)`; None where they are not known.
+        loss: `"sparse"`, `"categorical"` or `"binary"` for a cross-entropy, `"regression"`, or None for another loss
+            or none.
+        from_logits: Whether the loss expects logits, that is, values before softmax or sigmoid.
+        ignored: The class number that the loss ignores.
+        y: The targets, `(n, …)`; None if they are not known.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Head:
 
 
 def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
-    """The outputs of a Sequential or Functional model, as far as they can be told apart.
+    """Yields the outputs of a Sequential or Functional model that a single call computes.
 
     Args:
         model: The model.
@@ -66,7 +67,7 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
         y: The targets, structured as for `model.fit`.
 
     Raises:
-        DataError: There are not as many targets as outputs.
+        DataError: The number of targets differs from the number of outputs.
     """
     if not getattr(model, "outputs", None):
         return  # not built yet
@@ -75,12 +76,12 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
     names = [operation_of(tensor).name for tensor in model.outputs]
     targets = _per_output(y, keys, names)
     if y is not None and len(keys) > 1 and not isinstance(y, Mapping | list | tuple):
-        raise DataError(f"The model has {len(keys)} outputs, and y is one array. Give a list or a mapping of targets.")
+        raise DataError(f"The model has {len(keys)} outputs, but y is one array. Pass a list or a mapping of targets.")
     losses = _per_output(model.loss if model.compiled else None, keys, names)
     for tensor, name, loss, target in zip(model.outputs, names, losses, targets, strict=True):
-        made_by = [c for c in calls if c.is_output and (c.path == name or c.path.startswith(f"{name}/"))]
-        if len(made_by) == 1:
-            site, activation = _end(made_by[0])
+        producers = [c for c in calls if c.is_output and (c.path == name or c.path.startswith(f"{name}/"))]
+        if len(producers) == 1:
+            site, activation = _end(producers[0])
             kind, settings = _loss(loss)
             yield Head(
                 name=site,
@@ -94,18 +95,18 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
 
 
 def _per_output(given: Any, keys: list[Any], names: list[str]) -> list[Any]:
-    """What belongs to each output, given as for `compile` and `fit`: for all, by position, or by name."""
+    """Returns one item for each output, from the forms of `compile` and `fit`: for all, by position, or by name."""
     if isinstance(given, Mapping):
         return [given.get(key, given.get(name)) for key, name in zip(keys, names, strict=True)]
     if isinstance(given, list | tuple):
         if len(given) != len(keys):
-            raise DataError(f"The model has {len(keys)} outputs, and {len(given)} are given. Give one for each.")
+            raise DataError(f"The model has {len(keys)} outputs, but {len(given)} were passed. Pass one for each.")
         return list(given)
     return [given] * len(keys)
 
 
 def _end(call: Call) -> tuple[str, str | None]:
-    """The layer or operation that decides the values of an output, and its activation."""
+    """Returns the path of the layer or operation that determines the values of an output, and its activation."""
     while True:
         slots = activation_slots(call.operation)
         if slots:
@@ -118,7 +119,7 @@ def _end(call: Call) -> tuple[str, str | None]:
 
 
 def _loss(loss: Any) -> tuple[str | None, Mapping[str, Any]]:
-    """Which of the known losses it is, and its settings."""
+    """Returns the kind of a loss, if it is one of Keras's that the rules cover, and its settings."""
     if loss is None:
         return None, {}
     loss = keras.losses.get(loss)
