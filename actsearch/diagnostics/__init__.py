@@ -1,4 +1,4 @@
-"""What is wrong with a model, before and while it trains."""
+"""Diagnostics: finds problems of a model before and during training."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What is known to go wrong with activations, looked for in a model before it is trained."""
+"""Checks a model for known problems with activations before it is trained."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,11 +13,11 @@ from actsearch.swap.graph import Call, trace
 from actsearch.swap.recognition import SHARES, SlotKind, core
 from actsearch.swap.sites import SiteKind, TracedSite, locate
 
-# Measured by benchmarks/screening.py: sigmoid networks of 3 layers learn digits in 30 epochs, of 8 layers hardly, of 16
-# not at all. Those with tanh learn at 20 layers, if not with every optimizer.
+# Measured by benchmarks/screening.py: sigmoid networks of 3 layers learn digits in 30 epochs, those of 8 layers hardly,
+# and those of 16 not at all. Networks with tanh learn with 20 layers, though not with every optimizer.
 DEEP_SIGMOID, DEEP_TANH = 5, 10
-# Measured by benchmarks/dying_relu.py: at 0.03 Adam leaves 47 % of the units of a ReLU network dead, at 0.01 23 %; SGD
-# 69 % at 1, and 4 % at 0.3.
+# Measured by benchmarks/dying_relu.py as the share of dead units of a ReLU network: Adam 47 % at 0.03 and 23 % at 0.01;
+# SGD 69 % at 1 and 4 % at 0.3.
 DEADLY_ADAPTIVE, DEADLY_SGD = 0.03, 1.0
 NEGATIVE_BIAS = -0.3
 
@@ -42,23 +42,23 @@ _RELU = frozenset({"relu", "relu6"})
 
 
 def advise(model: Any, y: Any = None) -> list[Issue]:
-    """What is wrong with the activations of a model, and with its output, loss and targets; nothing is trained.
+    """Finds problems with the activations, outputs, loss and targets of a model, without training it.
 
-    Found are: a softmax, sigmoid or linear output, a loss, `from_logits`, a number of units and targets that
-    contradict each other; sigmoid and tanh in deep stacks; ReLU with negative biases, or a learning rate at which
-    units die; SELU without LeCun's initializer, with batch normalisation or plain dropout; a PReLU shared by several
-    layers, or with one slope a pixel; and learned activations that Keras does not train.
+    The problems are: output activation, loss, `from_logits`, number of units and targets that contradict each other;
+    sigmoid and tanh in deep stacks; ReLU with negative biases, or with a learning rate at which units die; SELU
+    without LeCun's initializer, or with batch normalisation or plain dropout; a PReLU shared by several layers, or
+    with one slope for each pixel; and learned activations that Keras does not train.
 
     Args:
-        model: A Sequential or Functional Keras model. Without `compile` nothing is said of losses. It is not changed.
-        y: The targets, structured as for `model.fit`; without them nothing is said of them.
+        model: A Sequential or Functional Keras model. It is not changed. If it is not compiled, losses are not checked.
+        y: The targets, structured as for `model.fit`; if omitted, targets are not checked.
 
     Returns:
-        The issues, the worst first; empty where nothing is wrong.
+        The issues, most severe first; empty if none are found.
 
     Raises:
         ModelError: The model is subclassed.
-        DataError: There are not as many targets as outputs.
+        DataError: The number of targets differs from the number of outputs.
 
     Example:
 
@@ -68,83 +68,83 @@ def advise(model: Any, y: Any = None) -> list[Issue]:
     [('error', 'A softmax over one unit is always 1, so nothing can be learned.')]
     """
     calls = trace(model)
-    places = locate(calls)
-    found = [issue for head in heads(model, calls, y) for issue in output_issues(head)]
-    found += [issue for place in places for rule in _RULES for issue in rule(place)]
-    found += [*_deep_stacks(calls, places), *_deadly_learning_rate(model, calls, places)]
+    sites = locate(calls)
+    issues = [issue for head in heads(model, calls, y) for issue in output_issues(head)]
+    issues += [issue for traced in sites for rule in _RULES for issue in rule(traced)]
+    issues += [*_deep_stacks(calls, sites), *_deadly_learning_rate(model, calls, sites)]
     order = list(Severity)
-    return sorted(found, key=lambda issue: order.index(issue.severity))
+    return sorted(issues, key=lambda issue: order.index(issue.severity))
 
 
-def _untrained(place: TracedSite) -> Iterator[Issue]:
-    """A learned activation where Keras does not train it."""
-    if place.site.learned and place.site.slot_kind in (SlotKind.ARGUMENT, SlotKind.INNER_ARGUMENT):
+def _untrained(traced: TracedSite) -> Iterator[Issue]:
+    """Reports a learned activation that Keras does not train."""
+    if traced.site.learned and traced.site.slot_kind in (SlotKind.ARGUMENT, SlotKind.INNER_ARGUMENT):
         yield Issue(
             Severity.ERROR,
-            place.site.name,
-            f"{place.site.activation} is passed as activation=, where Keras does not train its parameters.",
-            "Put it into the model as a layer of its own, after the layer that has it as an argument now.",
+            traced.site.name,
+            f"{traced.site.activation} is passed as activation=, where Keras does not train its parameters.",
+            "Add it to the model as a separate layer, after the layer that has it as an argument now.",
         )
 
 
-def _shared_slopes(place: TracedSite) -> Iterator[Issue]:
-    """One learned activation after several layers."""
-    feeders = sorted({feeder.name for feeder in place.site.feeders})
-    if place.site.learned and len(feeders) > 1:
+def _shared_slopes(traced: TracedSite) -> Iterator[Issue]:
+    """Reports a learned activation that follows several layers."""
+    feeders = sorted({feeder.name for feeder in traced.site.feeders})
+    if traced.site.learned and len(feeders) > 1:
         yield Issue(
             Severity.WARNING,
-            place.site.name,
-            f"One {place.site.layer_class} with the same learned parameters follows {len(feeders)} layers "
+            traced.site.name,
+            f"One {traced.site.layer_class} with the same learned parameters follows {len(feeders)} layers "
             f"({', '.join(feeders[:3])}{', …' if len(feeders) > 3 else ''}).",
-            "Make a new one for each layer.",
+            "Use a separate one for each layer.",
         )
 
 
-def _slopes_of_pixels(place: TracedSite) -> Iterator[Issue]:
-    """A learned activation with parameters for each place of an image or a sequence."""
-    shape = place.site.shape or ()
-    if not place.site.learned or place.site.slot_kind is not SlotKind.LAYER or len(shape) < 3:
+def _slopes_of_pixels(traced: TracedSite) -> Iterator[Issue]:
+    """Reports a learned activation with parameters for each position of an image or a sequence."""
+    shape = traced.site.shape or ()
+    if not traced.site.learned or traced.site.slot_kind is not SlotKind.LAYER or len(shape) < 3:
         return
-    sizes = [int(np.prod(w.shape)) for w in place.slot.owner.trainable_weights]
+    sizes = [int(np.prod(w.shape)) for w in traced.slot.owner.trainable_weights]
     if sizes and max(sizes) > (shape[-1] or 1):
-        ours = 'sharing="channel"' if type(place.slot.owner).__module__.startswith("actsearch.") else None
+        ours = 'sharing="channel"' if type(traced.slot.owner).__module__.startswith("actsearch.") else None
         axes = list(range(1, len(shape) - 1))
         yield Issue(
             Severity.WARNING,
-            place.site.name,
-            f"It learns {max(sizes):,} numbers, one for each place of {tuple(shape[1:])}, instead of {shape[-1]}, one "
-            "for each channel.",
-            f"Give it {ours or f'shared_axes={axes}'}.",
+            traced.site.name,
+            f"It learns {max(sizes):,} numbers, one for each element of {tuple(shape[1:])}, instead of {shape[-1]}, "
+            "one for each channel.",
+            f"Set {ours or f'shared_axes={axes}'}.",
         )
 
 
-def _selu_company(place: TracedSite) -> Iterator[Issue]:
-    """A self-normalising activation with what keeps it from that."""
-    entry = registry.get(place.site.activation) if place.site.in_catalogue else None
-    if entry is None or not entry.alpha_dropout or place.site.kind is not SiteKind.HIDDEN:
+def _selu_company(traced: TracedSite) -> Iterator[Issue]:
+    """Reports layers that prevent a self-normalising activation from keeping mean and variance."""
+    entry = registry.get(traced.site.activation) if traced.site.in_catalogue else None
+    if entry is None or not entry.alpha_dropout or traced.site.kind is not SiteKind.HIDDEN:
         return
-    for feeder in place.feeders:
-        yield from _selu_initializer(place, core(feeder.operation))
-    around = [*_between(place), *(call for used in place.calls for call in _following(used))]
-    name = place.site.activation
+    for feeder in traced.feeders:
+        yield from _selu_initializer(traced, core(feeder.operation))
+    around = [*_between(traced), *(call for used in traced.calls for call in _following(used))]
+    name = traced.site.activation
     if any(isinstance(core(call.operation), _NORMALISATIONS) for call in around):
         yield Issue(
             Severity.WARNING,
-            place.site.name,
-            f"{name} keeps mean 0 and variance 1 by itself; with a normalisation beside it that is wasted.",
-            "Leave out the normalisation, or use another activation (relu, elu, silu).",
+            traced.site.name,
+            f"{name} keeps mean 0 and variance 1 by itself, so the normalisation next to it is redundant.",
+            "Omit the normalisation, or use another activation (relu, elu, silu).",
         )
     dropouts = [type(core(call.operation)).__name__ for call in around if isinstance(core(call.operation), _DROPOUTS)]
     if dropouts:
         yield Issue(
             Severity.WARNING,
-            place.site.name,
-            f"{name} keeps mean 0 and variance 1, and {dropouts[0]} beside it changes both.",
+            traced.site.name,
+            f"{name} keeps mean 0 and variance 1, but {dropouts[0]} next to it changes both.",
             "Use keras.layers.AlphaDropout.",
         )
 
 
-def _selu_initializer(place: TracedSite, layer: Any) -> Iterator[Issue]:
+def _selu_initializer(traced: TracedSite, layer: Any) -> Iterator[Issue]:
     initializer = getattr(layer, "kernel_initializer", None)
     if not isinstance(layer, _PLAIN) or initializer is None:
         return
@@ -154,17 +154,17 @@ def _selu_initializer(place: TracedSite, layer: Any) -> Iterator[Issue]:
     name = type(initializer).__name__
     yield Issue(
         Severity.HINT if name.startswith("Glorot") else Severity.WARNING,
-        place.site.name,
-        f"{place.site.activation} keeps mean 0 and variance 1 with LeCun's initializer, and {layer.name} has {name}.",
+        traced.site.name,
+        f"{traced.site.activation} keeps mean 0 and variance 1 with LeCun's initializer, but {layer.name} has {name}.",
         'Use kernel_initializer="lecun_normal".',
     )
 
 
-def _negative_biases(place: TracedSite) -> Iterator[Issue]:
-    """A ReLU whose units hardly become active, because of their biases."""
-    if place.site.activation not in _RELU or any(isinstance(c.operation, _NORMALISATIONS) for c in _between(place)):
+def _negative_biases(traced: TracedSite) -> Iterator[Issue]:
+    """Reports a ReLU whose units are rarely active because of their biases."""
+    if traced.site.activation not in _RELU or any(isinstance(c.operation, _NORMALISATIONS) for c in _between(traced)):
         return
-    for feeder in place.feeders:
+    for feeder in traced.feeders:
         layer = core(feeder.operation)
         bias = getattr(layer, "bias", None)
         if not isinstance(layer, _PLAIN) or not layer.built or bias is None:
@@ -175,10 +175,11 @@ def _negative_biases(place: TracedSite) -> Iterator[Issue]:
         if shift <= NEGATIVE_BIAS:
             yield Issue(
                 Severity.WARNING,
-                place.site.name,
-                f"The biases of {layer.name} keep its units from becoming active: the median is {shift:.2g} standard "
-                f"deviations of what goes into {place.site.activation}, for inputs of mean square 1. Such units die.",
-                "Begin with biases at 0, or use leaky_relu, prelu or elu.",
+                traced.site.name,
+                f"The biases of {layer.name} keep its units from becoming active: the median bias is {shift:.2g} "
+                f"standard deviations of the input of {traced.site.activation}, for inputs of mean square 1. Such "
+                "units die.",
+                "Initialize the biases with 0, or use leaky_relu, prelu or elu.",
             )
 
 
@@ -191,9 +192,9 @@ _RULES: tuple[Callable[[TracedSite], Iterator[Issue]], ...] = (
 )
 
 
-def _deep_stacks(calls: Iterable[Call], places: Iterable[TracedSite]) -> Iterator[Issue]:
-    """Sigmoid or tanh one after the other, without a normalisation or a skip connection between them."""
-    hidden = [place for place in places if place.site.kind is SiteKind.HIDDEN]
+def _deep_stacks(calls: Iterable[Call], sites: Iterable[TracedSite]) -> Iterator[Issue]:
+    """Reports many sigmoids or tanhs in a row without a normalisation or a skip connection between them."""
+    hidden = [traced for traced in sites if traced.site.kind is SiteKind.HIDDEN]
     for kinds, limit, severity in ((SHARES, DEEP_SIGMOID, Severity.WARNING), (_TANH, DEEP_TANH, Severity.HINT)):
         stacked = {c: p.site for p in hidden if p.site.activation in kinds for c in p.calls}
         depths: dict[Call, int] = {}
@@ -207,16 +208,16 @@ def _deep_stacks(calls: Iterable[Call], places: Iterable[TracedSite]) -> Iterato
             yield Issue(
                 severity,
                 site.name,
-                f"It is the last of {depths[deepest]} {site.activation} activations in a row, and each of them shrinks "
+                f"It is the last of {depths[deepest]} {site.activation} activations in a row, each of which shrinks "
                 "the gradient on its way back.",
                 "Use relu, prelu, elu or selu with the matched initializer, or normalise between the layers. "
-                "actsearch.screen(model, x, y) measures how much is left.",
+                "actsearch.screen(model, x, y) measures how much of the gradient remains.",
             )
 
 
-def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[TracedSite]) -> Iterator[Issue]:
-    """A learning rate at which units of a ReLU network die."""
-    relus = [p for p in places if p.site.activation in _RELU and p.site.kind is SiteKind.HIDDEN]
+def _deadly_learning_rate(model: Any, calls: Iterable[Call], sites: Iterable[TracedSite]) -> Iterator[Issue]:
+    """Reports a learning rate at which units of a ReLU network die."""
+    relus = [t for t in sites if t.site.activation in _RELU and t.site.kind is SiteKind.HIDDEN]
     normalised = any(isinstance(core(call.operation), _NORMALISATIONS) for call in calls)
     if not relus or normalised or not model.compiled:
         return
@@ -233,22 +234,22 @@ def _deadly_learning_rate(model: Any, calls: Iterable[Call], places: Iterable[Tr
             Severity.WARNING,
             relus[0].site.name,
             f"{type(optimizer).__name__} with learning rate {rate:g} moves the weights so far that units of "
-            f"{relus[0].site.activation} die, without a normalisation to bring them back.",
+            f"{relus[0].site.activation} die, and there is no normalisation to revive them.",
             f"Use {limit / 10:g} or less, or leaky_relu, prelu or elu.",
         )
 
 
-def _between(place: TracedSite) -> Iterator[Call]:
-    """The calls between a site and the layers that feed it."""
-    for call in place.calls:
-        while call not in place.feeders and len(call.sources) == 1:
+def _between(traced: TracedSite) -> Iterator[Call]:
+    """Yields the calls between a site and the layers that feed it."""
+    for call in traced.calls:
+        while call not in traced.feeders and len(call.sources) == 1:
             (call,) = call.sources
-            if call not in place.feeders:
+            if call not in traced.feeders:
                 yield call
 
 
 def _following(call: Call) -> Iterator[Call]:
-    """The calls that take its values, changes of shape looked through."""
+    """Yields the calls that take its values, ignoring changes of shape."""
     for user in call.users:
         yield user
         if isinstance(user.operation, _RESHAPING):

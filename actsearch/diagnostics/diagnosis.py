@@ -1,4 +1,4 @@
-"""What a diagnosis says: figures of each activation site and layer over a probe of data, and issues in words."""
+"""The result of a diagnosis: figures of each activation site and layer on a probe of data, and issues in words."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,12 @@ from typing import Any
 from actsearch._text_tables import html_list, html_table, text_table
 from actsearch.diagnostics.issues import Issue, Severity
 
-# keras-contrib's callback spoke up from a tenth of a layer on. A ReLU network of 20 layers of 64 units begins with up
-# to 0.4 in one layer, and learns; with every unit dead nothing passes.
+# keras-contrib's callback warned from a tenth of a layer. A ReLU network of 20 layers of 64 units starts with a share
+# of up to 0.4 in one layer, and still learns; if all units of a layer are dead, no gradient passes.
 DEAD_HINT, DEAD_WARNING = 0.1, 0.5
 SATURATED_WARNING = 0.5
-# Measured by benchmarks/screening.py: with less variation, or a smaller ratio of gradient norms, no network left chance
-# level. The squares of what single precision rounds away are near 1e-14.
+# Measured by benchmarks/screening.py: with less variation, or a smaller ratio of gradient norms, no network exceeded
+# chance level. The squares of rounding errors in single precision are near 1e-14.
 VARIATION_ERROR = 1e-13
 VANISHING_ERROR, VANISHING_WARNING = 1e-11, 1e-3
 EXPLODING_WARNING = 1e3
@@ -31,18 +31,18 @@ class SiteHealth:
     """Figures of one activation site; shares are from 0 to 1.
 
     Args:
-        site, activation: Its name in the model, and what stands there.
-        num_units: Size of its last axis: units, or channels.
-        dead: Share of units that learn from no sample. Where the function has a flat part, those that are on it for
-            every sample; elsewhere those whose mean |gradient| is below 0.01 % of the site's mean.
-        saturated: Share of units whose mean slope |f′| is below 5 % of the function's largest: they hardly pass a
-            gradient. Dead ones on a flat part are among them.
+        site, activation: The name of the site in the model, and of its activation.
+        num_units: Size of the last axis: units or channels.
+        dead: Share of units that learn from no sample: if the function has a flat part, those that are on it for
+            every sample; otherwise, those with a mean |gradient| below 0.01 % of the site's mean.
+        saturated: Share of units with a mean slope |f′| below 5 % of the function's largest; they hardly pass a
+            gradient. They include dead units on a flat part.
         sparsity: Share of values that are exactly 0.
-        mean, variance: Of all values that come out.
-        variation: How much the samples differ: the variance of a unit over samples and places, as a share of the mean
-            square, over all units. Near 0 all samples look alike, whatever `variance` is.
-        gradient_norm: Norm of the gradient of the loss with respect to what goes in, over the whole probe; None where
-            training takes none (no targets, or nothing before it is trained).
+        mean, variance: Mean and variance of all outputs.
+        variation: How much the samples differ: the variance over samples and positions, summed over all units, divided
+            by the mean square. Near 0, all samples look alike, whatever `variance` is.
+        gradient_norm: Norm of the gradient of the loss with respect to the inputs of the site, over the whole probe;
+            None if training computes none (no targets, or no trainable layer before the site).
     """
 
     site: str
@@ -59,7 +59,7 @@ class SiteHealth:
 
 @dataclass(frozen=True)
 class LayerHealth:
-    """The norm of the gradient of the loss, regularisation included, with respect to a layer's own weights."""
+    """The norm of the gradient of the loss, including regularisation, with respect to a layer's own weights."""
 
     layer: str
     gradient_norm: float
@@ -67,15 +67,15 @@ class LayerHealth:
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """How the activations of a model do on a probe of data.
+    """The state of a model's activations on a probe of data.
 
     Args:
-        num_samples: Samples of the probe.
-        loss: The loss on it, as in training; None without targets.
+        num_samples: Number of samples in the probe.
+        loss: The training loss on the probe; None without targets.
         sites: Figures of each hidden site, from input to output.
-        layers: The gradient norm of each layer that is trained; empty without targets.
-        unmeasured: Sites that are out of reach, because their layer computes in a graph of its own.
-        epoch: The epoch, from 1, at whose end it was made; None outside of training.
+        layers: The gradient norm of each trainable layer; empty without targets.
+        unmeasured: Sites that cannot be measured because their layer computes in its own graph.
+        epoch: The epoch, from 1, at the end of which it was measured; None outside of training.
     """
 
     num_samples: int
@@ -87,34 +87,34 @@ class Diagnosis:
 
     @property
     def gradient_ratio(self) -> float | None:
-        """The gradient norm at the first site divided by that at the last: below 1 it vanishes on its way back.
+        """The gradient norm at the first site divided by that at the last: below 1, it shrinks on its way back.
 
-        None for fewer than two sites that have one, or where none comes to the last.
+        None if fewer than two sites have a gradient norm, or if that of the last site is 0.
         """
         norms = [site.gradient_norm for site in self.sites if site.gradient_norm is not None]
         return norms[0] / norms[-1] if len(norms) > 1 and norms[-1] else None
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        """What is wrong, the worst first."""
+        """The problems found, most severe first."""
         order = list(Severity)
         return tuple(sorted(_issues(self), key=lambda issue: order.index(issue.severity)))
 
     @property
     def summary(self) -> dict[str, float]:
-        """The figures of the whole model: shares over all units, and the gradient's ratio where there is one."""
+        """The figures of the whole model: shares over all units, and the gradient ratio if there is one."""
         units = sum(site.num_units for site in self.sites)
-        shares = ("dead", "saturated", "sparsity")
-        found = {name: sum(getattr(s, name) * s.num_units for s in self.sites) / units for name in shares}
-        return found | ({} if self.gradient_ratio is None else {"gradient_ratio": self.gradient_ratio})
+        names = ("dead", "saturated", "sparsity")
+        shares = {name: sum(getattr(s, name) * s.num_units for s in self.sites) / units for name in names}
+        return shares | ({} if self.gradient_ratio is None else {"gradient_ratio": self.gradient_ratio})
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures and issues for JSON, in the words of the ledger; numbers that are not finite become None."""
+        """Returns all figures and issues for JSON, with the ledger's keys; numbers that are not finite become None."""
         issues = [{"severity": i.severity, "site": i.site, "reason": i.message, "change": i.fix} for i in self.issues]
         return without_nan({**asdict(self), "gradient_ratio": self.gradient_ratio, "findings": issues})
 
     def __str__(self) -> str:
-        """A table of the sites, and the issues."""
+        """A table of the sites, followed by the issues."""
         heading = (
             f"{self.num_samples} samples" if self.epoch is None else f"epoch {self.epoch}, {self.num_samples} samples"
         )
@@ -139,7 +139,7 @@ def _row(site: SiteHealth) -> tuple[str, ...]:
 
 
 def without_nan(value: Any) -> Any:
-    """Plain data for JSON, with None for numbers that are not finite."""
+    """Returns plain data for JSON, with None for numbers that are not finite."""
     if isinstance(value, dict):
         return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -160,21 +160,21 @@ def _issues(diagnosis: Diagnosis) -> Iterator[Issue]:
 
 
 def _not_finite(diagnosis: Diagnosis) -> Issue | None:
-    """The first place with a number that is infinite or not a number."""
+    """Reports the first site, or the loss, that is not finite."""
     lower = "Lower the learning rate, scale the inputs, and use the initializer matched to the activation."
     for site in diagnosis.sites:
         if not math.isfinite(site.mean) or not math.isfinite(site.variance):
-            return Issue(Severity.ERROR, site.site, "Its values are not finite numbers any more.", lower)
+            return Issue(Severity.ERROR, site.site, "Its values are no longer finite.", lower)
     if diagnosis.loss is not None and not math.isfinite(diagnosis.loss):
         return Issue(Severity.ERROR, "", f"The loss is {diagnosis.loss}.", lower)
     for site in reversed(diagnosis.sites):
         if site.gradient_norm is not None and not math.isfinite(site.gradient_norm):
-            return Issue(Severity.ERROR, site.site, "The gradient explodes: here it is not finite any more.", lower)
+            return Issue(Severity.ERROR, site.site, "The gradient explodes: here it is no longer finite.", lower)
     return None
 
 
 def _units(site: SiteHealth, num_samples: int) -> Iterator[Issue]:
-    """Dead and saturated units."""
+    """Reports dead and saturated units."""
     units = f"of its {site.num_units} units"
     if site.dead >= DEAD_HINT:
         name = "dying ReLU" if site.activation.startswith("relu") else "dead units"
@@ -183,41 +183,41 @@ def _units(site: SiteHealth, num_samples: int) -> Iterator[Issue]:
             site.site,
             f"{site.dead:.0%} {units} learn from none of the {num_samples} samples ({name})."
             + (" No gradient passes to the layers before it." if site.dead == 1 else ""),
-            f"Lower the learning rate, begin with biases at 0, or use {_GENTLER}.",
+            f"Lower the learning rate, initialize the biases with 0, or use {_GENTLER}.",
         )
     if site.saturated - site.dead >= SATURATED_WARNING:
         yield Issue(
             Severity.WARNING,
             site.site,
-            f"{site.saturated:.0%} {units} are saturated: where {site.activation} is nearly flat, they hardly pass a "
-            "gradient.",
-            "Normalise what goes in, use the matched initializer, lower the learning rate, or use an activation that "
+            f"{site.saturated:.0%} {units} are saturated: they are where {site.activation} is nearly flat, and hardly "
+            "pass a gradient.",
+            "Normalise the inputs, use the matched initializer, lower the learning rate, or use an activation that "
             "does not level out.",
         )
 
 
 def _signal(sites: Sequence[SiteHealth]) -> Iterator[Issue]:
-    """A signal that does not reach the end."""
+    """Reports a signal that does not reach the last site."""
     if sites and sites[-1].variation < VARIATION_ERROR:
         yield Issue(
             Severity.ERROR,
             sites[-1].site,
-            f"All samples look alike here: what tells them apart is {sites[-1].variation:.1g} of the signal, less than "
-            "its precision holds.",
+            f"All samples look alike here: their differences are {sites[-1].variation:.1g} of the signal, which is "
+            "below its precision.",
             _PASSING,
         )
 
 
 def _gradient(diagnosis: Diagnosis) -> Iterator[Issue]:
-    """A gradient that shrinks or grows on its way back."""
+    """Reports a gradient that vanishes or explodes on its way back."""
     sites = [site for site in diagnosis.sites if site.gradient_norm is not None]
     ratio = diagnosis.gradient_ratio
     if sites and sites[-1].gradient_norm == 0 and diagnosis.loss:
         yield Issue(
             Severity.ERROR,
             sites[-1].site,
-            f"No gradient comes back to it from the loss ({diagnosis.loss:.3g}), so nothing can learn.",
-            "Check the output layer and the loss: actsearch.advise(model, y) names what does not fit.",
+            f"It receives no gradient from the loss ({diagnosis.loss:.3g}), so the model cannot learn.",
+            "Check the output layer and the loss: actsearch.advise(model, y) reports mismatches.",
         )
     if ratio is None:
         return
@@ -239,7 +239,7 @@ def _gradient(diagnosis: Diagnosis) -> Iterator[Issue]:
 
 
 def _later(sites: Sequence[SiteHealth]) -> str:
-    """The activations that it passed: `19 × sigmoid later`."""
+    """Describes the activations that the gradient has passed: `19 × sigmoid later`."""
     names = list(dict.fromkeys(site.activation for site in sites[:-1]))
     return (
         f"{len(sites) - 1} × {' and '.join(names)} later" if len(names) < 3 else f"{len(sites) - 1} activations later"

@@ -1,4 +1,4 @@
-"""Dead and saturated units, and the gradient on its way back, measured on a probe of data."""
+"""Measures dead and saturated units, signals and gradients of a model on a probe of data."""
 
 import math
 from collections.abc import Collection, Iterator
@@ -16,30 +16,30 @@ from actsearch.swap.recognition import Recognised
 from actsearch.swap.sites import unique
 
 MAX_SAMPLES = 256
-# Where so many values come out of all sites, a probe has fewer samples, but no fewer than a batch has: a diagnosis then
-# costs as much as training on three batches, and a channel has seen as many places instead.
+# If the sites output more values than this, the probe has fewer samples, but at least as many as a batch. A diagnosis
+# then costs as much as training on three batches, and each channel covers as many positions instead.
 MAX_VALUES, FEWEST_SAMPLES = 2**21, 32
 NEGLIGIBLE_GRADIENT = 1e-4
 SATURATED_SLOPE = 0.05
 
 
 class HealthProbe:
-    """A model and a small, fixed probe of data on which it is diagnosed, as often as one likes.
+    """A model and a small, fixed probe of data for diagnosing it any number of times.
 
-    The model is run forward and back as in training, with the statistics of the batch and with dropout. Nothing of it
-    changes: neither weights, nor statistics, nor random generators, metrics or optimizer.
+    The model runs forward and backward as in training, with batch statistics and dropout. Its state does not change:
+    weights, statistics, random generators, metrics and optimizer stay the same.
 
     Args:
-        model: A built Keras model, compiled where `y` is given. Of a subclassed one the activations in its layers are
-            measured, not those that its own code applies.
+        model: A built Keras model, compiled if `y` is given. In a subclassed model, the activations of its layers are
+            measured, but not those that its own code applies.
         x, y: Arrays, or nested structures of them, of n samples; or a `tf.data.Dataset` or `keras.utils.PyDataset` as
-            `x`. Without targets nothing is said of gradients.
-        sample_weight: Array of n, or None.
-        max_samples: At most so many are taken, evenly spread; fewer of large images, though not below 32.
+            `x`. Without targets, gradients are not measured.
+        sample_weight: Array of n weights, or None.
+        max_samples: Maximum number of samples, evenly spaced; fewer for large images, but at least 32.
 
     Raises:
         ModelError: The model is not built, not compiled, or has no activation that can be measured.
-        DataError: There are no samples, or not as many of each.
+        DataError: There are no samples, or the numbers of samples, targets and weights differ.
     """
 
     def __init__(
@@ -52,13 +52,16 @@ class HealthProbe:
         _check(model, targets=self._y is not None)
 
     def measure(self, *, epoch: int | None = None) -> Diagnosis:
-        """The model as it is now.
+        """Diagnoses the model in its current state.
 
         Args:
-            epoch: Its number, from 1, to be kept in the diagnosis.
+            epoch: The number of the epoch, from 1, to store in the diagnosis.
+
+        Returns:
+            The diagnosis.
 
         Raises:
-            ModelError: The loss cannot be had from `model.compute_loss`.
+            ModelError: `model.compute_loss` cannot compute the loss.
         """
         weights = list(self._model.trainable_variables)
         state = [(weight, tf.convert_to_tensor(weight.value)) for weight in weights]
@@ -87,15 +90,15 @@ class HealthProbe:
         )
 
     def _loss(self, outputs: Any) -> tuple[Any, float]:
-        """The loss as in training, and the factor by which the optimizer scales it in half precision."""
+        """Returns the training loss, and the factor by which the optimizer scales it in half precision."""
         if self._y is None:
             return None, 1.0
         try:
             loss = compute_loss(self._model, self._x, self._y, outputs, self._weight)
         except ValueError as error:
             raise ModelError(
-                f"The loss of the model {self._model.name!r} cannot be computed on the probe: {error} Where the model "
-                "computes its loss in a train_step of its own, move that into compute_loss, or give no targets."
+                f"The loss of the model {self._model.name!r} cannot be computed on the probe: {error} If the model "
+                "computes its loss in its own train_step, move that code to compute_loss, or pass no targets."
             ) from error
         return loss, float(self._model.optimizer.scale_loss(tf.ones((), loss.dtype)))
 
@@ -120,12 +123,12 @@ class HealthProbe:
 def diagnose(
     model: keras.Model, x: Any, y: Any = None, *, sample_weight: Any = None, max_samples: int = MAX_SAMPLES
 ) -> Diagnosis:
-    """How the activations of a model do on a probe of data: dead and saturated units, signals, and gradients.
+    """Measures dead and saturated units, signals and gradients of a model on a probe of data.
 
-    Args, raises: As `HealthProbe`.
+    Args, Raises: As for `HealthProbe`.
 
     Returns:
-        Figures of each hidden site and layer, and issues in words. Print it for a table.
+        Figures of each hidden site and layer, and issues in words. Prints as a table.
 
     Example:
 
@@ -133,8 +136,8 @@ def diagnose(
     >>> layers = [keras.layers.Dense(8, "sigmoid", name=f"hidden_{n}") for n in range(9)]
     >>> model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
     >>> model.compile("adam", "mse")
-    >>> found = diagnose(model, np.random.default_rng(0).normal(size=(64, 4)), np.ones(64))
-    >>> [(str(issue.severity), issue.site, issue.message) for issue in found.issues]
+    >>> diagnosis = diagnose(model, np.random.default_rng(0).normal(size=(64, 4)), np.ones(64))
+    >>> [(str(issue.severity), issue.site, issue.message) for issue in diagnosis.issues]
     [('warning', 'hidden_0', 'The gradient vanishes on its way back: at hidden_0 it is 7.3e-06 times what it is at
     hidden_8, 8 × sigmoid later.')]
     """
@@ -142,16 +145,16 @@ def diagnose(
 
 
 class ActivationHealth(keras.callbacks.Callback):
-    """Diagnoses the model that is trained, at the end of some epochs.
+    """Diagnoses a model during training, at the end of selected epochs.
 
-    It acts at the ends of epochs and of the training only, and leaves training as it is without it.
+    It acts only at the ends of epochs and of the training, and does not affect the training.
 
     Args:
-        x, y, sample_weight, max_samples: The probe, as in `HealthProbe`; some of the training or validation data.
-        epochs: Which epochs, from 1; the first and the last one if left out.
+        x, y, sample_weight, max_samples: The probe, as for `HealthProbe`; some of the training or validation data.
+        epochs: The epochs to diagnose, from 1; if omitted, the first and the last.
 
     Attributes:
-        diagnoses: The diagnoses by their epochs, of the training done last.
+        diagnoses: The diagnoses of the most recent training, by epoch.
 
     Example:
 
@@ -186,13 +189,13 @@ class ActivationHealth(keras.callbacks.Callback):
         self._probe = HealthProbe(self.model, *self._data, **self._options)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Diagnoses, where this epoch is one of those asked for."""
+        """Diagnoses the model if this epoch is selected."""
         self._epoch = epoch + 1
         if self._epoch in (self._epochs or (1,)):
             self._diagnose()
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
-        """Diagnoses the last epoch, unless epochs were named, and lets go of the model."""
+        """Diagnoses the last epoch unless epochs were selected, and releases the model."""
         if self._epochs is None and self._epoch and self._epoch not in self.diagnoses:
             self._diagnose()
         self._probe = None
@@ -210,38 +213,38 @@ def _check(model: keras.Model, *, targets: bool) -> None:
         )
     if targets and not model.compiled:
         raise ModelError(
-            f"The model {model.name!r} is not compiled, so there is no loss whose gradient could be followed. Call "
-            "model.compile(optimizer, loss), or give no targets."
+            f"The model {model.name!r} is not compiled, so there is no loss to differentiate. Call "
+            "model.compile(optimizer, loss), or pass no targets."
         )
 
 
 def _probe(
     x: Any, y: Any, sample_weight: Any, max_samples: int, hooks: Collection[ActivationHook]
 ) -> tuple[Any, Any, Any]:
-    """Samples at even distances as tensors, no more than there is room for what comes out of the sites."""
+    """Returns evenly spaced samples as tensors; the size of the sites' outputs limits their number."""
     if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(next(iter(x)))
     lengths = {len(a) for part in (x, y, sample_weight) if part is not None for a in tf.nest.flatten(part)}
     if len(lengths) != 1 or 0 in lengths:
         raise DataError(
-            f"A probe needs samples, and as many targets and weights; the lengths are {sorted(lengths)}. Give arrays "
-            "of the same length, 1 or more."
+            f"A probe needs equal numbers of samples, targets and weights; the lengths are {sorted(lengths)}. Pass "
+            "arrays of the same length, 1 or more."
         )
     (length,) = lengths
     size = tf.nest.flatten(x)[0].shape
-    values = sum(math.prod(known or (size[i] if i < len(size) else 1) for i, known in _inner(hook)) for hook in hooks)
+    values = sum(math.prod(axis or (size[i] if i < len(size) else 1) for i, axis in _inner(hook)) for hook in hooks)
     count = min(length, max_samples, max(FEWEST_SAMPLES, MAX_VALUES // max(values, 1)))
     rows = np.linspace(0, length - 1, count).astype(int)
     return _rows(x, rows), _rows(y, rows), _rows(sample_weight, rows)
 
 
 def _inner(hook: ActivationHook) -> list[tuple[int, int | None]]:
-    """The axes of what comes out, without that of the samples."""
+    """Returns the axes of the output, without that of the samples."""
     return list(enumerate(hook.shape or ()))[1:]
 
 
 def _rows(part: Any, rows: Any) -> Any:
-    """Some samples as tensors, in the precision in which Keras would train on them."""
+    """Returns the samples at `rows` as tensors, in the precision in which Keras would train on them."""
 
     def taken(array: Any) -> Any:
         tensor = tf.gather(array, rows) if tf.is_tensor(array) else tf.convert_to_tensor(np.asarray(array)[rows])
@@ -255,7 +258,7 @@ def _length(x: Any) -> int:
 
 
 def _dead(stats: ActivationStats) -> Any:
-    """For each unit, whether it learns from no sample."""
+    """Returns for each unit whether it learns from no sample."""
     flat = stats.steepest == 0
     if not stats.has_gradient or stats.flattest == 0:
         return flat
@@ -263,7 +266,7 @@ def _dead(stats: ActivationStats) -> Any:
 
 
 def _steepest_slope(activation: Recognised) -> float:
-    """The largest |f′| of a function from -8 to 8, without its jumps; 1 where the catalogue does not have it."""
+    """Returns the largest |f′| of a function from -8 to 8, without its jumps; 1 if it is not in the catalogue."""
     bound = activation.bound
     if bound is None:
         return 1.0
@@ -276,7 +279,7 @@ def _steepest_slope(activation: Recognised) -> float:
 
 
 def _layers(model: keras.Model, weights: list[Any], gradients: list[Any], scale: float) -> Iterator[LayerHealth]:
-    """The gradient norm of each layer that has weights of its own."""
+    """Yields the gradient norm of each layer that has its own weights."""
     norm_of = {id(w): _norm(gradient) / scale for w, gradient in zip(weights, gradients, strict=False)}
     names: set[str] = set()
     for layer in layers_in(model):

@@ -1,7 +1,7 @@
-"""What goes into each activation of a model, what comes out, and the gradient that comes back.
+"""Hooks that collect statistics of the inputs, outputs and gradients of each activation in a model.
 
-A model is run once, eagerly. Meanwhile each activation has a hook in its place that calls it and keeps sums, never the
-tensors. Eagerly, because a probe is run a few times at most: tracing a graph of it costs more than ten runs.
+The model runs once, eagerly. Meanwhile a hook replaces each activation: it calls the activation and keeps sums, never
+the tensors. It runs eagerly because a probe runs only a few times, and tracing a graph costs more than ten runs.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ class ActivationHook:
 
     @property
     def attribute(self) -> str:
-        """The attribute of its holders that applies it."""
+        """The name of the attribute of its holders that applies it."""
         return self.slot.keys[-1] if self.slot.keys else "call"
 
     @property
@@ -44,16 +44,16 @@ class ActivationHook:
 
     @property
     def num_trials(self) -> int:
-        """How many calls come before those that count: to learn its shape, Keras computes a first step by itself."""
+        """The number of initial calls to ignore: Keras computes one step of a recurrent layer to infer its shape."""
         layer = getattr(self.slot.owner, "forward_layer", self.slot.owner)
         return int(isinstance(layer, keras.layers.RNN) and not layer.unroll)
 
 
 @dataclass(eq=False)
 class ActivationStats:
-    """Sums over what went through an activation; those with a value for each unit are arrays over its last axis.
+    """Sums over the values of an activation; those with a value for each unit are arrays over its last axis.
 
-    `variation` is the largest of its uses. `latest` is what came out last, until the sums are settled.
+    `variation` is the largest over all uses. `latest` is the most recent output, until `settle` is called.
     """
 
     num_units: int = 0
@@ -72,12 +72,12 @@ class ActivationStats:
     _pending: list[tuple[str, Any]] = field(default_factory=list)
 
     def outputs(self, y: Any, slopes: Any) -> None:
-        """Adds values that came out, and the slopes of the function there."""
+        """Adds outputs, and the slopes of the function there."""
         self.latest = y
         y, slopes = _by_unit(y), tf.abs(_by_unit(slopes))
         self.num_units = int(y.shape[1])
         self.num_values += int(y.shape[0]) * self.num_units
-        shifted = y - y[:1]  # so that rounding does not hide how little the samples may differ
+        shifted = y - y[:1]  # so that rounding does not hide small differences between samples
         squares = 2 * tf.nn.l2_loss(y)
         self._pending += [
             ("num_zeros", tf.reduce_sum(tf.cast(tf.equal(y, 0.0), tf.float32), 0)),
@@ -90,7 +90,7 @@ class ActivationStats:
         ]
 
     def gradient(self, dz: Any) -> None:
-        """Adds a gradient that came back, with respect to what went in."""
+        """Adds a gradient of the loss with respect to the inputs."""
         self.has_gradient = True
         dz = _by_unit(dz)
         self._pending += [
@@ -99,7 +99,7 @@ class ActivationStats:
         ]
 
     def settle(self) -> None:
-        """Brings the figures of all uses together."""
+        """Combines the figures of all uses."""
         combine = {"variation": np.maximum, "steepest": np.maximum, "flattest": np.minimum}
         for name, tensor in self._pending:
             setattr(self, name, combine.get(name, np.add)(getattr(self, name), np.asarray(tensor, dtype="float64")))
@@ -108,35 +108,35 @@ class ActivationStats:
 
 
 def find_hooks(model: Any) -> list[ActivationHook]:
-    """The hidden activations of a model, in the order in which it applies them.
+    """Finds the hidden activations of a model, in the order in which it applies them.
 
-    In a subclassed model those of its layers are found, in the order of their making; what its own code applies
-    (`tf.nn.relu(x)`) is out of reach.
+    In a subclassed model, those of its layers are found, in the order of their creation. Activations that its own
+    code applies (`tf.nn.relu(x)`) cannot be found.
 
     Raises:
-        ModelError: There is none.
+        ModelError: No activation is found.
     """
     if is_graph(model):
-        hidden = [place for place in locate(trace(model)) if place.site.kind is SiteKind.HIDDEN]
-        found = [ActivationHook(place.site.name, place.slot, place.site.shape) for place in hidden]
+        hidden = [traced for traced in locate(trace(model)) if traced.site.kind is SiteKind.HIDDEN]
+        hooks = [ActivationHook(traced.site.name, traced.slot, traced.site.shape) for traced in hidden]
     else:
-        found = list(_in_layers(model))
-    if not found:
+        hooks = list(_in_layers(model))
+    if not hooks:
         raise ModelError(
-            f"The model {model.name!r} has no hidden activation that can be measured. Put activations in as layers "
+            f"The model {model.name!r} has no hidden activation that can be measured. Add activations as layers "
             '(keras.layers.Activation("relu")) or arguments (activation="relu").'
         )
-    return found
+    return hooks
 
 
 @contextmanager
 def hooked(hooks: Iterable[ActivationHook], tape: Any) -> Iterator[dict[str, ActivationStats]]:
-    """Hooks for the time of the block, on a model that is run under a gradient tape.
+    """Installs hooks for the duration of the block, in which the model runs under a gradient tape.
 
-    They lie in the instances' dictionaries, below what Keras and TensorFlow track.
+    The hooks are put directly into the instances' `__dict__`, which Keras and TensorFlow do not track.
 
     Returns:
-        The sums of each, by its name; to be settled after the gradient was taken from the tape.
+        The sums of each hook, by name; call `settle` on them after computing the gradient from the tape.
     """
     sums: dict[str, ActivationStats] = {}
     with ExitStack() as stack:
@@ -164,7 +164,7 @@ def _replaced(holder: Any, attribute: str, replacement: Any) -> Iterator[None]:
 
 
 def _through(function: Callable[..., Any], stats: ActivationStats, tape: Any, *, skipped: int) -> Callable[..., Any]:
-    """The function itself, which adds what goes through it to the sums, but for some calls at first."""
+    """Wraps a function so that its values are added to the sums, except for the first `skipped` calls."""
     calls = count()
 
     @tf.custom_gradient
@@ -176,7 +176,7 @@ def _through(function: Callable[..., Any], stats: ActivationStats, tape: Any, *,
         return tf.identity(z), gradient
 
     def call(z: Any, *args: Any, **kwargs: Any) -> Any:
-        # In a graph of a layer's own there are no values to sum.
+        # While a layer traces its own graph, there are no values to sum.
         if not tf.executing_eagerly() or next(calls) < skipped:
             return function(z, *args, **kwargs)
         z = entrance(tf.convert_to_tensor(z))
@@ -207,6 +207,6 @@ def _cell(layer: Any) -> Any:
 
 
 def _by_unit(x: Any) -> Any:
-    """As a matrix with a column for each unit, in single precision."""
+    """Converts a tensor to a matrix with a column for each unit, in single precision."""
     x = x if x.dtype == tf.float32 else tf.cast(x, tf.float32)
     return x if x.shape.rank == 2 else tf.reshape(x, (-1, x.shape[-1] if x.shape.rank else 1))

@@ -1,11 +1,11 @@
-"""What is wrong in a model: how bad, where, why, and what to change."""
+"""Issues: problems of a model, with severity, site, message and fix."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad an issue is: it will not learn what it should, it will learn worse, or there is a better way."""
+    """The severity of an issue: the model cannot learn its task, it learns worse, or there is a better way."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -14,18 +14,18 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Issue:
-    """One thing that is wrong.
+    """A problem of a model.
 
     Args:
-        severity: How bad it is.
-        site: The activation site, layer or output that it is about; empty for the whole model.
-        message: What is wrong, with its figures.
+        severity: Its severity.
+        site: The activation site, layer or output concerned; empty for the whole model.
+        message: A description of the problem, with figures.
         fix: What to do about it.
 
     Example:
 
-    >>> print(Issue(Severity.HINT, "dense_1", "Its slopes are one a pixel.", "Share them over the pixels."))
-    hint, dense_1: Its slopes are one a pixel. Share them over the pixels.
+    >>> print(Issue(Severity.HINT, "dense_1", "It has one slope for each pixel.", "Share the slopes over the pixels."))
+    hint, dense_1: It has one slope for each pixel. Share the slopes over the pixels.
     """
 
     severity: Severity

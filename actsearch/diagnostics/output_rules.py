@@ -1,4 +1,4 @@
-"""Output, loss, number of units and targets that do not fit each other."""
+"""Rules that find mismatches between output, loss, number of units and targets."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,13 +36,14 @@ class Head:
     """One output of a model.
 
     Args:
-        name: The layer that makes it.
-        activation: What it ends in: `"linear"`, or as `Recognised.name`; None where that cannot be told.
+        name: The layer that computes it.
+        activation: Its activation: `"linear"`, or as `Recognised.name`; None if it is unknown.
         shape: Its shape with the batch axis.
-        loss: `"sparse"`, `"categorical"` or `"binary"` cross-entropy, `"regression"`, or None: another, or none.
-        from_logits: Whether the loss takes what comes before softmax or sigmoid.
-        ignored: The class number that the loss leaves out.
-        y: The targets, `(n, …)`; None where they are not known.
+        loss: `"sparse"`, `"categorical"` or `"binary"` for a cross-entropy, `"regression"`, or None for another loss
+            or none.
+        from_logits: Whether the loss expects logits, that is, values before softmax or sigmoid.
+        ignored: The class number that the loss ignores.
+        y: The targets, `(n, …)`; None if they are not known.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Head:
 
 
 def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
-    """The outputs of a Sequential or Functional model, as far as they can be told apart.
+    """Yields the outputs of a Sequential or Functional model that a single call computes.
 
     Args:
         model: The model.
@@ -68,7 +69,7 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
         y: The targets, structured as for `model.fit`.
 
     Raises:
-        DataError: There are not as many targets as outputs.
+        DataError: The number of targets differs from the number of outputs.
     """
     if not getattr(model, "outputs", None):
         return  # not built yet
@@ -77,12 +78,12 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
     names = [operation_of(tensor).name for tensor in model.outputs]
     targets = _per_output(y, keys, names)
     if y is not None and len(keys) > 1 and not isinstance(y, Mapping | list | tuple):
-        raise DataError(f"The model has {len(keys)} outputs, and y is one array. Give a list or a mapping of targets.")
+        raise DataError(f"The model has {len(keys)} outputs, but y is one array. Pass a list or a mapping of targets.")
     losses = _per_output(model.loss if model.compiled else None, keys, names)
     for tensor, name, loss, target in zip(model.outputs, names, losses, targets, strict=True):
-        made_by = [c for c in calls if c.is_output and (c.path == name or c.path.startswith(f"{name}/"))]
-        if len(made_by) == 1:
-            site, activation = _end(made_by[0])
+        producers = [c for c in calls if c.is_output and (c.path == name or c.path.startswith(f"{name}/"))]
+        if len(producers) == 1:
+            site, activation = _end(producers[0])
             kind, settings = _loss(loss)
             yield Head(
                 name=site,
@@ -96,18 +97,18 @@ def heads(model: Any, calls: list[Call], y: Any = None) -> Iterator[Head]:
 
 
 def _per_output(given: Any, keys: list[Any], names: list[str]) -> list[Any]:
-    """What belongs to each output, given as for `compile` and `fit`: for all, by position, or by name."""
+    """Returns one item for each output, from the forms of `compile` and `fit`: for all, by position, or by name."""
     if isinstance(given, Mapping):
         return [given.get(key, given.get(name)) for key, name in zip(keys, names, strict=True)]
     if isinstance(given, list | tuple):
         if len(given) != len(keys):
-            raise DataError(f"The model has {len(keys)} outputs, and {len(given)} are given. Give one for each.")
+            raise DataError(f"The model has {len(keys)} outputs, but {len(given)} were passed. Pass one for each.")
         return list(given)
     return [given] * len(keys)
 
 
 def _end(call: Call) -> tuple[str, str | None]:
-    """The layer or operation that decides the values of an output, and its activation."""
+    """Returns the path of the layer or operation that determines the values of an output, and its activation."""
     while True:
         slots = activation_slots(call.operation)
         if slots:
@@ -120,7 +121,7 @@ def _end(call: Call) -> tuple[str, str | None]:
 
 
 def _loss(loss: Any) -> tuple[str | None, Mapping[str, Any]]:
-    """Which of the known losses it is, and its settings."""
+    """Returns the kind of a loss, if it is one of Keras's that the rules cover, and its settings."""
     if loss is None:
         return None, {}
     loss = keras.losses.get(loss)
@@ -138,12 +139,12 @@ _NAMES = {
     "binary": "binary_crossentropy",
 }
 _FITTING = {"sparse": "softmax", "categorical": "softmax", "binary": "sigmoid"}
-# Samples for each class from which on a class that never occurs is a mistake and no chance.
+# With this many samples for each class, a class that never occurs is a mistake rather than chance.
 _ENOUGH = 20
 
 
 def output_issues(head: Head) -> Iterator[Issue]:
-    """What does not fit at one output; of several contradictions between the same two things, the first."""
+    """Yields the mismatches at one output; of several between the same two things, only the first."""
     if head.activation == "softmax" and head.units == 1:
         yield Issue(
             ERROR,
@@ -158,7 +159,7 @@ def output_issues(head: Head) -> Iterator[Issue]:
 
 
 def _cross_entropy(head: Head) -> Iterator[Issue]:
-    """The activation against a cross-entropy."""
+    """Checks the activation against a cross-entropy."""
     fitting, loss = _FITTING[str(head.loss)], _NAMES[str(head.loss)]
     if head.loss != "binary" and head.units == 1:
         yield Issue(
@@ -175,16 +176,16 @@ def _cross_entropy(head: Head) -> Iterator[Issue]:
             yield Issue(
                 WARNING,
                 head.name,
-                f"The loss is told from_logits=True, and the output is a {fitting} already. Keras takes the {fitting} "
-                "away again where it can see it, with a warning, and counts it twice where it cannot.",
-                f'Leave out from_logits=True, or activation="{fitting}".',
+                f"The loss has from_logits=True, but the output is already a {fitting}. Keras removes the {fitting} "
+                "with a warning if it detects it, and applies it twice if not.",
+                f'Omit from_logits=True, or activation="{fitting}".',
             )
     elif head.activation == "linear":
         if not head.from_logits:
             yield Issue(
                 ERROR,
                 head.name,
-                f"{loss} takes the linear output for probabilities, which it is not.",
+                f"{loss} expects probabilities, but the output is linear.",
                 f'Use activation="{fitting}", or the loss with from_logits=True.',
             )
     elif not (head.activation == "log_softmax" and head.from_logits):
@@ -192,25 +193,25 @@ def _cross_entropy(head: Head) -> Iterator[Issue]:
 
 
 def _unfitting(head: Head, fitting: str, loss: str) -> Issue:
-    """Another activation than the one that belongs to the cross-entropy."""
-    several = "several labels a sample" if head.loss == "binary" else "one class of several"
+    """Reports an activation that does not match the cross-entropy."""
+    several = "several labels for each sample" if head.loss == "binary" else "one class of several"
     shares = head.activation in SHARES | {"softmax"} and not head.from_logits
     return Issue(
         WARNING if shares or head.from_logits else ERROR,
         head.name,
-        f"The output ends in {head.activation}, and {loss} for {several if (head.units or 2) > 1 else 'two classes'} "
-        f"goes with {fitting}."
+        f"The output ends in {head.activation}, but {loss} for {several if (head.units or 2) > 1 else 'two classes'} "
+        f"needs {fitting}."
         + (
             ""
             if shares
-            else f" The values of {head.activation} are no {'logits' if head.from_logits else 'probabilities'}."
+            else f" The values of {head.activation} are not {'logits' if head.from_logits else 'probabilities'}."
         ),
-        f'Use activation="{fitting}"' + (" and leave out from_logits=True." if head.from_logits else "."),
+        f'Use activation="{fitting}"' + (" and omit from_logits=True." if head.from_logits else "."),
     )
 
 
 def _targets(head: Head) -> Iterator[Issue]:
-    """The targets against loss, number of units and activation."""
+    """Checks the targets against loss, number of units and activation."""
     if head.y is None or not len(head.y) or head.y.dtype.kind not in "biuf":
         return
     rules = {"sparse": _sparse, "categorical": _categorical, "binary": _binary, "regression": _regression}
@@ -219,12 +220,12 @@ def _targets(head: Head) -> Iterator[Issue]:
 
 
 def _sparse(head: Head, y: np.ndarray) -> Iterator[Issue]:
-    """Class numbers are expected."""
+    """Checks targets that should be class numbers."""
     if _has_shape(y, head.shape) and y.shape[-1] > 1:
         yield Issue(
             ERROR,
             head.name,
-            f"The targets have the shape {y.shape}, one column for each class, and sparse_categorical_crossentropy "
+            f"The targets have the shape {y.shape}, one column for each class, but sparse_categorical_crossentropy "
             "expects class numbers.",
             "Use categorical_crossentropy, or targets y.argmax(-1).",
         )
@@ -237,26 +238,26 @@ def _sparse(head: Head, y: np.ndarray) -> Iterator[Issue]:
         yield Issue(
             ERROR,
             head.name,
-            f"The targets are class numbers from {low:g} to {high:g}, and the output has {head.units} units, for 0 to "
+            f"The targets are class numbers from {low:g} to {high:g}, but the output has {head.units} units, for 0 to "
             f"{head.units - 1}.",
-            f"Use {int(high) + 1} units." if low >= 0 else "Number the classes from 0 on, or use ignore_class.",
+            f"Use {int(high) + 1} units." if low >= 0 else "Number the classes from 0, or use ignore_class.",
         )
     elif len(labels) < head.units and y.size >= _ENOUGH * head.units:
         yield Issue(
             WARNING,
             head.name,
-            f"{head.units - len(labels)} of {head.units} units stand for classes that none of {y.size} targets has.",
-            f"Use one unit for each class ({len(labels)}), numbered from 0 on.",
+            f"{head.units - len(labels)} of {head.units} units are for classes that none of the {y.size} targets has.",
+            f"Use one unit for each class ({len(labels)}), and number the classes from 0.",
         )
 
 
 def _categorical(head: Head, y: np.ndarray) -> Iterator[Issue]:
-    """One column for each class is expected."""
+    """Checks targets that should have one column for each class."""
     if y.ndim < len(head.shape) or (y.shape[-1] == 1 and head.units != 1):
         yield Issue(
             ERROR,
             head.name,
-            f"The targets have the shape {y.shape}, and categorical_crossentropy expects {head.units} columns, one for "
+            f"The targets have the shape {y.shape}, but categorical_crossentropy expects {head.units} columns, one for "
             "each class.",
             "Use sparse_categorical_crossentropy for class numbers.",
         )
@@ -266,20 +267,20 @@ def _categorical(head: Head, y: np.ndarray) -> Iterator[Issue]:
         yield Issue(
             ERROR,
             head.name,
-            f"{np.mean(y.sum(-1) > 1.5):.0%} of the targets have several labels, and softmax with "
-            "categorical_crossentropy is for one.",
+            f"{np.mean(y.sum(-1) > 1.5):.0%} of the targets have several labels, but softmax with "
+            "categorical_crossentropy is for a single label.",
             'Use activation="sigmoid" with binary_crossentropy.',
         )
 
 
 def _binary(head: Head, y: np.ndarray) -> Iterator[Issue]:
-    """0 and 1, or shares between, are expected."""
+    """Checks targets that should be 0 and 1, or shares between them."""
     if np.nanmin(y) < 0 or np.nanmax(y) > 1:
         several = len(np.unique(y)) > 2
         yield Issue(
             ERROR,
             head.name,
-            f"The targets go from {np.nanmin(y):g} to {np.nanmax(y):g}, and binary_crossentropy expects 0 and 1.",
+            f"The targets range from {np.nanmin(y):g} to {np.nanmax(y):g}, but binary_crossentropy expects 0 and 1.",
             'Use activation="softmax" with one unit for each class and sparse_categorical_crossentropy.'
             if several
             else "Use 0 and 1 for the two classes.",
@@ -290,13 +291,13 @@ def _binary(head: Head, y: np.ndarray) -> Iterator[Issue]:
         yield Issue(
             HINT,
             head.name,
-            f"Each of the {len(y)} samples has exactly one label, as if the {head.units} classes excluded each other.",
-            'If they do, use activation="softmax" with categorical_crossentropy.',
+            f"Each of the {len(y)} samples has exactly one label, so the {head.units} classes seem mutually exclusive.",
+            'If they are, use activation="softmax" with categorical_crossentropy.',
         )
 
 
 def _regression(head: Head, y: np.ndarray) -> Iterator[Issue]:
-    """Numbers in reach of the output are expected."""
+    """Checks targets that should be numbers in the range of the output."""
     if not _fits(y, head):
         yield _wrong_width(head, y)
         return
@@ -305,15 +306,15 @@ def _regression(head: Head, y: np.ndarray) -> Iterator[Issue]:
             yield Issue(
                 HINT,
                 head.name,
-                "The targets are classes, and the loss is one for numbers: it learns little from confident mistakes.",
+                "The targets are classes, but the loss is for numbers and learns little from confident mistakes.",
                 "Use categorical_crossentropy.",
             )
         elif not np.allclose(y.sum(-1), 1, atol=1e-3):
             yield Issue(
                 ERROR,
                 head.name,
-                "The output is a softmax, whose values sum up to 1, and the targets do not.",
-                "Leave out the activation.",
+                "The output is a softmax, the values of which add up to 1, but the targets do not.",
+                "Omit the activation.",
             )
         return
     low, high = _reach(head.activation)
@@ -322,9 +323,9 @@ def _regression(head: Head, y: np.ndarray) -> Iterator[Issue]:
         yield Issue(
             ERROR,
             head.name,
-            f"The values of {head.activation} lie between {low:g} and {high:g}, and {outside:.0%} of the targets do "
-            f"not: they go from {np.nanmin(y):.3g} to {np.nanmax(y):.3g}.",
-            "Leave out the activation for regression, or scale the targets.",
+            f"The values of {head.activation} are between {low:g} and {high:g}, but {outside:.0%} of the targets are "
+            f"outside: they range from {np.nanmin(y):.3g} to {np.nanmax(y):.3g}.",
+            "Omit the activation for regression, or scale the targets.",
         )
 
 
@@ -332,23 +333,23 @@ def _wrong_width(head: Head, y: np.ndarray) -> Issue:
     return Issue(
         ERROR,
         head.name,
-        f"The output has the shape {head.shape}, and the targets have {y.shape}.",
+        f"The output has the shape {head.shape}, but the targets have {y.shape}.",
         "Use as many units as the targets have columns.",
     )
 
 
 def _fits(y: np.ndarray, head: Head) -> bool:
-    """Whether there is a target for each value of the output; one unit needs no axis of its own."""
+    """Returns whether there is a target for each value of the output; a single unit needs no axis."""
     return _has_shape(y, head.shape) or (head.units == 1 and _has_shape(y[..., None], head.shape))
 
 
 def _has_shape(y: np.ndarray, shape: tuple[int | None, ...]) -> bool:
-    """Whether targets have the shape of the output; unknown sizes fit all."""
+    """Returns whether targets have the shape of the output; an unknown size matches any."""
     return y.ndim == len(shape) and all(b in (None, a) for a, b in zip(y.shape[1:], shape[1:], strict=True))
 
 
 def _reach(activation: str | None) -> tuple[float, float]:
-    """The smallest and the largest value of an activation, as the catalogue knows it."""
+    """Returns the smallest and the largest value of an activation of the catalogue."""
     if activation is None or activation not in registry.names():
         return -np.inf, np.inf
     far = np.geomspace(1e-3, 1e8, 500)

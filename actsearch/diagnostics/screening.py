@@ -1,4 +1,4 @@
-"""Whether training is hopeless, read from the model at initialisation on the data, before any is done."""
+"""Screens a model at initialisation for signs that it cannot learn, before any training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,33 +13,33 @@ from actsearch.diagnostics.issues import Issue, Severity
 
 @dataclass(frozen=True, repr=False)
 class Screening:
-    """What the model at initialisation says of its training.
+    """The result of screening a model at initialisation.
 
     Args:
-        diagnosis: All figures.
+        diagnosis: The diagnosis of the model, with all figures.
     """
 
     diagnosis: Diagnosis
 
     @property
     def hopeless(self) -> bool:
-        """Whether it will not learn."""
+        """Whether the model will not learn."""
         return bool(self.reasons)
 
     @property
     def reasons(self) -> tuple[Issue, ...]:
-        """Why it will not; empty where it may."""
+        """The reasons why it will not learn; empty if it may."""
         return tuple(issue for issue in self.diagnosis.issues if issue.severity is Severity.ERROR)
 
     @property
     def figures(self) -> dict[str, float]:
-        """The figures it rests on: the gradient's ratio, and the largest share of dead units of any site."""
+        """The figures behind the result: the gradient ratio, and the largest share of dead units of any site."""
         ratio = self.diagnosis.gradient_ratio
         dead = max((site.dead for site in self.diagnosis.sites), default=0.0)
         return {"largest_dead": dead} | ({} if ratio is None else {"gradient_ratio": ratio})
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it for JSON."""
+        """Returns the result and all figures for JSON."""
         figures: dict[str, Any] = without_nan(self.figures)
         return {"hopeless": self.hopeless, "figures": figures, "diagnosis": self.diagnosis.to_dict()}
 
@@ -50,7 +50,7 @@ class Screening:
         return html_list(str(self).splitlines())
 
     def __str__(self) -> str:
-        """The reasons, or that there is none."""
+        """The reasons why it will not learn, or a statement that none were found."""
         if self.hopeless:
             return "\n".join(f"Training is hopeless. {reason.message} {reason.fix}" for reason in self.reasons)
         figures = ", ".join(f"{name} {value:.2g}" for name, value in self.figures.items())
@@ -60,27 +60,27 @@ class Screening:
 def screen(
     model: keras.Model, x: Any, y: Any, *, sample_weight: Any = None, max_samples: int = MAX_SAMPLES
 ) -> Screening:
-    """Whether a model that is not trained yet will learn from these data.
+    """Predicts whether an untrained model can learn from the data.
 
-    It is hopeless where every unit of a site is dead, so that no gradient passes; where the samples differ at the last
-    site by less than 1e-13 of the mean square; where the gradient at the first site is below 1e-11 of that at the last;
-    where none comes back from the loss; or where a number is not finite.
+    Training is hopeless if all units of a site are dead, so that no gradient passes; if the samples differ at the last
+    site by less than 1e-13 of the mean square; if the gradient at the first site is below 1e-11 of that at the last;
+    if the last site receives no gradient from the loss; or if a number is not finite.
 
-    The two limits are measured (`benchmarks/screening.py`): networks of 3 to 20 layers with several activations and
-    initializers, trained on digits. All beyond a limit stayed at chance level, with Adam and with SGD. They are on the
-    cautious side: Adam still learned something at a ratio of 2e-8, from weights that were far too small. Differences
-    between samples are rounded away in single precision where their square is below 1e-14, and a gradient that is much
-    below Adam's ε of 1e-7 moves no weight.
+    The two limits were measured (`benchmarks/screening.py`) on networks of 3 to 20 layers with several activations and
+    initializers, trained on digits. All networks beyond a limit stayed at chance level, with Adam and with SGD. The
+    limits are cautious: with far too small weights, Adam still learned something at a ratio of 2e-8. In single
+    precision, differences between samples are lost in rounding if their square is below 1e-14, and a gradient far
+    below Adam's ε of 1e-7 does not change the weights.
 
     Args:
         model: A compiled model with its initial weights. It is not changed.
-        x, y, sample_weight, max_samples: The probe, as in `HealthProbe`.
+        x, y, sample_weight, max_samples: The probe, as for `HealthProbe`.
 
     Returns:
-        The screening; print it for its reason in words.
+        The screening; prints its reasons in words.
 
     Raises:
-        ModelError, DataError: As `HealthProbe`.
+        ModelError, DataError: As for `HealthProbe`.
 
     Example:
 

@@ -1,1 +1,1 @@
-"""One execution: built, trained, measured, recorded."""
+"""One execution: builds, trains, measures and records a model."""

@@ -1,4 +1,4 @@
-"""Keras callbacks in executions: fresh ones for each, and what they ask of the trainer."""
+"""Keras callbacks of executions: copies for each execution, and our own recorder and health monitor."""
 
 import copy
 import math
@@ -24,7 +24,7 @@ _HOOKS_OF_FIT = [
 
 
 def fresh(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
-    """Callbacks for one execution: what the function returns, or deep copies of those in the list.
+    """Returns callbacks for one execution: the result of the function, or deep copies of those in the list.
 
     Raises:
         UsageError: A callback cannot be copied.
@@ -36,12 +36,12 @@ def fresh(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
     except (TypeError, ValueError, AttributeError, NotImplementedError, RecursionError) as error:
         raise UsageError(
             f"A callback cannot be copied for each execution ({summarize(error)}). "
-            "Give a function that returns new callbacks: callbacks=lambda: [MyCallback()]."
+            "Pass a function that returns new callbacks: callbacks=lambda: [MyCallback()]."
         ) from error
 
 
 def need_fit(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
-    """Whether one of them wants to be called inside an epoch, which only `model.fit` does."""
+    """Returns whether one of them has hooks inside epochs, which only `model.fit` calls."""
     return any(_needs_fit(callback) for callback in callbacks)
 
 
@@ -54,10 +54,10 @@ def _needs_fit(callback: keras.callbacks.Callback) -> bool:
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keeps what an execution leaves: logs and seconds of each epoch, and the weights of the best one.
+    """Records the logs and the duration of each epoch, and the weights of the best epoch.
 
     Raises:
-        UnknownObjectiveError: The objective is not among the logs of an epoch: the search is meaningless.
+        UnknownObjectiveError: The objective is not among the logs of an epoch, so no execution can be scored.
         ExecutionFailedError: The loss or the objective is NaN or infinite.
     """
 
@@ -77,7 +77,7 @@ class Recorder(keras.callbacks.Callback):
 
     @property
     def samples(self) -> dict[str, tuple[float, ...]]:
-        """What the process used in each epoch."""
+        """The resource usage of the process in each epoch."""
         return {name: tuple(values) for name, values in self._sampler.samples.items()}
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
@@ -101,19 +101,23 @@ class Recorder(keras.callbacks.Callback):
 
 
 def check_objective(objective: Objective, names: Iterable[str]) -> None:
-    """Raises `UnknownObjectiveError` where the objective is not among the names of an epoch's logs."""
+    """Checks that the objective is among the names of an epoch's logs.
+
+    Raises:
+        UnknownObjectiveError: It is not.
+    """
     if objective.name not in (names := list(names)):
         raise UnknownObjectiveError(objective.name, names)
 
 
 class HealthMonitor(ActivationHealth):
-    """`ActivationHealth` for executions: where a model cannot be diagnosed it says why, and training goes on.
+    """`ActivationHealth` for executions: if a model cannot be diagnosed, it records the reason and training continues.
 
     Args:
         x, y: Some of the training data, as for `ActivationHealth`.
 
     Attributes:
-        cpu_seconds: What watching cost; it is no cost of the activation.
+        cpu_seconds: CPU time of the diagnoses, which is not a cost of the activation.
     """
 
     def __init__(self, x: Any, y: Any) -> None:
@@ -140,6 +144,6 @@ class HealthMonitor(ActivationHealth):
         self.cpu_seconds += time.process_time() - begin
 
     def plain(self) -> tuple[dict[str, Any], ...]:
-        """The diagnoses as plain data, by epoch; a single entry `problem` where there could be none."""
-        found = tuple(diagnosis.to_dict() for diagnosis in self.diagnoses.values())
-        return found if self._problem is None else (*found, {"problem": self._problem})
+        """Returns the diagnoses as plain data, by epoch; if one failed, the last entry has its `problem`."""
+        diagnoses = tuple(diagnosis.to_dict() for diagnosis in self.diagnoses.values())
+        return diagnoses if self._problem is None else (*diagnoses, {"problem": self._problem})

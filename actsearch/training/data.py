@@ -1,4 +1,4 @@
-"""The data of a search as executions use it: placed once, with what `model.fit` would be called with."""
+"""The data of a search as executions use it: checked once, with the arguments of `model.fit`."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -22,10 +22,10 @@ class TrainingData:
     Args:
         x, y: Arrays, or nested structures of them, of n samples; or a `tf.data.Dataset` or `keras.utils.PyDataset`
             as `x` with `y` None.
-        validation, test: `(x, y)` or `(x, y, sample_weight)`, or a data set; None where there is none.
-        sample_weight: Array of n, or None.
+        validation, test: `(x, y)` or `(x, y, sample_weight)`, or a data set; None if there is none.
+        sample_weight: Array of n weights, or None.
         class_weight: Weight of each class by its number, or None.
-        fit_options: Further arguments for `model.fit`; with any of them `model.fit` trains.
+        fit_options: Other arguments of `model.fit`; if there are any, `model.fit` trains.
     """
 
     x: Any
@@ -37,7 +37,7 @@ class TrainingData:
     fit_options: Mapping[str, Any] = field(default_factory=dict)
 
     def tensors(self) -> Tensors | None:
-        """Train, validation and test data on the device; None where the data is not arrays, or too large for that."""
+        """Copies training, validation and test data to the device; None if they are not arrays, or too large."""
         parts = [self.x, self.y, self.sample_weight, self.validation, self.test]
         arrays = [a for a in tf.nest.flatten(parts) if a is not None]
         if not all(isinstance(a, np.ndarray | tf.Tensor) for a in arrays) or self.fit_options:
@@ -58,7 +58,7 @@ def _bytes(array: Any) -> int:
 
 
 def _with_class_weight(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
-    """Weights of classes as weights of samples, as `model.fit` turns them."""
+    """Converts class weights to sample weights as `model.fit` does."""
     if class_weight is None:
         return sample_weight
     labels = np.asarray(y)
@@ -77,17 +77,20 @@ def training_data(
     class_weight: Mapping[int, float] | None = None,
     fit_options: Mapping[str, Any] | None = None,
 ) -> TrainingData:
-    """The data of a search, checked.
+    """Checks the data of a search.
 
     Args:
-        x, y: Arrays of n samples, or nested structures of them; a data set as `x` with `y` None.
+        x, y: Arrays of n samples, or nested structures of them; or a data set as `x` with `y` None.
         validation_data, test_data: `(x, y)` or `(x, y, sample_weight)`, or a data set.
-        sample_weight: n numbers.
+        sample_weight: Array of n weights.
         class_weight: Weight of each class by its number.
-        fit_options: What else goes to `model.fit`.
+        fit_options: Other arguments of `model.fit`.
+
+    Returns:
+        The data.
 
     Raises:
-        UsageError: The arrays do not fit each other.
+        UsageError: The arrays do not match.
     """
     if y is not None:
         x, y = check_arrays(x, y)
@@ -96,27 +99,28 @@ def training_data(
     weight = None if sample_weight is None else np.asarray(sample_weight)
     if weight is not None and y is not None and len(weight) != len(next(iter(_leaves(y)))):
         raise UsageError(
-            f"sample_weight has {len(weight)} entries, and there are {len(next(iter(_leaves(y))))} samples."
+            f"sample_weight has {len(weight)} entries, but there are {len(next(iter(_leaves(y))))} samples. Pass one "
+            "for each sample."
         )
     return TrainingData(x, y, validation_data, test_data, weight, class_weight, fit_options or {})
 
 
 def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known: Iterable[str] = ()) -> None:
-    """Refuses keyword arguments of a search that nothing would take, before anything is trained.
+    """Refuses unknown keyword arguments of a search before anything is trained.
 
     Args:
-        options: The keyword arguments that are meant for `fit`.
+        options: The keyword arguments for `fit`.
         fit: The `fit` method that would receive them.
-        known: Further names that can be meant.
+        known: Other valid names, for the message.
 
     Raises:
-        UsageError: `fit` does not take one of them, or it would take epochs their score.
+        UsageError: `fit` does not accept an argument, or the argument would leave epochs without a score.
     """
     parameters = inspect.signature(fit).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in options:
         if name == "validation_freq":
-            raise UsageError("validation_freq would leave epochs without a score: every epoch is validated. Omit it.")
+            raise UsageError("validation_freq would leave epochs without a score; every epoch is validated. Omit it.")
         if name not in parameters and not takes_any:
             names = sorted({*parameters, *known} - {"self"})
             raise UsageError(
@@ -126,7 +130,7 @@ def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known
 
 
 def describe_data(data: TrainingData) -> dict[str, Any]:
-    """Size and fingerprint of arrays, for the ledger."""
+    """Returns name and fingerprint of the data, for the ledger."""
     if data.y is None:
         return {"name": type(data.x).__name__}
     parts = [(data.x, data.y), *(part for part in (data.validation, data.test) if isinstance(part, tuple))]

@@ -1,7 +1,7 @@
 """A trainer for data that fits in memory: a whole epoch is one TensorFlow function over `model.train_step`.
 
-`train_step` and `test_step` are Keras's public override points, so a model's own keep working. What `model.fit`
-spends on each batch outside of them (iterator, callbacks, logs) is spent once an epoch here.
+`train_step` and `test_step` are Keras's public override points, so models that override them work. The overhead of
+`model.fit` for each batch (iterator, callbacks, logs) occurs only once for each epoch.
 """
 
 import math
@@ -19,31 +19,31 @@ SMALL_STEP = 3_000_000  # multiplications of a forward pass over a batch; measur
 
 
 def executor_for(model: keras.Model, batch_size: int) -> str | None:
-    """The name of the executor; None for TensorFlow's own choice.
+    """Returns the name of TensorFlow's executor for a model; None for the default.
 
-    It depends on the model and nothing measured, so that the same seed gives the same numbers: the last digit of a
-    sum depends on the executor.
+    The choice depends only on the model, not on measurements, because the last digit of a sum depends on the executor
+    and the same seed must give the same numbers.
 
     Args:
         model: A built model.
-        batch_size: Samples a batch.
+        batch_size: Number of samples in a batch.
     """
     if tf.config.list_logical_devices("GPU"):
         return None
     try:
         small = batch_size * _multiplications(model) < SMALL_STEP
     except (AttributeError, ValueError):
-        return None  # a subclassed model says nothing of the shapes in it
+        return None  # the shapes inside a subclassed model are unknown
     return "SINGLE_THREADED_EXECUTOR" if small else None
 
 
 def executing(executor: str | None) -> AbstractContextManager[Any]:
-    """TensorFlow functions that are called inside run on this executor."""
+    """Runs the TensorFlow functions that are called in the block on this executor."""
     return nullcontext() if executor is None else tf.experimental.function_executor_type(executor)
 
 
 def _multiplications(layer: Any) -> int:
-    """Of a forward pass of one sample: each weight meets each position of its layer."""
+    """Counts the multiplications of a forward pass of one sample: each weight at each position of its layer."""
     if isinstance(layer, keras.Model):
         return sum(_multiplications(part) for part in layer.layers)
     num_weights = sum(math.prod(weight.shape) for weight in layer.weights)
@@ -51,7 +51,7 @@ def _multiplications(layer: Any) -> int:
 
 
 def _positions(tensors: Any) -> int:
-    """Places along all axes but the first and the last; a length that is not known counts as one of text."""
+    """Counts positions along all axes except the first and the last; an unknown length counts as 512, as for text."""
     return max(math.prod(size or 512 for size in tensor.shape[1:-1]) for tensor in keras.tree.flatten(tensors))
 
 
@@ -61,7 +61,7 @@ _KERAS_STEPS = (keras.Model.train_step, keras.Model.test_step)
 
 @dataclass(frozen=True)
 class Tensors:
-    """Data on the device: `(x, y)` or `(x, y, sample_weight)`, each a tensor or a nested structure of them."""
+    """Data on the device: `(x, y)` or `(x, y, sample_weight)`, each a tensor or a nested structure of tensors."""
 
     train: Batch
     validation: Batch | None = None
@@ -69,12 +69,12 @@ class Tensors:
 
 
 class CompiledEpochs:
-    """The epochs of one model, traced once for its lifetime.
+    """The epochs of one model, traced once and used for its lifetime.
 
     Args:
-        model: A compiled Keras model; it is built here if it is not.
-        tensors: What is trained, validated and tested on.
-        batch_size: Samples a batch; the last one may be smaller.
+        model: A compiled Keras model; it is built if necessary.
+        tensors: Training, validation and test data.
+        batch_size: Number of samples in a batch; the last batch may be smaller.
     """
 
     def __init__(self, model: keras.Model, tensors: Tensors, batch_size: int) -> None:
@@ -90,17 +90,17 @@ class CompiledEpochs:
         self._test: Any = None
 
     def trace(self) -> None:
-        """Builds the graphs, so that their cost is not that of the first epoch.
+        """Builds the graphs, so that the first epoch does not include their cost.
 
-        TensorFlow optimizes a graph at its first call, so this trains a batch or two: give the model its initial
-        state afterwards.
+        TensorFlow optimizes a graph at its first call, so this trains a batch or two: restore the initial state of the
+        model afterwards.
         """
         try:
             self._trace()
         except tf.errors.FailedPreconditionError:
             if self._executor is None:
                 raise
-            self._executor = None  # a TensorFlow function inside was traced for the usual executor before
+            self._executor = None  # a TensorFlow function inside was already traced for the default executor
             self._trace()
 
     def _trace(self) -> None:
@@ -114,12 +114,12 @@ class CompiledEpochs:
 
     @property
     def metric_names(self) -> list[str]:
-        """The names of an epoch's logs, those of validation with `val_` in front."""
+        """The names of an epoch's logs; those of validation start with `val_`."""
         names = list(self._train_epoch.structured_outputs)
         return names + [f"val_{name}" for name in (self._validate.structured_outputs if self._validate else ())]
 
     def train(self, order: np.ndarray) -> dict[str, float]:
-        """One epoch in this order of the samples; its logs as `model.fit` would give them."""
+        """Trains one epoch with the samples in this order, and returns the same logs as `model.fit`."""
         order, loops = tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))
         logs = self._call(self._train_epoch, order, loops)
         if self._validate is not None:
@@ -130,7 +130,7 @@ class CompiledEpochs:
         return logs
 
     def test(self) -> dict[str, float]:
-        """The model's metrics on the test data; empty where there is none."""
+        """Returns the model's metrics on the test data; empty if there are none."""
         return {} if self._test is None else self._evaluated(self._test, self._tensors.test)
 
     def _evaluated(self, traced: Any, data: Any) -> dict[str, float]:
@@ -159,10 +159,10 @@ class CompiledEpochs:
         return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, _length(data))
 
     def _loops(self, count: int) -> int:
-        """How many batches run in the loop: all, or all but the last.
+        """Returns the number of batches to run in the loop: all, or all but the last.
 
-        A `train_step` of the model's own may return logs that are no metrics; as in `model.fit` those of the last
-        batch count then, so the last batch must stand behind the loop.
+        A model's own `train_step` may return logs that are not metrics. Then, as in `model.fit`, those of the last
+        batch count, so the last batch runs after the loop.
         """
         return math.ceil(count / self._batch_size) - self._own_steps
 
@@ -172,7 +172,7 @@ class CompiledEpochs:
         return kind.train_step is not _KERAS_STEPS[0] or kind.test_step is not _KERAS_STEPS[1]
 
     def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
-        """One trace of the step serves every batch: their size is open, as it is in `model.fit`."""
+        """Runs the step on all batches with a single trace: as in `model.fit`, the batch size is left undefined."""
         size = self._batch_size
 
         def body(number: tf.Tensor) -> tuple[tf.Tensor]:
@@ -189,12 +189,12 @@ class CompiledEpochs:
 
 
 def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
-    """The order of the samples in an epoch: it depends on seed and epoch alone, so it is paired over activations."""
+    """Returns the order of the samples in an epoch; it depends only on seed and epoch, so activations are paired."""
     return np.random.default_rng([seed, epoch]).permutation(num_samples)
 
 
 def to_tensors(data: Sequence[Any]) -> Batch:
-    """Arrays, or nested structures of them, as tensors; done once a search."""
+    """Converts arrays, or nested structures of them, to tensors, once for each search."""
     return tuple(tf.nest.map_structure(_to_tensor, part) for part in data if part is not None)
 
 
@@ -216,5 +216,5 @@ def _of_any_length(batch: Any) -> Any:
 
 
 def _floats(logs: dict[str, Any]) -> dict[str, float]:
-    """The logs that are one number; a metric with one for each class is none that an epoch can be judged by."""
+    """Returns the logs that are a single number; a metric with a number for each class cannot rank epochs."""
     return {name: float(value) for name, value in logs.items() if np.size(value) == 1}

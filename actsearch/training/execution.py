@@ -1,4 +1,4 @@
-"""One execution: a trial trained from scratch with one seed, measured, and recorded however it ends."""
+"""One execution: trains a trial from scratch with one seed, measures it, and records the outcome even if it fails."""
 
 import time
 import traceback
@@ -30,7 +30,7 @@ FitFunction = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Trained:
-    """What an execution leaves: its record, and the weights of its best epoch where it completed."""
+    """The result of an execution: its record and, if it completed, the weights of its best epoch."""
 
     record: ExecutionRecord
     weights: list[np.ndarray] | None = None
@@ -41,14 +41,14 @@ class Executions:
 
     Args:
         build: From hyperparameters to a compiled model.
-        data: What is trained and validated on.
-        objective: The metric whose best epoch counts.
-        callbacks: Keras callbacks, fresh for each execution.
-        batch_size: Samples a batch, where the hyperparameters have no `batch_size`.
-        fit: A `HyperModel.fit` of the user's own; `model.fit` semantics are then theirs.
+        data: Training, validation and test data.
+        objective: The metric that determines the best epoch.
+        callbacks: Keras callbacks, copied for each execution.
+        batch_size: Number of samples in a batch, unless the hyperparameters include `batch_size`.
+        fit: The user's own `HyperModel.fit`, which is called instead of `model.fit`.
         health: Whether the first execution of each trial is diagnosed, at its first and last epoch.
-        compiled: Whether epochs may run as one TensorFlow function; else `model.fit` trains.
-        seed: For what draws from TensorFlow's own generator, once a search.
+        compiled: Whether epochs may run as one TensorFlow function; otherwise `model.fit` trains.
+        seed: Seed of TensorFlow's own generator, set once for each search.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Executions:
         self._tensors = data.tensors() if compiled and fit is None else None
 
     def run(self, request: ExecutionRequest) -> Trained:
-        """Runs one execution; what goes wrong in it is recorded as FAILED with its reason.
+        """Runs one execution; an error in it is recorded as FAILED with the reason.
 
         Raises:
-            UsageError: A callback cannot be copied, or the objective is not logged: no execution could go well.
+            UsageError: A callback cannot be copied, or the objective is not logged, so that no execution can succeed.
         """
         started_at = time.time()
         recorder = Recorder(self._objective)
@@ -82,12 +82,12 @@ class Executions:
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
         monitor = HealthMonitor(self._data.x, self._data.y)
-        callbacks = [*fresh(self._callbacks), recorder]  # after the others: it sees what they add to the logs
+        callbacks = [*fresh(self._callbacks), recorder]  # after the others, so that it sees their additions to the logs
         try:
             batch_size = int(hp.values.get("batch_size", self._batch_size))
             compiled = self._tensors is not None and not need_fit(callbacks[:-1])
             if self._health and request.execution == 1:
-                callbacks.append(monitor)  # after the recorder: its time is not that of an epoch
+                callbacks.append(monitor)  # after the recorder, so that epochs do not include its time
             trainer = "compiled" if compiled else "fit"
             run = self._run_compiled if compiled else self._run_fit
             built, usage = run(request, hp, callbacks, batch_size)
@@ -95,7 +95,7 @@ class Executions:
             resources, test, learned = self._measure(built, recorder, usage, batch_size)
         except UnknownObjectiveError:
             raise
-        except Exception as error:  # noqa: BLE001  whatever a user's model raises ends this execution only
+        except Exception as error:  # noqa: BLE001  any error of a user's model ends only this execution
             failed = self._failed(request, started_at, recorder, trainer, error)
             return Trained(replace(failed, health=monitor.plain()))
         record = ExecutionRecord(
@@ -122,7 +122,7 @@ class Executions:
         built = self._models.prepare(hp, request.seed, self._tensors, batch_size)
         epochs = built.epochs
         assert epochs is not None
-        if all(isinstance(call, Recorder | HealthMonitor) for call in callbacks):  # others may add logs of their own
+        if all(isinstance(call, Recorder | HealthMonitor) for call in callbacks):  # others may add their own logs
             check_objective(self._objective, epochs.metric_names)
         calls = keras.callbacks.CallbackList(
             callbacks, add_history=True, model=built.model, epochs=request.epochs, steps=None, verbose=0
@@ -155,7 +155,7 @@ class Executions:
         options = {name: value for name, value in options.items() if value is not None}
         if isinstance(data.x, np.ndarray | list | tuple | dict):
             options["batch_size"] = batch_size
-        else:  # a data set has its own batches and its own order
+        else:  # a data set defines its batches and their order
             options["shuffle"] = False
         keras.utils.set_random_seed(request.seed)
         meter = Meter()
@@ -171,7 +171,7 @@ class Executions:
     def _measure(
         self, built: BuiltModel, recorder: Recorder, usage: Usage, batch_size: int
     ) -> tuple[Resources, dict[str, float], Learned]:
-        """What it cost, and with the weights of the best epoch its test metrics and learned parameters."""
+        """Returns the resources and, for the weights of the best epoch, test metrics and learned parameters."""
         if not recorder.epoch_seconds:
             raise ExecutionFailedError("no epoch was trained")
         model = built.model
@@ -200,7 +200,7 @@ class Executions:
         return dict(built.model.evaluate(*parts, verbose=0, return_dict=True))
 
     def _inference(self, built: BuiltModel, batch_size: int) -> float:
-        """Median microseconds a sample of a forward pass over one batch."""
+        """Measures the median time of a forward pass over one batch, in microseconds per sample."""
         forward, count = built.predict or predict_function(built.model, self._data.x, batch_size)
         watch = Stopwatch()
         seconds: list[float] = []
@@ -234,7 +234,7 @@ def _history(recorder: Recorder) -> dict[str, tuple[float, ...]]:
 
 
 def reason_of(error: Exception) -> str:
-    """Why an execution failed: our own words, or kind, message and the line that raised it."""
+    """Returns the reason why an execution failed: our message, or class, message and source line of the error."""
     if isinstance(error, ExecutionFailedError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]

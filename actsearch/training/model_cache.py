@@ -1,4 +1,4 @@
-"""A model ready for an execution: built from the seed, or a cached one that is given the state of such a build."""
+"""Prepares models for executions: builds them from a seed, or sets the state of such a build on a cached model."""
 
 import gc
 import json
@@ -24,30 +24,30 @@ _OURS = ("keras", "actsearch")
 
 
 def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
-    """Models of the same key are trained alike by one trace, once weights and optimizer state are handed over.
+    """Returns a key that is equal for models that one trace can train, given their weights and optimizer state.
 
-    The learning rate is one of the optimizer's variables, so models that differ in nothing else share a key. With
-    layers, losses or metrics of a user's own, whose configuration may leave something out, only models of the same
-    hyperparameter values do.
+    The learning rate is a variable of the optimizer, so models that differ in nothing else have the same key. The
+    configuration of user layers, losses and metrics may be incomplete, so models with any of these have the same key
+    only if their hyperparameter values are equal as well.
 
     Args:
         model: A compiled model.
         values: The hyperparameter values that it was built from.
 
     Returns:
-        None where the trace holds what no configuration tells: a step or a loss of the user's own.
+        The key; None if the trace depends on code that no configuration describes, such as a user's step or loss.
     """
     if not _has_keras_steps(model) or not all(_is_keras_loss(loss) for loss in keras.tree.flatten(model.loss)):
         return None
     try:
         config = json.loads(model.to_json())
     except (NotImplementedError, TypeError, ValueError):
-        return None  # a subclassed model says nothing of its layers
+        return None  # the layers of a subclassed model are unknown
     optimizer = (config.get("compile_config") or {}).get("optimizer") or {}
     if isinstance(optimizer, dict) and isinstance(optimizer.get("config", {}).get("learning_rate"), float):
         del optimizer["config"]["learning_rate"]
-    known = all(_is_known(part) for part in _objects(config))
-    return json.dumps([config, None if known else sorted(values.items())], sort_keys=True, default=repr)
+    complete = all(_is_complete(part) for part in _objects(config))
+    return json.dumps([config, None if complete else sorted(values.items())], sort_keys=True, default=repr)
 
 
 def _has_keras_steps(model: keras.Model) -> bool:
@@ -60,7 +60,7 @@ def _is_keras_loss(loss: Any) -> bool:
 
 
 def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object that is written down in a configuration."""
+    """Yields every object in a configuration."""
     parts = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
     if isinstance(config, dict) and "class_name" in config:
         yield config
@@ -68,14 +68,14 @@ def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
         yield from _objects(part)
 
 
-def _is_known(part: Mapping[str, Any]) -> bool:
-    """Whether its configuration is known to be whole: Keras's own or ours, and no code of the user's inside."""
+def _is_complete(part: Mapping[str, Any]) -> bool:
+    """Returns whether its configuration is surely complete: it is Keras's or ours, and contains no user code."""
     package = (part.get("module") or "").split(".")[0] or (part.get("registered_name") or "").split(">")[0]
     return package in _OURS and part["class_name"] != "Lambda"
 
 
 def release_when_unreachable(variables: Iterable[keras.Variable]) -> None:
-    """Empties each variable of a model when its Python object is gone.
+    """Empties each variable of a model when its Python object is garbage collected.
 
     Args:
         variables: Keras variables.
@@ -86,7 +86,7 @@ def release_when_unreachable(variables: Iterable[keras.Variable]) -> None:
 
 
 def _empty(handle: tf.Tensor, dtype: tf.DType) -> None:
-    with tf.init_scope():  # garbage is collected at any time, also while a graph is traced
+    with tf.init_scope():  # garbage collection may run at any time, even while a graph is traced
         tf.raw_ops.AssignVariableOp(resource=handle, value=tf.zeros((0,), dtype))
 
 
@@ -95,7 +95,7 @@ BuildFunction = Callable[[Any], keras.Model]
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model with its weights drawn from a seed. `epochs` is None where `model.fit` is to train it."""
+    """A model with its weights drawn from a seed. `epochs` is None if `model.fit` trains it."""
 
     model: keras.Model
     predict: Any
@@ -105,30 +105,34 @@ class BuiltModel:
 
 
 def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) -> keras.Model:
-    """A new model, its weights drawn from the seed; learned parameters of activations escape weight decay.
+    """Builds a model with its weights drawn from the seed; learned activation parameters do not decay.
 
-    Keras draws the seeds of initializers and dropout from Python's generator. TensorFlow's own is seeded once a search:
-    `tf.random.set_seed` throws away all that TensorFlow has compiled, some 300 ms for each traced model.
+    Keras draws the seeds of initializers and dropout from Python's generator. TensorFlow's generator is seeded only
+    once for each search, because `tf.random.set_seed` discards everything that TensorFlow has compiled, which costs
+    about 300 ms for each traced model.
 
     Args:
-        build: From hyperparameters to a compiled model.
+        build: The build function, from hyperparameters to a compiled model.
         hp: The hyperparameters.
-        seed: Seeds Python and NumPy.
-        sample: Some rows of x, which make the weights of a model that does not know its input's shape.
+        seed: The seed for Python and NumPy.
+        sample: Some rows of x, to build a model that does not know the shape of its input.
+
+    Returns:
+        The model.
 
     Raises:
         ModelError: The build function does not return a compiled Keras model.
     """
-    reset_layer_names()  # layers are called the same in every trial; clear_session would wipe much more
+    reset_layer_names()  # so that layer names are equal in all trials; clear_session would reset much more
     random.seed(seed)
     np.random.seed(seed)
     model = build(hp)
     if not isinstance(model, keras.Model):
-        raise ModelError(f"The build function returned {model!r:.80}; expected a compiled keras.Model. Return one.")
+        raise ModelError(f"The build function returned {model!r:.80}; expected a compiled keras.Model. Return it.")
     if not model.compiled:
         raise ModelError(
             "The build function returned a model that is not compiled, so there is no loss to train on. "
-            "Call model.compile(optimizer, loss, metrics) in it before it returns."
+            "Call model.compile(optimizer, loss, metrics) before returning the model."
         )
     if not model.built and sample is not None:
         model(sample)
@@ -138,15 +142,15 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
 
 
 class ModelCache:
-    """Builds models, and keeps traced ones.
+    """Builds models, and keeps traced ones for reuse.
 
-    A further execution builds a fresh model from its own seed and hands over the state: weights, the random
-    generators of dropout layers, and the optimizer. The kept trace then trains exactly what the fresh model would
-    have.
+    A later execution builds a fresh model from its own seed and copies its state to a kept model: weights, the random
+    generators of dropout layers, and the optimizer. Training the kept model then gives exactly the same result as
+    training the fresh one.
 
     Args:
-        build: From hyperparameters to a compiled model.
-        max_bytes: How much memory the variables of kept models may take: the peak of a later trial counts them.
+        build: The build function, from hyperparameters to a compiled model.
+        max_bytes: Maximum memory for the variables of kept models, which counts towards the peak of later trials.
     """
 
     def __init__(self, build: BuildFunction, *, max_bytes: int = 100_000_000) -> None:
@@ -155,7 +159,7 @@ class ModelCache:
         self._kept: OrderedDict[tuple[str, int], BuiltModel] = OrderedDict()
 
     def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> BuiltModel:
-        """A model whose epochs run compiled."""
+        """Prepares a model whose epochs run compiled."""
         watch = Stopwatch()
         fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
         shared = trace_key(fresh, hp.values)
@@ -178,10 +182,10 @@ class ModelCache:
         while self._kept and sum(sizes) > self._max_bytes:
             self._kept.popitem(last=False)
             sizes.pop(0)
-        gc.collect()  # models are full of cycles
+        gc.collect()  # models have many reference cycles
 
     def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> BuiltModel:
-        """A model that `model.fit` trains; nothing of it is kept."""
+        """Prepares a model that `model.fit` trains; it is not kept."""
         watch = Stopwatch()
         model = build_model(self._build, hp, seed, some_rows(x))
         return BuiltModel(model, None, None, watch.lap(), 0.0)
@@ -199,7 +203,7 @@ def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwa
 
 
 def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
-    """A traced forward pass over one batch: a function of no arguments, and how many samples it takes."""
+    """Returns a traced forward pass over one batch, as a function without arguments, and its number of samples."""
     sample = some_rows(x, batch_size)
     forward = tf.function(lambda: model(sample, training=False), autograph=False).get_concrete_function()
     forward()
@@ -207,7 +211,7 @@ def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
 
 
 def some_rows(x: Any, count: int = 1) -> Any:
-    """The first rows of arrays or nested structures of them; the first batch of a data set."""
+    """Returns the first rows of arrays or of nested structures of them, or the first batch of a data set."""
     if not isinstance(x, np.ndarray | tf.Tensor | list | tuple | dict):
         first = next(iter(x))
         return first[0] if isinstance(first, tuple) else first
@@ -227,15 +231,15 @@ def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
     variables = _variables(model)
     if len(variables) != len(state):
         raise ExecutionFailedError(
-            f"The model has {len(variables)} variables now and had {len(state)} when it was built: its train_step "
-            "makes variables. Make them in build()."
+            f"The model has {len(variables)} variables but had {len(state)} when it was built, so its train_step "
+            "creates variables. Create them in build()."
         )
     for variable, value in zip(variables, state, strict=True):
         variable.assign(value)
 
 
 def trains_by_fit(model: keras.Model) -> bool:
-    """Whether a model asks for what only `model.fit` does: eager steps, or metrics computed by its own code."""
+    """Returns whether a model needs `model.fit`: for eager steps, or for metrics computed by its own code."""
     own = ("compute_metrics", "get_metrics_result", "fit", "evaluate")
     return bool(model.run_eagerly) or any(getattr(type(model), n) is not getattr(keras.Model, n) for n in own)
 

@@ -1,4 +1,4 @@
-"""What an execution costs, read from its own process: time, CPU, memory, and the GPU where there is one."""
+"""Measures the resources of an execution in its own process: time, CPU, memory, and GPU if there is one."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class Usage:
-    """What a stretch of a process used. GPU figures are None where there is no GPU or no NVML."""
+    """The resource usage of a process over a period. GPU figures are None without a GPU or NVML."""
 
     cpu_seconds: float
     peak_rss_bytes: int
@@ -24,10 +24,10 @@ class Usage:
 
 
 class Meter:
-    """Measures what this process uses from its making until `read`.
+    """Measures the resource usage of this process from the meter's creation until `read`.
 
-    CPU seconds are those of all threads of this process. The peak of resident memory is the kernel's own on Linux,
-    where it can be reset; elsewhere it is the process's highest since it began.
+    CPU seconds include all threads of this process. On Linux, the peak of resident memory is the kernel's figure, which
+    can be reset; elsewhere, it is the peak since the process started.
 
     Example:
 
@@ -46,7 +46,7 @@ class Meter:
         self._cpu_seconds = self._read_cpu()
 
     def read(self) -> Usage:
-        """The use so far."""
+        """Returns the usage so far."""
         gpu_bytes = [_memory_statistics().get_memory_info(gpu)["peak"] for gpu in self._gpus]
         return Usage(
             cpu_seconds=self._read_cpu() - self._cpu_seconds,
@@ -61,7 +61,7 @@ class Meter:
 
 
 class Sampler:
-    """What the process uses in each epoch, one sample at its end: some 50 microseconds."""
+    """Samples the resource usage of the process at the end of each epoch, in about 50 microseconds."""
 
     def __init__(self) -> None:
         self._gpus = _gpu_names()
@@ -69,35 +69,35 @@ class Sampler:
         self.begin()
 
     def begin(self) -> None:
-        """A stretch begins here."""
+        """Starts a period."""
         self._seconds, self._cpu_seconds = time.perf_counter(), self._read_cpu()
 
     def end(self) -> None:
-        """The stretch ends here: adds a sample."""
+        """Ends the period and adds a sample."""
         seconds = max(time.perf_counter() - self._seconds, 1e-9)
-        found = {
+        sample = {
             "cpu_percent": 100 * (self._read_cpu() - self._cpu_seconds) / seconds,
             "rss_mib": psutil.Process().memory_info().rss / 2**20,
         }
         if self._gpus:
             used = [_memory_statistics().get_memory_info(gpu)["current"] for gpu in self._gpus]
-            found["gpu_mib"] = sum(used) / 2**20
-        for name, value in found.items():
+            sample["gpu_mib"] = sum(used) / 2**20
+        for name, value in sample.items():
             self.samples.setdefault(name, []).append(value)
 
     def _read_cpu(self) -> float:
-        times = psutil.Process().cpu_times()  # a new one each time: copies of callbacks can be made
+        times = psutil.Process().cpu_times()  # not stored, so that callbacks can be copied
         return float(times.user + times.system)
 
 
 class Stopwatch:
-    """Wall seconds since its making, or since the last `lap`."""
+    """Measures wall time since its creation or the last `lap`, in seconds."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
 
     def lap(self) -> float:
-        """Seconds since the last lap; begins the next one."""
+        """Returns the seconds since the last lap, and starts the next one."""
         now = time.perf_counter()
         seconds, self._start = now - self._start, now
         return seconds
@@ -134,7 +134,7 @@ def _gpu_names() -> list[str]:
 
 
 class _Energy:
-    """Energy of the GPUs, from NVML where the extra `gpu` is installed; it counts the whole device."""
+    """Energy of the GPUs from NVML, if the extra `gpu` is installed; it includes all processes on the device."""
 
     def __init__(self) -> None:
         self._handles: list[object] = []
@@ -148,10 +148,10 @@ class _Energy:
             self._handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in range(count)]
             self._start = self._millijoules()
         except pynvml.NVMLError:
-            self._handles = []  # no driver, or a device older than the counter: there is nothing to measure
+            self._handles = []  # no driver, or a device without an energy counter
 
     def joules(self) -> float | None:
-        """Joules since the making; None where there is nothing to measure."""
+        """Returns the joules since its creation; None if they cannot be measured."""
         return (self._millijoules() - self._start) / 1000 if self._handles else None
 
     def _millijoules(self) -> int:

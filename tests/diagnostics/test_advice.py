@@ -1,4 +1,4 @@
-"""What `advise` finds in models that are wrong in one way, and that it is silent on sound ones."""
+"""What `advise` reports for models with one problem, and that it reports nothing for sound ones."""
 
 import keras
 import numpy as np
@@ -143,7 +143,7 @@ WRONG = {
         ("warning", "s7", "8 sigmoid activations in a row"),
     ),
     "negative biases": (negative_biases(), LABELS, ("warning", "r", "from becoming active")),
-    "selu with batch normalisation": (normalised_selu(), LABELS, ("warning", "s", "normalisation beside it")),
+    "selu with batch normalisation": (normalised_selu(), LABELS, ("warning", "s", "normalisation next to it")),
     "one prelu for two layers": (shared_prelu(), LABELS, ("warning", "shared", "follows 2 layers (a, b)")),
     "a slope for each pixel": (images(kl.PReLU(name="p")), LABELS, ("warning", "p", "144 numbers")),
     "a prelu that is not trained": (
@@ -177,8 +177,8 @@ CASES = [
     (3, "softmax", SPARSE(from_logits=True), None, "warning", "from_logits=True"),
     (1, "sigmoid", keras.losses.BinaryCrossentropy(from_logits=True), None, "warning", "from_logits=True"),
     (1, None, "binary_crossentropy", None, "error", "probabilities"),
-    (1, "tanh", "binary_crossentropy", None, "error", "no probabilities"),
-    (3, "relu", SPARSE(from_logits=True), None, "warning", "no logits"),
+    (1, "tanh", "binary_crossentropy", None, "error", "not probabilities"),
+    (3, "relu", SPARSE(from_logits=True), None, "warning", "not logits"),
     (3, "sigmoid", "sparse_categorical_crossentropy", None, "warning", "softmax"),
     (3, "softmax", "binary_crossentropy", None, "warning", "several labels"),
     (1, "sigmoid", "sparse_categorical_crossentropy", None, "error", "nothing to choose"),
@@ -196,7 +196,7 @@ CASES = [
     (1, "relu", "mse", NUMBERS, "error", "between 0 and inf"),
     (1, "sigmoid", "huber", 10 * BINARY, "error", "between 0 and 1"),
     (3, "softmax", "mse", ONE_HOT, "hint", "confident"),
-    (3, "softmax", "mse", 10 * ONE_HOT, "error", "sum up to 1"),
+    (3, "softmax", "mse", 10 * ONE_HOT, "error", "add up to 1"),
     (3, None, "mae", NUMBERS, "error", "(100,)"),
 ]
 

@@ -1,4 +1,4 @@
-"""What a diagnosis says of networks with something wrong."""
+"""What a diagnosis reports for networks with a problem."""
 
 import json
 
@@ -61,14 +61,14 @@ def test_numbers_that_are_not_finite(digits):
     found = diagnose(model, *digits)
     issue = the_one(found)
     assert (issue.severity, issue.site) == ("error", found.sites[0].site)
-    assert "not finite" in issue.message
+    assert "no longer finite" in issue.message
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["sites"][0]["mean"] is None
 
 
 def test_a_loss_without_a_gradient(digits):
     issue = the_one(diagnose(digit_network("elu", 2, loss=lambda y, p: 1 + 0 * keras.ops.sum(p, -1)), *digits))
     assert issue.severity == "error"
-    assert "No gradient comes back" in issue.message
+    assert "receives no gradient" in issue.message
 
 
 def biased_network(name):

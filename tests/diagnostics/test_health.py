@@ -1,4 +1,4 @@
-"""Dead and saturated units, signals and gradients: figures against NumPy, forms of models, and nothing changed."""
+"""Dead and saturated units, signals and gradients: figures against NumPy, kinds of models, and no side effects."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Which networks are hopeless before training, and that training agrees."""
+"""Which networks cannot learn according to screening, and that training agrees."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Which traces are kept, and that a kept one trains what a fresh model would."""
+"""Which traced models are kept, and that a kept one trains like a fresh one."""
 
 import weakref
 from dataclasses import replace

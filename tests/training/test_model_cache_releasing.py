@@ -1,4 +1,4 @@
-"""The memory of models that were trained and are gone."""
+"""Releasing the memory of trained models."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""Which models one trace trains."""
+"""Which models share a trace."""
 
 import keras
 import pytest
