@@ -153,7 +153,7 @@ def _check_saving(bound: BoundActivation) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        loaded = keras.saving.load_model(path)
+        loaded = keras.saving.load_model(path, safe_mode=True)
     assert np.allclose(loaded(x, training=False), model(x, training=False), rtol=1e-6, atol=1e-6), (
         "a saved model with it computes different values after loading. Create all weights in build, and return every "
         "argument of the constructor from get_config."

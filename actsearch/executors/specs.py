@@ -71,9 +71,9 @@ class _Workers(ExecutorSpec):
         return StartedWorkers(self, backend)
 
     def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
-        return self._executor_on(None, make, message)
+        return self.executor_on(None, make, message)
 
-    def _executor_on(
+    def executor_on(
         self, backend: WorkerBackend | None, make: "partial[Executions]", message: Callable[[str], None]
     ) -> Executor:
         """Makes the executor on workers that are already started; starts them if `backend` is None."""
@@ -166,7 +166,7 @@ class StartedWorkers(ExecutorSpec, AbstractContextManager["StartedWorkers"]):
         return self.workers.num_workers
 
     def executor(self, make: "partial[Executions]", message: Callable[[str], None]) -> Executor:
-        return self.workers._executor_on(self.backend, make, message)
+        return self.workers.executor_on(self.backend, make, message)
 
     def __enter__(self) -> Self:
         return self

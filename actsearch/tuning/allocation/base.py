@@ -47,9 +47,7 @@ class Allocation(ABC):
         check_alpha(alpha)
         check_margin(margin)
         started = copy.deepcopy(self)
-        started._started_for = objective
-        started._alpha = alpha
-        started._margin = margin
+        vars(started).update(_started_for=objective, _alpha=alpha, _margin=margin)
         return started
 
     @property
