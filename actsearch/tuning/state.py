@@ -22,11 +22,11 @@ from actsearch.training.execution import Trained
 from actsearch.tuning.storage import save_weights
 
 _LONGEST_VALUE = 120  # characters
-_MAY_DIFFER = {"time_budget"}  # each part of a search has its own
+_MAY_DIFFER = {"time_budget"}  # each run of a search has its own
 
 
 def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> None:
-    """Raises a UsageError that names what differs between the search in a directory and the one that is asked for."""
+    """Raises a UsageError that lists how the search in a directory differs from the requested one."""
     differences = [
         f"  {name}: {shorten(repr(old), _LONGEST_VALUE)} there, {shorten(repr(new), _LONGEST_VALUE)} now"
         for name, old, new in _compared(before, now)
@@ -36,23 +36,23 @@ def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> No
         raise UsageError(
             f"{where} holds a search that differs from this one:\n"
             + "\n".join(differences)
-            + "\nAsk for the same to go on with it, give another --directory, or --overwrite to delete it."
+            + "\nRequest the same search to resume it, use another --directory, or delete it with --overwrite."
         )
 
 
 def changed_versions(before: SearchRecord, now: SearchRecord) -> list[str]:
-    """Packages whose versions are others than when the search began: numbers may differ from then on."""
+    """Lists the packages whose versions changed since the search started: numbers may differ from then on."""
     old, new = (record.environment.get("packages", {}) for record in (before, now))
     return [f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new.get(name)]
 
 
 def check_same_trial(before: TrialRecord, hyperparameters: Mapping[str, Any]) -> None:
-    """Raises a UsageError where an oracle proposes another trial than it did before."""
+    """Raises a UsageError if an oracle proposes a different trial than in the earlier run."""
     if _as_in_json(before.hyperparameters) != _as_in_json(hyperparameters):
         raise UsageError(
-            f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, and proposed "
-            f"{dict(before.hyperparameters)} before: this search cannot go on. Give an oracle of your own a seed, and "
-            "a build function that asks for the same hyperparameters each time."
+            f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, but earlier it proposed "
+            f"{dict(before.hyperparameters)}: this search cannot be resumed. Give your own oracle a seed, and use a "
+            "build function that asks for the same hyperparameters each time."
         )
 
 
@@ -67,7 +67,7 @@ def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, A
 
 
 def _as_in_json(value: Any) -> Any:
-    """As it comes out of JSON: mappings and sequences of any kind compare by what is in them."""
+    """Converts a value to what JSON would return, so that mappings and sequences compare by their content."""
     if isinstance(value, Mapping):
         return {str(name): _as_in_json(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -76,16 +76,16 @@ def _as_in_json(value: Any) -> Any:
 
 
 class SearchState:
-    """What a search knows of its trials; what is new goes to the ledger, which MLflow is written from.
+    """The trials of a search so far; new facts go to the ledger, from which MLflow is written.
 
-    The facts of an earlier run of the same search are read once, when it is made. Training never waits for MLflow, and
+    The facts of an earlier run of the same search are read once, on construction. Training never waits for MLflow, and
     no search fails because of it: what MLflow lacks is uploaded later, by `actsearch sync`.
 
     Args:
-        directory: The search's directory.
-        search: The search, as the ledger of a new one begins.
-        store: The MLflow store and experiment; None for no tracking.
-        message: Receives what the user should know of MLflow, from a thread too.
+        directory: Directory of the search.
+        search: First record of the ledger of a new search.
+        store: MLflow store and experiment; None for no tracking.
+        message: Called with messages about MLflow for the user, also from another thread.
 
     Attributes:
         earlier: The search as an earlier run in this directory left it; None for a new one.
@@ -135,7 +135,7 @@ class SearchState:
 
     @contextmanager
     def open(self) -> Iterator[Ledger]:
-        """The ledger takes facts and MLflow follows it; however the search ends, its end is written.
+        """Opens the ledger and starts writing to MLflow; records the end of the search, however it ends.
 
         Raises:
             LedgerError: The ledger cannot be written.
@@ -160,23 +160,23 @@ class SearchState:
                     self._finish(process)
 
     def read(self) -> SearchRecord:
-        """The whole search as the ledger has it."""
+        """Reads the whole search from the ledger."""
         return self._ledger.read()
 
     def recorded(self, trial_id: str, execution: int) -> ExecutionRecord | None:
-        """The execution as an earlier run wrote it; None where it is still to be trained."""
+        """Returns the execution recorded by an earlier run; None if it is still to be trained."""
         return self._recorded.get((trial_id, execution))
 
     def add_trial(self, trial: TrialRecord) -> None:
-        """A trial was proposed."""
+        """Records a proposed trial."""
         self.trials[trial.trial_id] = replace(trial, executions=())
         if trial.trial_id not in self._known:
             self._ledger.append_trial(trial)
 
     def add_execution(self, trained: Trained) -> TrialRecord:
-        """An execution ended; returns its trial as it is now.
+        """Records an execution that ended; returns its trial with this execution.
 
-        Weights are written first: where the process ends in between, the execution is trained again.
+        Weights are written first: if the process ends in between, the execution is trained again.
         """
         record = trained.record
         if record.score is not None and self._is_best(record, record.score):
@@ -185,13 +185,13 @@ class SearchState:
                 save_weights(self._directory, record.trial_id, trained.weights)
         if self.recorded(record.trial_id, record.execution) is None:
             self._ledger.append_execution(record)
-        known = self.trials[record.trial_id]
-        executions = sorted([*known.executions, record], key=lambda e: e.execution)
-        self.trials[record.trial_id] = replace(known, executions=tuple(executions))
+        trial = self.trials[record.trial_id]
+        executions = sorted([*trial.executions, record], key=lambda e: e.execution)
+        self.trials[record.trial_id] = replace(trial, executions=tuple(executions))
         return self.trials[record.trial_id]
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
-        """All decisions of the allocation so far; those that are new are written."""
+        """Records the new ones among all decisions of the allocation so far."""
         for decision in list(decisions)[self._num_decisions :]:
             self._num_decisions += 1
             if (Kind.DECISION, str(self._num_decisions)) not in self._written:
@@ -216,6 +216,9 @@ class SearchState:
         return self._search.objective
 
     def _is_best(self, record: ExecutionRecord, score: float) -> bool:
-        """Whether it is better than those before, or as good and of a lower number: the order must not matter."""
+        """Returns whether an execution is its trial's best so far; of equal scores, the lowest number wins.
+
+        The result must not depend on the order in which executions end.
+        """
         both = self._best.get(record.trial_id, {}) | {record.execution: score}
         return bool(self._objective.best(dict(sorted(both.items()))) == record.execution)
