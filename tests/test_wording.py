@@ -15,7 +15,7 @@ import actsearch
 PACKAGE = Path(actsearch.__file__).parent
 ROOT = PACKAGE.parent
 BANNED = {
-    r"(?<!there )\bis no (?!longer\b|more\b|better\b|worse\b)": "is not a",
+    r"(?<![Tt]here )\bis no (?!longer\b|more\b|better\b|worse\b)": "is not a",
     r"\bleav(e|es|ing) (?:it |them |\S+ )?out\b|\bleft out\b": "omit",
     r"\bgo(?:es|ing)? on\b|\bwent on\b": "resume, continue",
     r"\bat once\b": "concurrently, immediately",
