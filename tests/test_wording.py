@@ -36,8 +36,15 @@ BANNED = {
     r"\bhow often\b": "how many times",
     r"\bHow often to\b": "Retries",
     r"\bTrain \S+ \S+ anew\b": "Retrain",
+    r"\b[Ll]eave (?:out\b|(?:\w+ ){1,3}out\b)": "omit",
+    r"\blooked through\b": "skipped, ignored",
+    r"\b(?:made|make) again\b": "copied, rebuilt",
+    r"\bnothing of the kind\b": "none of these",
+    r"\bin the same way\b": "likewise",
+    r"\bnothing is said of\b|\bsays? nothing of\b": "is not checked, is unknown",
 }
 MESSAGE_ERRORS = re.compile(r"\w*Error$")
+SHOWN = ("Option", "Argument", "Issue", "_option", "_number", "message")  # calls whose strings a user reads
 
 
 def texts_of(path: Path):
@@ -46,7 +53,7 @@ def texts_of(path: Path):
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             yield from _strings(node.exc)
-        elif isinstance(node, ast.Call) and _name(node.func) in ("Option", "Argument", "_option", "_number", "message"):
+        elif isinstance(node, ast.Call) and _name(node.func) in SHOWN:
             yield from _strings(node)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             docstring = ast.get_docstring(node)

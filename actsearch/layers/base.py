@@ -53,7 +53,7 @@ class AtLeast(keras.constraints.Constraint):
 
 
 class LearnedActivation(ActivationLayer):
-    """Base class of activation layers with trainable parameters, also for layers of your own.
+    """Base class of activation layers with trainable parameters; subclass it to write your own.
 
     The parameters are weights in the layer's variable dtype. They are not regularised, and
     `exclude_from_weight_decay` excludes them from weight decay. A subclass passes their names and initial values to
