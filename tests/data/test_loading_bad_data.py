@@ -154,8 +154,8 @@ def test_npz_that_claims_more_than_memory(tmp_path: Path) -> None:
     [
         ("digit", r"Unknown data set 'digit'. Did you mean 'digits'\? Known: .*FILE\.csv.*package\.module:function"),
         ("", "Unknown data set ''"),
-        ("a b:c", "'a b:c' names no data function"),
-        ("json:", "'json:' names no data function"),
+        ("a b:c", "'a b:c' does not name a data function"),
+        ("json:", "'json:' does not name a data function"),
         ("no_such_module:load", "no module 'no_such_module' is in"),
         ("json.nothing:load", r"no module 'json\.nothing'"),
         ("json:lods", r"json has no data function 'lods'\. Did you mean 'load"),

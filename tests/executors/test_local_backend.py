@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import psutil
 import pytest
-from tests.helpers.support import ACCURACY, request, run, small_network
 
 from actsearch.environment import num_cores
 from actsearch.errors import SearchFailedError
@@ -17,6 +16,9 @@ from actsearch.executors.serialization import pack_job
 from actsearch.records import Status
 from actsearch.training.data import TrainingData
 from actsearch.training.execution import Executions
+from tests.helpers.executions import request, run_executions
+from tests.helpers.factories import ACCURACY
+from tests.helpers.networks import small_network
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_workers_train_what_this_process_would(data, forks, monkeypatch):
         victim = next(p for p in psutil.Process().children(recursive=True) if _is_worker(p, forks))
         victim.kill()
         again = all_of(pool, *asked)
-    here = {trained.record.seed: trained.record for trained in run(data, *asked)}
+    here = {trained.record.seed: trained.record for trained in run_executions(data, *asked)}
     for seed, record in here.items():
         assert there[seed].history == again[seed].history == record.history
     assert not [p for p in psutil.Process().children(recursive=True) if _is_worker(p, forks)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from actsearch._user_code import import_object
-from actsearch.data import limits, load_data
+from actsearch.data import load_data, tables
 from actsearch.errors import DataError, ModelError, SpaceError, UsageError
 from actsearch.spaces import load_space
 from actsearch.swap.user_model import load_user_model
@@ -138,7 +138,7 @@ def test_tricks_in_an_npz(tmp_path, case):
 @pytest.fixture
 def small_limit(monkeypatch):
     """16 MiB instead of 1 GiB, so that what is over it is made in no time."""
-    monkeypatch.setattr(limits, "ALWAYS_BYTES", 2**24)
+    monkeypatch.setattr(tables, "ALWAYS_BYTES", 2**24)
 
 
 def test_an_npz_that_unpacks_to_a_thousand_times_its_size(tmp_path, small_limit):
