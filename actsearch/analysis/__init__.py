@@ -1,4 +1,4 @@
-"""From records to a verdict: statistics and comparisons. No Keras and no MLflow in here."""
+"""Statistics and comparisons that turn records into a verdict, without Keras or MLflow."""
 
 from typing import TYPE_CHECKING
 

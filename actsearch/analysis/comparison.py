@@ -1,7 +1,7 @@
-"""Which scores a verdict compares: judged scores by seed, paired samples, and the family of tests that share alpha.
+"""The scores that a verdict compares: judged scores by seed, paired samples, and the family of tests that share alpha.
 
-The file follows the data: `judged_scores` keeps the complete seeds of a search, `paired_samples` pairs each activation
-with the baseline on those seeds, and `make_family` adds what all of the tests have in common.
+The module follows the data: `judged_scores` keeps the complete seeds of a search, `paired_samples` pairs each
+activation with the baseline on those seeds, and `make_family` adds what all tests have in common.
 """
 
 import math
@@ -21,11 +21,11 @@ class JudgedScores:
     """The scores of the complete seeds of a search.
 
     Args:
-        search: The search.
-        source: `"test"` where every completed execution has a test score, else `"validation"`.
-        executions: The numbers of the executions that every trial still in the running has ended.
-        scores: By trial, the scores of those executions; None where one failed.
-        race: The race's own test on the scores that drove it, where there was a race.
+        search: Record of the search.
+        source: `"test"` if every completed execution has a test score, else `"validation"`.
+        executions: Numbers of the executions that ended for every trial still in the running.
+        scores: By trial, the scores of those executions; None for one that failed.
+        race: The race's own test, on the scores that drove it; None without a race.
     """
 
     search: SearchRecord
@@ -41,23 +41,23 @@ class JudgedScores:
 
     @property
     def sign(self) -> int:
-        """What turns a score so that larger is better."""
+        """Factor that orients a score so that larger is better."""
         return 1 if self.search.objective.direction is Direction.MAX else -1
 
     def known(self, trial: TrialRecord) -> dict[int, float]:
-        """The scores of a trial, by execution."""
+        """Returns the scores of a trial by execution, without failed ones."""
         return {n: s for n, s in self.scores[trial.trial_id].items() if s is not None}
 
     def failed(self, trial: TrialRecord) -> int:
-        """How many executions of a trial failed."""
+        """Counts the executions of a trial that failed."""
         return sum(s is None for s in self.scores[trial.trial_id].values())
 
 
 def judged_scores(search: SearchRecord) -> JudgedScores:
-    """The scores of a search on its complete seeds.
+    """Collects the scores of a search on its complete seeds.
 
-    Executions with fewer epochs than the most (the first rungs of halving) are omitted: they answer another
-    question. In a race, which trials were still in the running after each seed follows from the scores before.
+    Executions with fewer than the maximum number of epochs (the first rungs of halving) are omitted: they answer a
+    different question. In a race, the trials in the running at each seed follow from the earlier scores.
     """
     used = {t.trial_id: _ended(t, _full_epochs(search)) for t in search.trials}
     completed = [e for t in search.trials for e in t.completed]
@@ -66,8 +66,8 @@ def judged_scores(search: SearchRecord) -> JudgedScores:
     if is_race(search):
         race, complete = _replay(search, used)
     else:
-        begun = [set(executions) for executions in used.values() if executions]
-        complete = sorted(set.intersection(*begun)) if begun else []
+        ended = [set(executions) for executions in used.values() if executions]
+        complete = sorted(set.intersection(*ended)) if ended else []
     scores = {
         trial: {n: score_of(executions[n], source) for n in complete if n in executions}
         for trial, executions in used.items()
@@ -76,14 +76,14 @@ def judged_scores(search: SearchRecord) -> JudgedScores:
 
 
 def score_of(execution: ExecutionRecord, source: str) -> float | None:
-    """The score that is judged; None where the execution failed or its score is not a number."""
+    """Returns the judged score of an execution; None if it failed or its score is not finite."""
     score = execution.test_score if source == "test" else execution.score
     usable = execution.status is Status.COMPLETED and score is not None and math.isfinite(score)
     return score if usable else None
 
 
 def is_joint(search: SearchRecord) -> bool:
-    """Whether an activation has several configurations."""
+    """Returns whether any activation has several configurations."""
     labels = [t.activation for t in search.trials]
     return len(set(labels)) < len(labels)
 
@@ -101,12 +101,12 @@ class PairedSample:
     """A trial, the baseline's trial that it is compared with, and their differences seed by seed.
 
     Args:
-        trial, baseline: The two.
-        executions: The numbers of the executions to judge by.
-        differences: Oriented differences over those that both completed.
-        num_failed: Failed executions of the trial.
-        num_configurations: How many configurations of each activation were chosen from.
-        obstacle: Why they are not compared, where they are not.
+        trial, baseline: The two trials.
+        executions: Numbers of the executions to judge by.
+        differences: Oriented differences over the executions that both completed, shape (n,).
+        num_failed: Number of failed executions of the trial.
+        num_configurations: Number of configurations of each activation to choose from.
+        obstacle: Why the two are not compared; empty if they are.
     """
 
     trial: TrialRecord
@@ -119,13 +119,13 @@ class PairedSample:
 
 
 def paired_samples(judged: JudgedScores) -> list[PairedSample]:
-    """One for each activation but the baseline's, in the order of the search.
+    """Pairs each activation with the baseline, in the order of the search.
 
     Activations with several configurations are compared at their own best one. It is chosen by the first third of the
     seeds and judged by the others, from as many configurations as the baseline has.
 
     Args:
-        judged: The scores of a search that has a trial with the baseline's activation.
+        judged: Scores of a search that has a trial with the baseline's activation.
     """
     if not is_joint(judged.search):
         baseline = judged.baselines[0]
@@ -163,12 +163,12 @@ def _tuned_pair(judged: JudgedScores, group: list[TrialRecord], own: list[TrialR
 
 
 def _best(judged: JudgedScores, trials: list[TrialRecord], executions: tuple[int, ...]) -> TrialRecord:
-    """The configuration with the best mean over these executions, in the judged scores; one that failed comes last."""
+    """Returns the configuration with the best mean judged score over these executions; failed ones come last."""
 
     def merit(trial: TrialRecord) -> float:
         scores = [judged.scores[trial.trial_id].get(n) for n in executions]
-        known = [s for s in scores if s is not None]
-        return judged.sign * sum(known) / len(known) if known and len(known) == len(scores) else -math.inf
+        usable = [s for s in scores if s is not None]
+        return judged.sign * sum(usable) / len(usable) if usable and len(usable) == len(scores) else -math.inf
 
     return max(trials, key=merit)
 
@@ -178,14 +178,14 @@ class ComparisonFamily:
     """The comparisons of a search, which share one chance of a wrong claim.
 
     Args:
-        judged: The scores on complete seeds.
-        samples: The pairs: with the baseline, or without one with the trial of the best mean.
+        judged: Scores on complete seeds.
+        samples: Pairs with the baseline, or without a baseline with the trial of the best mean.
         has_baseline: Whether there is a baseline with a score.
-        units: How the objective is written.
-        alpha, margin: The chance of any wrong claim, and the difference that does not matter.
-        floor: The smallest standard deviation of differences that is believed.
-        num_tests: How many comparisons share alpha.
-        race: The race's test on the judged scores, where there was a race of single configurations.
+        units: Units of the objective.
+        alpha, margin: Chance of any wrong claim, and difference that does not matter.
+        floor: Lower bound of the standard deviation of differences.
+        num_tests: Number of comparisons that share alpha.
+        race: The race's test on the judged scores; None without a race, or with several configurations.
     """
 
     judged: JudgedScores
@@ -200,7 +200,7 @@ class ComparisonFamily:
 
 
 def make_family(search: SearchRecord, alpha: float, margin: float | None) -> ComparisonFamily:
-    """Everything that the verdict of a search is computed from."""
+    """Computes everything that the verdict of a search rests on."""
     judged = judged_scores(search)
     has_baseline = any(judged.known(t) for t in judged.baselines)
     samples = paired_samples(judged) if has_baseline else _against_leader(judged)
@@ -217,22 +217,22 @@ def make_family(search: SearchRecord, alpha: float, margin: float | None) -> Com
 
 
 def _against_leader(judged: JudgedScores) -> list[PairedSample]:
-    known = {t.trial_id: judged.known(t) for t in judged.search.trials}
-    whole = [t for t in judged.search.trials if known[t.trial_id] and not judged.failed(t)]
-    if not whole:
+    scores = {t.trial_id: judged.known(t) for t in judged.search.trials}
+    intact = [t for t in judged.search.trials if scores[t.trial_id] and not judged.failed(t)]
+    if not intact:
         return []
-    leader = max(whole, key=lambda t: judged.sign * float(np.mean(list(known[t.trial_id].values()))))
+    leader = max(intact, key=lambda t: judged.sign * float(np.mean(list(scores[t.trial_id].values()))))
     others = [t for t in judged.search.trials if t is not leader]
     return [_pair(judged, t, leader, judged.executions) for t in others]
 
 
 def is_race(search: SearchRecord) -> bool:
-    """Whether executions were handed out by a race."""
+    """Returns whether executions were allocated by a race."""
     return search.config.allocation == "race"
 
 
 def max_executions(search: SearchRecord) -> int:
-    """The maximum number of executions of a trial in a race: as it was set, or else the largest that any trial has."""
+    """Returns the maximum number of executions per trial in a race: the configured one, or the largest of any trial."""
     most = max((e.execution for t in search.trials for e in t.executions), default=1)
     return max(most, search.config.max_executions or 0)
 
@@ -249,7 +249,7 @@ def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> Ra
 
 
 def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]]) -> tuple[RaceTest, list[int]]:
-    """Runs the race again on the scores that drove it, as far as its seeds are complete."""
+    """Replays the race on the scores that drove it, as far as its seeds are complete."""
     race = _new_race(search, alpha=search.config.alpha, margin=search.config.margin)
     complete = list[int]()
     last = max((n for executions in used.values() for n in executions), default=0)
@@ -263,7 +263,7 @@ def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecor
 
 
 def _race_on_judged_scores(judged: JudgedScores, alpha: float, margin: float) -> RaceTest:
-    """The same test as the race's, on the scores that are judged and at the level that is asked for."""
+    """Repeats the race's test on the judged scores and at the requested level."""
     race = _new_race(judged.search, alpha=alpha, margin=margin)
     for n in judged.executions:
         race.observe({t: judged.scores[t][n] for t in race.running if n in judged.scores[t]})
@@ -271,7 +271,7 @@ def _race_on_judged_scores(judged: JudgedScores, alpha: float, margin: float) ->
 
 
 def max_concurrent(search: SearchRecord) -> int:
-    """The maximum number of executions that ran concurrently, by the times at which they began and ended.
+    """Returns the maximum number of executions that ran concurrently, from their start and end times.
 
     Example:
 
@@ -285,7 +285,7 @@ def max_concurrent(search: SearchRecord) -> int:
     executions = [e for trial in search.trials for e in trial.executions]
     steps = [(e.started_at, 1) for e in executions] + [(e.ended_at, -1) for e in executions]
     most = now = 0
-    for _, step in sorted(steps):  # of equal times ends come first
+    for _, step in sorted(steps):  # at equal times, ends come first
         now += step
         most = max(most, now)
     return most

@@ -1,25 +1,26 @@
-"""Which trials are shown not to be the best, and which are shown better, equivalent or worse than the baseline,
-when one looks after every seed.
+"""The sequential test of a race: after every seed, it shows which trials are not the best, and which are better,
+equivalent or worse than the baseline.
 
-**Drops.** For each trial, the hypothesis "it is the best" is tested. At each seed its score is compared with that of
-the trial that led *before* this seed (itself apart). Whom it is compared with therefore does not depend on the new
-scores, and while the trial is the best, no comparison has a mean below zero, however lucky the leader was: one
-hypothesis a trial instead of one a pair. The looks share the level by error spending (`sequential`), the trials by
-Holm's step-down (1979), which holds for repeated looks since the boundaries are nested (Maurer & Bretz 2013): with c
-trials not yet beaten, each is tested at alpha / c. The chance that a trial which is among the best is ever dropped is
-at most alpha.
+**Drops.** For each trial, the hypothesis "it is the best" is tested. At each seed, its score is compared with that of
+the other trial that led *before* this seed. The choice of that leader therefore does not depend on the new scores, and
+if the trial is the best, no comparison has a mean below zero, however lucky the leader was: this takes one hypothesis
+per trial instead of one per pair. The looks share the level by error spending (`sequential`), the trials by Holm's
+step-down (1979), which holds for repeated looks since the boundaries are nested (Maurer & Bretz 2013): with c trials
+not yet beaten, each is tested at alpha / c. The chance that a trial which is among the best is ever dropped is at most
+alpha.
 
 **Claims.** The difference from the baseline has an interval that holds at all looks together (repeated confidence
 intervals, Jennison & Turnbull 1989), at level 1 - alpha / (number of candidates). *Equivalent*: within the margin.
 *Better*: above zero, once the baseline is shown not to be the best. *Worse*: below zero, once the trial itself is.
-The chance that an interval misses is at most alpha over all candidates and looks. When all but one are shown not to
-be the best, that one is: better than the baseline, or, where it is the baseline, all others are worse.
+The chance that any interval misses the true difference is at most alpha over all candidates and looks. When all trials
+but one are shown not to be the best, the remaining one is the best: it is better than the baseline, or, if it is the
+baseline, all others are worse.
 
-Where all trials are equal, every false statement begins with a false drop: all of them together have at most alpha.
+If all trials are equal, every false statement starts with a false drop, so the chance of any is at most alpha.
 
-**Assumes** differences between two trials on one seed that are close to normal (they are symmetric where two
-trials have the same distribution, whatever its shape), independent from seed to seed; for drops also that changes of
-the leader do not change their spread much. A standard deviation below the step of the scores is not believed. Where
+**Assumes** that differences between two trials on one seed are close to normal (they are symmetric if the two trials
+have the same distribution, whatever its shape) and independent from seed to seed; for drops also that changes of the
+leader do not change their spread much. A standard deviation below the step of the scores is replaced by that step. If
 trials have strong skews in opposite directions, the errors are larger: 0.07 to 0.09 instead of 0.05 for exponential
 scores (`benchmarks/race.py`).
 """
@@ -34,16 +35,16 @@ from actsearch.records import Objective
 
 
 class RaceTest:
-    """The sequential test of a race: it observes the scores of one seed after another, and decides.
+    """The sequential test of a race: it observes the scores seed by seed, and decides.
 
     Args:
-        trials: All trials, at least two for anything to be decided.
-        baselines: Those with the baseline's activation. The last of them is never dropped; claims are made where
-            there is exactly one.
+        trials: Ids of all trials; fewer than two leave nothing to decide.
+        baselines: Ids of those with the baseline's activation. The last of them is never dropped; claims are made only
+            if there is exactly one.
         objective: Name and direction of the scores.
         alpha: Level of the drops over all trials, and of the claims over all trials.
-        margin: The difference that does not matter; None for the objective's default, 0 for no claims of equivalence.
-        max_executions: Number of seeds at most.
+        margin: Difference that does not matter; None for the objective's default, 0 for no claims of equivalence.
+        max_executions: Maximum number of seeds.
 
     Example:
 
@@ -84,7 +85,7 @@ class RaceTest:
 
     @property
     def baseline(self) -> str | None:
-        """The one trial that claims are made against, None where there is none or there are several."""
+        """The trial that claims are made against; None unless there is exactly one."""
         return next(iter(self.baselines)) if len(self.baselines) == 1 else None
 
     @property
@@ -95,40 +96,43 @@ class RaceTest:
 
     @property
     def units(self) -> Units:
-        """The units of the objective, by the mean of the baseline or else of all scores."""
-        of = [s for t in self.baselines or self._scores for s in self._scores.get(t, ())]
-        of = of or [s for scores in self._scores.values() for s in scores]
-        return Units(self._objective, sum(of) / len(of) if of else 0.0)
+        """The units of the objective, given the mean of the baseline's scores, or of all scores without any."""
+        typical = [s for t in self.baselines or self._scores for s in self._scores.get(t, ())]
+        typical = typical or [s for scores in self._scores.values() for s in scores]
+        return Units(self._objective, sum(typical) / len(typical) if typical else 0.0)
 
     @property
     def margin(self) -> float:
-        """The margin that is used."""
+        """The margin in use."""
         return self.units.default_margin if self._margin is None else self._margin
 
     def interval(self, trial: str) -> Interval:
-        """The difference from the baseline, oriented; what all looks so far agree on."""
+        """Returns the interval of a trial's oriented difference from the baseline: the intersection of all looks."""
         return self._intervals.get(trial, UNBOUNDED)
 
     def differences(self, trial: str) -> list[float]:
-        """Its differences from the baseline, oriented, by seed."""
+        """Returns a trial's oriented differences from the baseline, by seed."""
         return list(self._against_baseline[trial])
 
     def level(self, trial: str) -> float:
-        """The two-sided level of its interval at the latest look; 0 before the first."""
+        """Returns the two-sided level of a trial's interval at the latest look; 0 before the first."""
         return 2 * float(self._claim_levels[len(self._against_baseline[trial])])
 
     def observe(self, scores: Mapping[str, float | None]) -> list[Decision]:
-        """Takes in one complete seed, and returns what it decides.
+        """Takes in the scores of one complete seed.
 
         Args:
-            scores: The score of each running trial, None where its execution failed. A trial that is not in it
-                leaves the race without a decision.
+            scores: Score of each running trial, None if its execution failed. A trial that is missing leaves the race
+                without a decision.
+
+        Returns:
+            The decisions that follow from this seed.
         """
         before = len(self.decisions)
         self.executions += 1
         self.running = [t for t in self.running if t in scores]
         for trial in [t for t in self.running if scores[t] is None and t not in self.baselines]:
-            reason = "an execution of it failed: it can no longer be shown better"
+            reason = "one of its executions failed: it can no longer be shown better"
             self.running.remove(trial)
             self.decisions.append(Decision(trial, Action.FAILED, self.executions, reason))
         self._take_in({t: s for t in self.running if (s := scores[t]) is not None})
@@ -172,7 +176,7 @@ class RaceTest:
         differences = self._against_leader[trial]
         mean = sum(differences) / len(differences)
         reason = (
-            f"worse than whoever led: {self.units.difference(mean)} on average over {len(differences)} seeds "
+            f"worse than the leader: {self.units.difference(mean)} on average over {len(differences)} seeds "
             f"(p = {p_value:.2g}, needed {level:.2g})"
         )
         if trial in self.baselines and not self.baselines & (set(self.running) - {trial}):
@@ -200,7 +204,7 @@ class RaceTest:
             self._conclude_from_last(self.unbeaten[0])
 
     def _conclude_from_last(self, last: str) -> None:
-        """All but one are shown not to be the best, so that one is."""
+        """Concludes that the last trial not beaten is the best."""
         if last != self.baseline:
             concluded, outcome = [last], Outcome.BETTER
         else:
@@ -212,8 +216,8 @@ class RaceTest:
     def _conclude(self, trial: str, outcome: Outcome, why: str) -> None:
         self.claims[trial] = outcome
         mean, _ = mean_and_error(self._against_baseline[trial])
-        found = self.interval(trial)
-        reason = f"{self.units.difference(mean)} {self.units.interval(found.low, found.high)}: {why}"
+        interval = self.interval(trial)
+        reason = f"{self.units.difference(mean)} {self.units.interval(interval.low, interval.high)}: {why}"
         self.decisions.append(Decision(trial, Action.CLAIMED, self.executions, reason, outcome, mean))
 
     def _narrow(self, trial: str, floor: float) -> Interval:

@@ -1,4 +1,4 @@
-"""The verdict in one sentence, from its comparisons and nothing else."""
+"""Summarizes a verdict in one sentence, from its comparisons alone."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ MAX_NAMES = 4
 
 
 def recommend(verdict: Verdict) -> str:
-    """What to do, in one sentence."""
+    """Recommends what to do, in one sentence."""
     if not verdict.comparisons:
         return "nothing to compare: no two trials with a score"
     if verdict.baseline is None:
@@ -33,7 +33,7 @@ def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
 
 
 def _keep(verdict: Verdict) -> str:
-    """The baseline, or what is as good and cheaper."""
+    """Recommends the baseline, or an equivalent activation that trains faster."""
     same, worse = verdict.with_outcome(Outcome.EQUIVALENT), verdict.with_outcome(Outcome.WORSE)
     margin = verdict.units.margin(verdict.margin)
     cheaper = [f for f in same if (time := _time(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
@@ -66,7 +66,7 @@ def _open(verdict: Verdict) -> list[Comparison]:
 
 
 def _between(comparisons: Sequence[Comparison], text: str, other: str | None = None) -> str:
-    """Those that more executions would settle, and those that they would not."""
+    """Names those that more executions would settle, then the others."""
     settled = [f for f in comparisons if f.more_executions is not None] or comparisons
     names = [*([other] if other else []), *_names(settled)]
     rest = [f for f in comparisons if f not in settled]
@@ -74,7 +74,7 @@ def _between(comparisons: Sequence[Comparison], text: str, other: str | None = N
 
 
 def _leftover(comparisons: Sequence[Comparison]) -> list[str]:
-    """Undecided ones in clauses of their own: first those that more executions would settle, then by reason."""
+    """Names undecided ones in separate clauses: first those that more executions would settle, then by reason."""
     groups: dict[str, list[Comparison]] = {}
     for comparison in sorted(comparisons, key=lambda f: f.more_executions is None):
         groups.setdefault("" if comparison.more_executions is not None else comparison.reason, []).append(comparison)
@@ -82,7 +82,7 @@ def _leftover(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _more(comparisons: Sequence[Comparison]) -> str:
-    """How many more executions would settle them, or why that is unknown."""
+    """States how many more executions would settle them, or why that is unknown."""
     more = [f.more_executions for f in comparisons if f.more_executions is not None]
     if more:
         low, high = _rounded(min(more)), _rounded(max(more))
@@ -93,7 +93,7 @@ def _more(comparisons: Sequence[Comparison]) -> str:
 
 
 def _cost(comparison: Comparison) -> str:
-    """Training time in words."""
+    """Describes the training time."""
     time = _time(comparison)
     if time is None:
         return "cost not measured"
@@ -124,6 +124,6 @@ def _join(names: Sequence[str]) -> str:
 
 
 def _rounded(count: int) -> int:
-    """Two digits: it is an estimate."""
+    """Rounds an estimate up to two digits."""
     step = 10 ** max(len(str(count)) - 2, 0)
     return -(-count // step) * step

@@ -14,7 +14,7 @@ from actsearch.records import TrialRecord
 
 
 class Outcome(StrEnum):
-    """What the evidence says of a trial against the baseline."""
+    """Outcome of comparing a trial with the baseline."""
 
     BETTER = "better"
     EQUIVALENT = "equivalent"
@@ -23,11 +23,11 @@ class Outcome(StrEnum):
 
 
 class Action(StrEnum):
-    """What an allocation decides about a trial.
+    """Kind of decision of an allocation about a trial.
 
-    DROPPED: it gets no more executions, because it is not the best. FAILED: it gets no more, because an execution
-    of it failed. BEATEN: the baseline is not the best; it stays. CLAIMED: better, equivalent or worse than the
-    baseline.
+    DROPPED: it gets no more executions, because it is not the best. FAILED: it gets no more executions, because one of
+    them failed. BEATEN: it is the baseline and not the best, but it stays. CLAIMED: it is better, equivalent or worse
+    than the baseline.
     """
 
     DROPPED = "dropped"
@@ -41,12 +41,12 @@ class Decision:
     """One decision of an allocation, with its figures.
 
     Args:
-        trial_id: The trial that it is about.
+        trial_id: Id of the trial.
         action: What was decided.
-        execution: The seed after which it was decided; it was complete.
+        execution: Number of the complete seed after which it was decided.
         reason: Why, in words and figures.
-        outcome: What was claimed, where something was.
-        difference: The mean difference that it rests on, oriented: positive is better.
+        outcome: The claim; None unless the action is CLAIMED.
+        difference: Mean difference that the decision rests on, oriented: positive is better.
         p_value, level: The p value of its test, and the level that it had to reach.
     """
 
@@ -62,7 +62,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class CostRatio:
-    """A cost as a multiple of the baseline's, with its own 95 % interval (one cost, one trial)."""
+    """A cost of one trial as a multiple of the baseline's, with a 95 % interval for this ratio alone."""
 
     estimate: float
     interval: Interval
@@ -73,23 +73,24 @@ class CostRatio:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the evidence says of one trial.
+    """The comparison of one trial with the baseline.
 
     Args:
-        trial_id, activation: The trial it is about; of several configurations of an activation, the one chosen.
+        trial_id, activation: The trial; of several configurations of an activation, the chosen one.
         outcome: Better, equivalent, worse than the baseline, or undecided.
         difference: Mean difference from the baseline, oriented: positive is better. None without pairs.
-        interval: Its interval; outcomes are read from it. Over all candidates, it misses with at most alpha.
-        p_value: Adjusted for the number of candidates, and of looks in a race; None where the outcome follows from
+        interval: Interval of the difference, from which the outcome follows. The chance that any candidate's interval
+            misses the true difference is at most alpha.
+        p_value: Adjusted for the number of candidates, and in a race for the looks; None if the outcome follows from
             other trials' tests.
-        num_pairs: Executions that both have completed.
-        more_executions: How many more of each would probably settle it (power 0.8); None where it is settled, or
-            is unknown.
+        num_pairs: Number of executions that both completed.
+        more_executions: How many more executions of each would probably settle it (power 0.8); None if it is settled,
+            or if that is unknown.
         cost_ratios: Costs relative to the baseline, by the names of `COST_UNITS`.
-        num_configurations: How many configurations of the activation were compared; the baseline had as many.
-        num_failed: Executions that failed.
-        beaten: Whether a race showed that it is not the best, and dropped it.
-        reason: Why the outcome is what it is, where the interval does not say it.
+        num_configurations: Number of configurations of the activation to choose from, the same as for the baseline.
+        num_failed: Number of executions that failed.
+        beaten: Whether a race showed that the trial is not the best, and dropped it.
+        reason: Why, if the outcome does not follow from the interval.
     """
 
     trial_id: str
@@ -109,22 +110,22 @@ class Comparison:
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """What a search says of its activations.
+    """The verdict on the activations of a search.
 
     Args:
-        baseline: The activation that all others are compared with; None where the search has none, and the comparisons
-            compare with `leader` instead.
-        leader: The activation with the best mean, where there is no baseline.
-        units: How the objective is written, with its name and direction.
-        alpha: The chance of any wrong claim, over all trials.
-        margin: The difference that does not matter.
-        source: `"test"` or `"validation"`: whose scores were judged.
-        executions: The numbers of the executions used: those that every trial still in the running has ended.
+        baseline: Activation that all others are compared with; None if the search has no baseline, and all are compared
+            with `leader` instead.
+        leader: Activation with the best mean, if there is no baseline.
+        units: Units of the objective, with its name and direction.
+        alpha: Chance of any wrong claim, over all trials.
+        margin: Difference that does not matter.
+        source: `"test"` or `"validation"`: which scores were judged.
+        executions: Numbers of the executions used: those that ended for every trial still in the running.
         comparisons: One for each trial but the baseline's, in the order of the search.
-        baseline_beaten: Whether a race showed that some trial is better than the baseline, perhaps not which.
+        baseline_beaten: Whether a race showed that some trial, not necessarily which, is better than the baseline.
         fronts: For each cost, the trials that no other beats in both objective and cost.
-        recommendation: One sentence that follows from all this and nothing else.
-        notes: What one should know about how it was judged.
+        recommendation: One sentence that follows from the comparisons alone.
+        notes: Remarks on how the search was judged.
     """
 
     baseline: str | None
@@ -141,12 +142,12 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
     def with_outcome(self, outcome: Outcome) -> list[Comparison]:
-        """The comparisons with this outcome, the largest difference first."""
-        found = [f for f in self.comparisons if f.outcome is outcome]
-        return sorted(found, key=lambda f: -f.difference if f.difference is not None else 0.0)
+        """Returns the comparisons with this outcome, the largest difference first."""
+        matching = [f for f in self.comparisons if f.outcome is outcome]
+        return sorted(matching, key=lambda f: -f.difference if f.difference is not None else 0.0)
 
     def of(self, trial_id: str) -> Comparison | None:
-        """The comparison about a trial; None for the baseline."""
+        """Returns the comparison of a trial; None for the baseline."""
         return next((f for f in self.comparisons if f.trial_id == trial_id), None)
 
     def __str__(self) -> str:
@@ -164,7 +165,7 @@ class Verdict:
 
 
 def describe(comparison: Comparison, units: Units) -> str:
-    """A comparison in words: outcome, difference, interval, and what would settle it.
+    """Describes a comparison: outcome, difference, interval, and what would settle it.
 
     Example:
 
@@ -187,13 +188,16 @@ def describe(comparison: Comparison, units: Units) -> str:
 
 
 def cost_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collection[int]) -> dict[str, CostRatio]:
-    """The ratio of each cost over the executions that both completed.
+    """Computes the ratio of each cost over the executions that both trials completed.
 
-    Geometric means, and t intervals of the paired log ratios, each at 95 % for itself.
+    Ratios are geometric means, with t intervals of the paired log ratios, at 95 % for each ratio alone.
 
     Args:
         trial, baseline: The two trials.
-        executions: The numbers of the executions to use.
+        executions: Numbers of the executions to use.
+
+    Returns:
+        The ratios by the names of `COST_UNITS`; those of costs that were not measured are omitted.
     """
     ratios = {}
     for name in COST_UNITS:
@@ -207,7 +211,7 @@ def cost_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collectio
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Those that no other beats: of (score, cost), larger score and smaller cost are better; cheapest first.
+    """Lists the points (score, cost) that no other beats with a larger score and a smaller cost; cheapest first.
 
     Example:
 
@@ -223,15 +227,15 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
 
 
 def mean_cost(trial: TrialRecord, name: str, executions: Collection[int]) -> float | None:
-    """The mean of a cost over these executions; None where it was not measured."""
+    """Returns the mean of a cost over these executions; None if it was not measured."""
     costs = _costs(trial, name, executions)
     return sum(costs.values()) / len(costs) if costs else None
 
 
 def _costs(trial: TrialRecord, name: str, executions: Collection[int]) -> dict[int, float]:
-    found = {}
+    costs = {}
     for execution in trial.completed:
         value = getattr(execution.resources, name, None)
         if execution.execution in executions and value is not None and math.isfinite(value) and value > 0:
-            found[execution.execution] = float(value)
-    return found
+            costs[execution.execution] = float(value)
+    return costs

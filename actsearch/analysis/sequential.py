@@ -1,8 +1,8 @@
-"""Student's t test repeated after every seed: the level that each look may use.
+"""Student's t test repeated after every seed: the level of each look.
 
 Looking after every seed multiplies the chances of a false finding. An error-spending function (Lan & DeMets 1983)
-deals out the level over the looks; here α (n / N)² has been spent after n of at most N differences, which lies
-between Pocock's and O'Brien & Fleming's (power family, Kim & DeMets 1987).
+distributes the level over the looks; here α (n / N)² has been spent after n of at most N differences, which is between
+Pocock's and O'Brien & Fleming's (power family, Kim & DeMets 1987).
 
 The boundary is exact for normal differences of unknown variance, from the third difference on. With
 Rₙ = Σd / √Σd², under a mean of zero the direction of (d₁ … dₙ) is independent of its length, so Rₙ is a Markov chain:
@@ -20,19 +20,19 @@ from scipy import special
 Array = NDArray[np.float64]
 FIRST_LOOK = 3
 SPENDING_POWER = 2.0
-_EDGES = np.arange(-3.5, 7.01, 0.05)  # in standard normal scores; who falls below never returns in time
+_EDGES = np.arange(-3.5, 7.01, 0.05)  # in standard normal scores; below them, crossing later is negligible
 
 
 @lru_cache(maxsize=64)
 def nominal_levels(levels: tuple[float, ...], max_looks: int, spending: float = SPENDING_POWER) -> Array:
-    """The one-sided level of each look, so that over all looks the chance of a false finding is `levels`.
+    """Computes the one-sided level of each look, such that the chance of a false finding over all looks is `levels`.
 
-    Reject at look n, after n differences, where the p value of the one-sided t test with n - 1 degrees of freedom is
-    at most the entry. Entries before the third look are 0: no finding there.
+    Reject at look n, after n differences, if the p value of the one-sided t test with n - 1 degrees of freedom is at
+    most the entry. Entries before the third look are 0, so nothing is rejected there.
 
     Args:
-        levels: Overall one-sided levels, from largest to smallest or in any order.
-        max_looks: The number of differences at the end, N.
+        levels: Overall one-sided levels, in any order.
+        max_looks: Maximum number of differences, N.
         spending: Exponent of the spending function; 3 is close to O'Brien & Fleming's, 1 to Pocock's.
 
     Returns:
@@ -61,13 +61,13 @@ def nominal_levels(levels: tuple[float, ...], max_looks: int, spending: float = 
 
 
 def _crossing(above: Array, probability: float) -> float:
-    """The normal score that those who are still in exceed with this probability."""
+    """Returns the normal score that paths not yet stopped exceed with this probability."""
     return float(np.interp(-math.log(probability), -np.log(np.maximum(above, 1e-300)), _EDGES))
 
 
 @lru_cache(maxsize=256)
 def _transition(n: int) -> Array:
-    """P(score after n + 1 differences > edge | score after n in the middle of a cell): shape (cells, edges)."""
+    """Computes P(score after n + 1 differences > edge | score after n at the centre of a cell), (cells, edges)."""
     r = _ratio((_EDGES[1:] + _EDGES[:-1]) / 2, n)[:, None]
     s = _ratio(_EDGES, n + 1)[None, :]
     centre = np.arctan2(1.0, r)
@@ -78,6 +78,6 @@ def _transition(n: int) -> Array:
 
 
 def _ratio(score: Array, n: int) -> Array:
-    """Σd / √Σd² of n differences whose t statistic has the same p value as this normal score."""
+    """Returns Σd / √Σd² of n differences whose t statistic has the same p value as this normal score."""
     t = special.stdtrit(n - 1, special.ndtr(score))
     return t * math.sqrt(n) / np.sqrt(n - 1 + t**2)

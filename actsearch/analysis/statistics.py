@@ -1,8 +1,8 @@
-"""Statistics of paired executions, on arrays: intervals, tests, equivalence, power.
+"""Statistics of paired executions: intervals, tests, equivalence, power.
 
-Differences are candidate minus baseline, one for each seed that both have. Input without spread does not warn:
-`floor`, the smallest standard deviation that is believed, keeps a few equal differences from proving anything
-(scores that move in steps, such as accuracy on 100 samples, have a floor of one step: `resolution`).
+Differences are candidate minus baseline, one for each seed that both have. Differences without spread raise no warning:
+`floor`, a lower bound of the standard deviation, keeps a few equal differences from proving anything (scores that move
+in steps, such as accuracy on 100 samples, have a floor of one step: `resolution`).
 """
 
 import math
@@ -19,7 +19,7 @@ MAX_PAIRS = 10_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A range from `low` to `high`; without bounds where nothing is known."""
+    """A range from `low` to `high`; infinite if nothing is known."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class Interval:
         return self.low <= value <= self.high
 
     def within(self, margin: float) -> bool:
-        """Whether all of it lies between -margin and +margin."""
+        """Returns whether the whole interval is between -margin and +margin."""
         return -margin < self.low and self.high < margin
 
 
@@ -36,7 +36,7 @@ UNBOUNDED = Interval(-math.inf, math.inf)
 
 
 def paired_differences(scores: Mapping[int, float], baseline: Mapping[int, float]) -> Array:
-    """Differences by seed, over the executions that both have, in their order.
+    """Computes the differences over the executions that both have, in the order of their seeds.
 
     Example:
 
@@ -47,9 +47,9 @@ def paired_differences(scores: Mapping[int, float], baseline: Mapping[int, float
 
 
 def resolution(scores: ArrayLike) -> float:
-    """The step in which scores move: the smallest gap between different ones; 0 where all are equal.
+    """Returns the step in which scores move: the smallest gap between different ones; 0 if all are equal.
 
-    Gaps below a millionth of the largest score are float noise. Close to 0 for continuous scores.
+    Gaps below a millionth of the largest score count as rounding errors. It is close to 0 for continuous scores.
     """
     values = np.unique(np.asarray(scores, dtype=float))
     gaps = np.diff(values)
@@ -58,7 +58,7 @@ def resolution(scores: ArrayLike) -> float:
 
 
 def mean_and_error(differences: ArrayLike, *, floor: float = 0.0) -> tuple[float, float]:
-    """Mean, and its standard error with a standard deviation of at least `floor`; inf for fewer than two."""
+    """Returns the mean and its standard error, with an SD of at least `floor`; inf for fewer than two."""
     d = np.asarray(differences, dtype=float)
     if d.size == 0:
         return math.nan, math.inf
@@ -69,7 +69,7 @@ def mean_and_error(differences: ArrayLike, *, floor: float = 0.0) -> tuple[float
 
 
 def mean_interval(differences: ArrayLike, *, level: float = 0.95, floor: float = 0.0) -> Interval:
-    """Student's interval of the mean: mean ± t · sd / √n. Assumes differences close to normal.
+    """Computes Student's interval of the mean: mean ± t · sd / √n. Assumes differences close to normal.
 
     Example:
 
@@ -84,13 +84,13 @@ def mean_interval(differences: ArrayLike, *, level: float = 0.95, floor: float =
 
 
 def t_test(differences: ArrayLike, *, shift: float = 0.0, alternative: str = "two-sided", floor: float = 0.0) -> float:
-    """p of Student's test that the mean is `shift`; 1 for fewer than two values.
+    """Computes p of Student's test that the mean is `shift`; 1 for fewer than two values.
 
     Args:
-        differences: One value a seed.
-        shift: The mean under the null hypothesis.
+        differences: One value per seed, shape (n,).
+        shift: Mean under the null hypothesis.
         alternative: `"two-sided"`, `"greater"` or `"less"`.
-        floor: The smallest standard deviation that is believed.
+        floor: Lower bound of the standard deviation.
     """
     mean, error = mean_and_error(differences, floor=floor)
     if math.isinf(error) or math.isnan(mean):
@@ -104,7 +104,7 @@ def t_test(differences: ArrayLike, *, shift: float = 0.0, alternative: str = "tw
 
 
 def equivalence_test(differences: ArrayLike, margin: float, *, floor: float = 0.0) -> float:
-    """p of two one-sided t tests that the mean lies within ±margin (Schuirmann 1987); 1 for too few values.
+    """Computes p of two one-sided t tests that the mean is within ±margin (Schuirmann 1987); 1 for too few values.
 
     Example:
 
@@ -117,13 +117,13 @@ def equivalence_test(differences: ArrayLike, margin: float, *, floor: float = 0.
 
 
 def power(effect: float, pairs: int, *, alpha: float) -> float:
-    """Chance that a two-sided paired t test finds a mean of `effect` standard deviations of the differences.
+    """Computes the power of a two-sided paired t test for a mean of `effect` standard deviations of the differences.
 
     Under that mean, t has the noncentral t distribution with noncentrality |effect| · √pairs.
 
     Args:
-        effect: Mean of the differences in their standard deviations.
-        pairs: The number of differences.
+        effect: Mean of the differences in units of their standard deviation.
+        pairs: Number of differences.
         alpha: Level of the test.
 
     Example:
@@ -141,12 +141,12 @@ def power(effect: float, pairs: int, *, alpha: float) -> float:
 
 
 def pairs_needed(effect: float, *, alpha: float, chance: float = 0.8) -> int | None:
-    """The fewest pairs with which that t test finds it; None beyond 10,000.
+    """Returns the smallest number of pairs with which that t test has the wanted power; None above 10,000.
 
     Args:
-        effect: Mean of the differences in their standard deviations.
+        effect: Mean of the differences in units of their standard deviation.
         alpha: Level of the test.
-        chance: Power that is wanted.
+        chance: Wanted power.
 
     Example:
 

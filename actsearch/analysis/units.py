@@ -1,4 +1,4 @@
-"""How values are written: those of an objective, oriented, in points of accuracy or plain numbers; and costs."""
+"""Formats values of an objective, as points of accuracy or as plain numbers, and costs with their units."""
 
 import math
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ RELATIVE_MARGIN = 0.01
 
 
 class CostUnit(NamedTuple):
-    """How a cost is written: its name, the unit, and how many of the recorded unit that is."""
+    """The name and unit of a cost, and how many recorded units make up one of this unit."""
 
     name: str
     unit: str
     scale: float = 1.0
 
     def text(self, value: float) -> str:
-        """A value of the recorded unit, in this one.
+        """Formats a value given in the recorded unit.
 
         Example:
 
@@ -45,8 +45,8 @@ class Units:
     """The units of an objective.
 
     Args:
-        objective: Its name and direction.
-        level: A typical value, the baseline's mean: a metric called accuracy that runs from 0 to 100 is no share.
+        objective: Name and direction.
+        level: Typical value, the baseline's mean: an accuracy that runs from 0 to 100 is not a share.
 
     Example:
 
@@ -71,7 +71,7 @@ class Units:
 
     @property
     def sign(self) -> int:
-        """What turns a value so that larger is better."""
+        """Factor that orients a value so that larger is better."""
         return 1 if self.objective.direction is Direction.MAX else -1
 
     @property
@@ -80,22 +80,22 @@ class Units:
         return self.objective.name.replace("_", " ")
 
     def difference(self, value: float) -> str:
-        """An oriented difference, written as the objective moves: a loss that is better by 0.1 is -0.1."""
+        """Formats an oriented difference in the objective's direction: a loss that is better by 0.1 is -0.1."""
         if self.in_points:
             return f"{self._number(value, sign=True)} points"
         return f"{self.objective.name} {self._number(self.sign * value, sign=True)}"
 
     def interval(self, low: float, high: float) -> str:
-        """An oriented interval, written as the objective moves."""
+        """Formats an oriented interval in the objective's direction."""
         first, last = sorted((self.sign * low, self.sign * high))
         return f"[{self._number(first)}, {self._number(last)}]"
 
     def margin(self, value: float) -> str:
-        """A margin in words."""
+        """Formats a margin."""
         return f"{self._number(value)} points" if self.in_points else f"{self._number(value)}"
 
     def score(self, value: float) -> str:
-        """A value of the objective itself, not oriented."""
+        """Formats a value of the objective itself, not oriented."""
         return f"{value:.4f}" if self.in_points else f"{value:.4g}"
 
     def _number(self, value: float, *, sign: bool = False) -> str:
@@ -111,7 +111,7 @@ class Units:
 
 
 def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
-    """The activation; where it has several configurations, also the values that tell them apart."""
+    """Labels a trial by its activation and, if that has several configurations, the values that distinguish them."""
     same = [t.hyperparameters for t in search.trials if t.activation == trial.activation]
     names = [n for n in trial.hyperparameters if len({repr(values.get(n)) for values in same}) > 1]
     values = ", ".join(f"{n}={_value(trial.hyperparameters[n])}" for n in names)
@@ -119,18 +119,18 @@ def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
 
 
 def objective_label(objective: Objective) -> str:
-    """The objective and its direction, as a label of an axis."""
+    """Labels an axis with the objective and its direction."""
     better = "larger" if objective.direction is Direction.MAX else "smaller"
     return f"{metric_label(objective.name)} ({better} is better)"
 
 
 def metric_label(metric: str) -> str:
-    """A metric in words."""
+    """Formats the name of a metric in words."""
     return metric.replace("_", " ")
 
 
 def cost_label(cost: str) -> str:
-    """A cost with its unit, as a label of an axis.
+    """Labels an axis with a cost and its unit.
 
     Example:
 
@@ -141,7 +141,7 @@ def cost_label(cost: str) -> str:
 
 
 def settling(more_executions: int | None) -> str:
-    """How many more executions would settle a comparison, in words; empty where that is unknown.
+    """States how many more executions would settle a comparison; empty if that is unknown.
 
     Example:
 
@@ -154,7 +154,7 @@ def settling(more_executions: int | None) -> str:
 
 
 def number_range(numbers: Sequence[int]) -> str:
-    """Numbers of executions in words.
+    """Formats numbers of executions as ranges.
 
     Example:
 

@@ -1,8 +1,8 @@
-"""From the records of a search to what they say: better, equivalent, worse or undecided, at which cost.
+"""Judges the records of a search: each trial is better, equivalent, worse or undecided, and at what cost.
 
-A trial with fewer than three pairs is undecided. So is one of which an execution failed, unless it is worse: its pairs
-are those that went well. Activations with several configurations are compared at their own best one: see
-`comparison`. How often claims may be wrong is said in `adjusted`, and for races in `race`.
+A trial with fewer than three pairs is undecided. So is a trial with a failed execution, unless it is worse: its pairs
+are only those that completed. Activations with several configurations are compared at their own best one: see
+`comparison`. For the chance that a claim is wrong, see `adjusted`, and for races `race`.
 """
 
 from collections.abc import Sequence
@@ -38,26 +38,26 @@ from actsearch.records import SearchRecord
 
 
 def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdict:
-    """What the evidence says of each trial against the baseline.
+    """Judges each trial of a search against the baseline.
 
-    Test scores are judged where every completed execution has one, else validation scores; and only complete seeds.
-    Without a baseline, all are compared with the best mean, and the level is shared by all pairs of trials, since
-    the best was picked by the same scores.
+    Only complete seeds are used, with test scores if every completed execution has one, else with validation scores.
+    Without a baseline, all trials are compared with the one of the best mean, and all pairs of trials share the level,
+    since that trial was chosen by the same scores.
 
     Args:
-        search: Its records, also those of a search that is not over.
-        alpha: The chance of any wrong claim, over all trials.
-        margin: The difference that does not matter; None for half a point of a share (accuracy, AUC ...) and 1 % of
-            the baseline's mean for other objectives; 0 to claim no equivalence.
+        search: Record of the search, which may still be running.
+        alpha: Chance of any wrong claim, over all trials.
+        margin: Difference that does not matter; None for half a point of a share (accuracy, AUC ...) and 1 % of the
+            baseline's mean for other objectives; 0 to claim no equivalence.
 
     Returns:
         The verdict.
 
     Raises:
-        UsageError: alpha or margin make no sense.
+        UsageError: alpha or margin is out of range.
     """
     if not 0 < alpha < 1:
-        raise UsageError(f"alpha must lie between 0 and 1, not {alpha}.")
+        raise UsageError(f"alpha must be between 0 and 1, not {alpha}.")
     if margin is not None and margin < 0:
         raise UsageError(f"margin must be 0 or more, not {margin}.")
     family = make_family(search, alpha, margin)
@@ -78,7 +78,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdic
 
 
 def verdict_of(search: SearchRecord) -> Verdict:
-    """The verdict at the level and margin that the search was asked for."""
+    """Judges a search at its own level and margin."""
     return judge(search, alpha=search.config.alpha, margin=search.config.margin)
 
 
@@ -103,14 +103,14 @@ def _notes(family: ComparisonFamily) -> list[str]:
     judged = family.judged
     used = judged.executions
     if not used:
-        return ["No execution has been ended by every trial yet."]
+        return ["No execution has ended for every trial yet."]
     which = f"execution{'s' if len(used) > 1 else ''} {number_range(used)}"
-    notes = [f"Uses {which}, which every trial then in the running has ended; judged by {judged.source} scores."]
+    notes = [f"Uses {which}, which ended for every trial then in the running; judged by {judged.source} scores."]
     if any(e.execution > max(used) for t in judged.search.trials for e in t.executions):
-        notes.append(f"Executions after number {max(used)} are omitted: not every trial has ended them.")
+        notes.append(f"Executions after number {max(used)} are omitted: they have not ended for every trial.")
     if (most := max_concurrent(judged.search)) > 1:
         notes.append(
-            f"Up to {most} executions ran concurrently: where they shared a machine, they slowed each other down. "
+            f"Up to {most} executions ran concurrently: if they shared a machine, they slowed each other down. "
             "Compare training, CPU and inference times with care."
         )
     if judged.search.space.get("matching") is False:
@@ -119,12 +119,12 @@ def _notes(family: ComparisonFamily) -> list[str]:
         notes.append("Configurations were chosen by the first third of these seeds, and judged by the others.")
     if judged.race is not None:
         left = sum(d.action in (Action.DROPPED, Action.FAILED) for d in judged.race.decisions)
-        notes.append(f"A race: {left} of {len(judged.search.trials)} trials left it before its end.")
+        notes.append(f"A race: {left} of {len(judged.search.trials)} trials left before the end.")
     if family.samples and not family.has_baseline:
         notes.append(f"No baseline: compared with the best mean, at a level shared by {family.num_tests} pairs.")
     failed = sum(judged.failed(t) for t in judged.baselines)
     if family.has_baseline and failed:
-        notes.append(f"{failed} executions of the baseline failed; its pairs are those that went well.")
+        notes.append(f"{failed} executions of the baseline failed; only the completed ones form pairs.")
     return notes
 
 
@@ -133,7 +133,7 @@ Tests = tuple[float, float | None]
 
 
 def find(family: ComparisonFamily) -> list[Comparison]:
-    """A comparison for each paired sample."""
+    """Compares each paired sample."""
     if family.race is not None:
         return [_raced(family, family.race, sample) for sample in family.samples]
     if family.judged.race is not None:
@@ -143,15 +143,18 @@ def find(family: ComparisonFamily) -> list[Comparison]:
 
 
 def adjusted(index: int, p_value: float, tests: Sequence[Tests], num_tests: int) -> float:
-    """A p value of one candidate, adjusted for all of them by the step-down of this module.
+    """Adjusts a p value of one candidate for the tests of all candidates, by a step-down procedure.
 
-    A candidate can still be called wrongly until both of its tests have rejected.
+    A wrong claim about a candidate remains possible until both of its tests have rejected.
 
     Args:
-        index: The candidate.
+        index: Index of the candidate.
         p_value: One of its two p values.
-        tests: For each candidate p of a difference, and p of equivalence or None where it is not tested.
-        num_tests: The number of candidates, or more to be stricter.
+        tests: For each candidate, p of the difference, and p of equivalence or None if it is not tested.
+        num_tests: Number of candidates; a larger number is stricter.
+
+    Returns:
+        The adjusted p value.
 
     Example: without equivalence tests, these are Holm's values.
 
@@ -206,7 +209,7 @@ def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Co
 
 
 def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison:
-    """By intervals that hold at every look, for the configurations that were chosen."""
+    """Judges the chosen configurations by intervals that hold at every look."""
     looks = max_executions(family.judged.search)
     level = 2 * float(nominal_levels((family.alpha / family.num_tests / 2,), looks)[sample.differences.size, 0])
     interval = mean_interval(sample.differences, level=1 - level, floor=family.floor) if level else UNBOUNDED
@@ -220,7 +223,7 @@ def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison
 
 
 def _sequential_p_value(family: ComparisonFamily, sample: PairedSample, level: float) -> float | None:
-    """p of the latest look, scaled so that it is at most alpha where it reaches the level of that look."""
+    """Scales the p value of the latest look so that it is at most alpha if it reaches the level of that look."""
     p_value = t_test(sample.differences, floor=family.floor)
     return min(1.0, p_value * family.alpha / level) if level > 0 else 1.0
 
@@ -265,7 +268,7 @@ def _why_undecided(family: ComparisonFamily, sample: PairedSample) -> str:
 
 
 def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:
-    """How many more executions show a difference, or else equivalence, if mean and spread stay as they are."""
+    """Estimates how many more executions would show a difference or equivalence if mean and spread do not change."""
     mean, error = mean_and_error(sample.differences, floor=family.floor)
     sd = error * sample.differences.size**0.5
     if sd == 0:
@@ -274,5 +277,5 @@ def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:
     needed = [pairs_needed(mean / sd, alpha=level)]
     if abs(mean) < family.margin:
         needed.append(pairs_needed((family.margin - abs(mean)) / sd, alpha=level, chance=0.9))
-    known = [n for n in needed if n is not None]
-    return max(min(known) - sample.differences.size, 1) if known else None
+    attainable = [n for n in needed if n is not None]
+    return max(min(attainable) - sample.differences.size, 1) if attainable else None

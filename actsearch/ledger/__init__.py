@@ -1,10 +1,10 @@
 """The ledger of a search: facts appended to an SQLite file, one transaction each, never changed.
 
-Everything that a search learns is a fact: what the search is, each trial, each execution, each decision, each
-end. MLflow and reports are written from here.
+Everything that a search learns is a fact: the search itself, each trial, each execution, each decision and each end.
+MLflow and reports are written from the ledger.
 
-A fact is one JSON text with its SHA-256, facts are numbered 1, 2, 3 ..., each carries a hash over all before it, and
-the file says how many there are: one that was changed, replaced, moved or lost is found when the ledger is read.
+A fact is a JSON text with its SHA-256. Facts are numbered 1, 2, 3 ..., each has a hash over all facts before it, and
+the file has their number: a fact that was changed, replaced, moved or lost is detected when the ledger is read.
 """
 
 from actsearch.ledger.facts import End, Fact, Kind, assemble, parse

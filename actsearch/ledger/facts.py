@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Kind(StrEnum):
-    """What a fact is about."""
+    """Kind of a fact."""
 
     SEARCH = "search"
     TRIAL = "trial"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Fact:
-    """One row: its number in the order of writing, what it is about, and its JSON text."""
+    """One row: its number in the order of writing, its kind and key, and its JSON text."""
 
     number: int
     kind: Kind
@@ -46,10 +46,10 @@ class End:
 
 
 def assemble(facts: Iterable[Fact]) -> SearchRecord:
-    """The search that these facts tell of.
+    """Builds the record of a search from its facts.
 
     Raises:
-        LedgerError: The fact that says what the search is, is not among them.
+        LedgerError: The fact that describes the search is missing.
     """
     search: SearchRecord | None = None
     trials: dict[str, TrialRecord] = {}
@@ -67,8 +67,8 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
             ended_at = parse(fact, End).at
     if search is None:
         raise LedgerError(
-            "The ledger does not say what was searched: its first fact is missing. Either the search was ended before "
-            "it began, or the ledger is damaged. Search anew in another directory."
+            "The ledger does not say what was searched: its first fact is missing. Either the search ended before it "
+            "started, or the ledger is damaged. Start a new search in another directory."
         )
     whole = tuple(
         replace(trial, executions=tuple(sorted(executions.get(trial_id, []), key=lambda e: e.execution)))
@@ -78,22 +78,22 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
 
 
 def parse(fact: Fact, kind: type[T]) -> T:
-    """The record that a fact holds."""
+    """Parses the record in a fact."""
     try:
         return cast(T, _reader(kind).validate_json(fact.body))
     except ValidationError as error:
         raise LedgerError(f"Fact {fact.number} ({fact.kind} {fact.key}) is not a {kind.__name__}: {error}") from error
 
 
-_reader: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # making one takes longer than reading a fact with it
+_reader: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # constructing one takes longer than reading a fact
 _PLAIN: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 
 
 def to_json(record: Any) -> str:
-    """A record as a fact holds it.
+    """Writes a record as the JSON text of a fact.
 
     Raises:
-        LedgerError: It holds something that JSON cannot say.
+        LedgerError: The record contains something that JSON cannot represent.
     """
     try:
         return _PLAIN.dump_json(asdict(record)).decode()
@@ -105,7 +105,7 @@ def to_json(record: Any) -> str:
 
 
 def digest_of(kind: str, key: str, body: str) -> str:
-    """The checksum of one fact.
+    """Computes the checksum of a fact.
 
     Example:
 
@@ -116,7 +116,7 @@ def digest_of(kind: str, key: str, body: str) -> str:
 
 
 def chain_of(before: str, number: int, digest: str) -> str:
-    """The hash over a fact and, through the hash of the fact before it, over all that were written earlier.
+    """Computes the hash over a fact and, through the hash of the fact before it, over all earlier facts.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The file of a ledger: facts written durably, and found again as they were written."""
+"""The file of a ledger: writes facts durably, and checks them when they are read."""
 
 import errno
 import sqlite3
@@ -13,7 +13,7 @@ from actsearch.ledger.facts import End, Fact, Kind, assemble, chain_of, digest_o
 from actsearch.records import ExecutionRecord, SearchRecord, TrialRecord
 
 FILE_NAME = "ledger.sqlite"
-SIDE_FILES = ("-journal", "-wal", "-shm")  # what SQLite puts beside its file
+SIDE_FILES = ("-journal", "-wal", "-shm")  # which SQLite puts next to its file
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x61637473  # "acts", in the header of the SQLite file
 PAGE_BYTES = 4096
@@ -34,23 +34,23 @@ _FULL = {sqlite3.SQLITE_FULL, -errno.ENOSPC, -errno.EDQUOT}
 _BROKEN = {sqlite3.SQLITE_IOERR, -errno.EIO, -errno.EFBIG}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_WHOLE = "What was written before is whole, and the search can be resumed when this is fixed"
+_WHOLE = "Everything written before is intact, and the search can be resumed when this is fixed"
 
 
 class UnreadableLedgerError(LedgerError):
-    """A ledger that is damaged or written in another way; `salvage` may read a part of it."""
+    """The ledger is damaged or has a different format; `salvage` may read parts of it."""
 
 
 class Ledger:
     """The ledger in a directory.
 
     Args:
-        directory: The search's directory.
-        create: Whether a new ledger is begun; else there must be one.
+        directory: Directory of the search.
+        create: Whether to create a new ledger; otherwise one must exist.
 
     Raises:
-        LedgerError: There is none (or there is one already, with `create`), it cannot be opened, or it was written
-            by another version of actsearch.
+        LedgerError: The ledger does not exist (with `create`: it already exists), cannot be opened, or was written by
+            another version of actsearch.
     """
 
     def __init__(self, directory: str | Path, *, create: bool = False) -> None:
@@ -63,10 +63,10 @@ class Ledger:
             pass
 
     def append(self, kind: Kind, key: str, record: object) -> None:
-        """Writes one fact in a transaction of its own; on return it is on the disk.
+        """Writes a fact in a separate transaction; on return it is on the disk.
 
         Raises:
-            LedgerError: It cannot be written, or a fact of that kind and key is there already.
+            LedgerError: It cannot be written, or a fact with that kind and key already exists.
         """
         body = to_json(record)
         digest = digest_of(kind, key, body)
@@ -81,23 +81,23 @@ class Ledger:
             connection.execute("UPDATE tail SET number = ?", (number,))
 
     def append_search(self, search: SearchRecord) -> None:
-        """The first fact: what the search is; its trials follow as facts of their own."""
+        """Writes the first fact, which describes the search; its trials follow as separate facts."""
         self.append(Kind.SEARCH, search.search_id, replace(search, trials=()))
 
     def append_trial(self, trial: TrialRecord) -> None:
-        """A trial that was proposed; its executions follow as facts of their own."""
+        """Writes a trial that was proposed; its executions follow as separate facts."""
         self.append(Kind.TRIAL, trial.trial_id, replace(trial, executions=()))
 
     def append_execution(self, execution: ExecutionRecord) -> None:
-        """An execution that ended."""
+        """Writes an execution that ended."""
         self.append(Kind.EXECUTION, f"{execution.trial_id}/{execution.execution}", execution)
 
     def append_end(self, end: End) -> None:
-        """An end of the search; one that is resumed has several."""
+        """Writes an end of the search; a resumed search has several."""
         self.append(Kind.END, repr(end.at), end)
 
     def facts(self, after: int = 0) -> list[Fact]:
-        """The facts behind number `after`, in the order of writing.
+        """Reads the facts after number `after`, in the order of writing.
 
         Raises:
             LedgerError: The file is damaged; the message says where.
@@ -106,15 +106,15 @@ class Ledger:
             return self._read(connection, after)
 
     def read(self) -> SearchRecord:
-        """The whole search, with its trials and executions.
+        """Reads the whole search, with its trials and executions.
 
         Raises:
-            LedgerError: The file is damaged, or the search did not begin.
+            LedgerError: The file is damaged, or the search never started.
         """
         return assemble(self.facts())
 
     def _read(self, connection: sqlite3.Connection, after: int) -> list[Fact]:
-        """The facts behind number `after`, each checked by itself and by its place in the chain."""
+        """Reads the facts after number `after`; checks each by its own checksum and by its position in the chain."""
         rows = connection.execute(
             "SELECT number, kind, key, body, digest, chain FROM fact WHERE number >= ? ORDER BY number", (after,)
         ).fetchall()
@@ -136,21 +136,21 @@ class Ledger:
         numbers = [number for (number,) in connection.execute("SELECT number FROM tail")]
         if numbers != [found]:
             noted = numbers[0] if len(numbers) == 1 else "nothing"
-            raise unreadable(self.path, f"its last fact is number {found}, but {noted} was written down as the last")
+            raise unreadable(self.path, f"its last fact is number {found}, but {noted} was recorded as the last")
 
     def _kind(self, kind: str, number: int) -> Kind:
         if kind not in list(Kind):
-            raise unreadable(self.path, f"fact {number} is of the kind {kind!r}, which this actsearch does not know")
+            raise unreadable(self.path, f"fact {number} has the kind {kind!r}, which this actsearch does not know")
         return Kind(kind)
 
     def _create(self) -> None:
-        unfinished = self.path.with_suffix(".unfinished")  # who follows it sees a whole ledger or none
+        unfinished = self.path.with_suffix(".unfinished")  # so that other processes see a complete ledger or none
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
-                raise LedgerError(f"{self.directory}: there is a search here already. Give another directory.")
+                raise LedgerError(f"{self.directory}: there is already a search here. Use another directory.")
             for path in (self.path, unfinished):
-                delete_files(path)  # a journal that outlived its ledger would be played back into the new one
+                delete_files(path)  # the journal of a deleted ledger would be replayed into the new one
             with _connected(unfinished, "rwc") as connection:
                 create(connection)
             unfinished.replace(self.path)
@@ -159,22 +159,22 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        """A transaction on the file; what SQLite says becomes a `LedgerError`."""
+        """Opens a transaction on the file; SQLite's errors become a `LedgerError`."""
         try:
             with _connected(self.path, "rw") as connection:
                 connection.execute(begin)
                 self._check_version(connection)
                 yield connection
         except sqlite3.IntegrityError as error:
-            raise LedgerError(f"{self.path}: this fact was written before ({error}).") from error
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's own message on damaged names
+            raise LedgerError(f"{self.path}: this fact was already written ({error}).") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's message about damaged names
             raise ledger_error(self.path, error) from error
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
-            raise unreadable(self.path, "it is not a ledger of actsearch, but a database of another program")
+            raise unreadable(self.path, "it is not an actsearch ledger, but a database of another program")
         if version != SCHEMA_VERSION:
             raise unreadable(
                 self.path,
@@ -184,19 +184,19 @@ class Ledger:
 
 
 def is_intact(kind: Any, key: Any, body: Any, digest: Any) -> bool:
-    """Whether a row is as it was written."""
+    """Returns whether a row is unchanged since it was written."""
     return all(isinstance(part, str) for part in (kind, key, body)) and digest == digest_of(kind, key, body)
 
 
 def delete_files(path: Path) -> None:
-    """Deletes a ledger's file and what SQLite put beside it, that first: it belongs to this file alone."""
+    """Deletes a ledger's file, and before it SQLite's side files, which belong to this file alone."""
     for suffix in (*SIDE_FILES, ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 @contextmanager
 def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    """A connection that makes no file unasked, and whose commit returns when the disk has everything."""
+    """Connects without creating a file (unless `mode` says so); a commit returns when everything is on the disk."""
     address = f"{path.absolute().as_uri()}?mode={mode}"
     with closing(sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)) as connection, connection:
         connection.execute("PRAGMA synchronous = EXTRA")  # FULL leaves the journal's deletion to chance
@@ -210,14 +210,14 @@ def _check_file(path: Path) -> None:
             "Give the directory that a search printed at its end."
         )
     if not path.is_file():
-        raise LedgerError(f"{path}: is a folder where the file of a ledger was expected. Give another directory.")
+        raise LedgerError(f"{path}: expected the file of a ledger, but it is a folder. Give another directory.")
     if not path.stat().st_size:
         raise unreadable(path, "the file is empty; a ledger is never empty, so its content was lost")
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Makes the tables in an empty file."""
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # what a salvage relies on, whatever SQLite's defaults are
+    """Creates the tables in an empty file."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # salvage relies on these two, not on SQLite's defaults
     connection.execute("PRAGMA auto_vacuum = NONE")
     connection.execute("BEGIN")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -228,23 +228,23 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def unreadable(path: Path, what: str) -> UnreadableLedgerError:
-    """The error for a ledger that says something impossible."""
+    """Makes the error for a ledger with inconsistent contents."""
     return UnreadableLedgerError(
-        f"{path}: {what}. The file was not changed. `actsearch report {path.parent}` shows what can be read of it; "
-        "restore it from a copy, or search anew in another directory."
+        f"{path}: {what}. The file was not changed. `actsearch report {path.parent}` shows what can still be read; "
+        "restore it from a copy, or start a new search in another directory."
     )
 
 
 def ledger_error(path: Path, error: Exception) -> LedgerError:
-    """The error for what SQLite or the system says of a file."""
+    """Makes the error for an error of SQLite or the system on a file."""
     code = _code(error)
     reason = str(error).rstrip(".")
     if code in _FULL:
-        return LedgerError(f"{path}: cannot be written, the disk is full ({reason}). Make room. {_WHOLE}.")
+        return LedgerError(f"{path}: cannot be written, the disk is full ({reason}). Free some space. {_WHOLE}.")
     if code in _BROKEN:
         return LedgerError(
-            f"{path}: cannot be read or written ({reason}). Look for a full or broken disk, a quota, or a limit on the "
-            f"size of files. {_WHOLE}."
+            f"{path}: cannot be read or written ({reason}). Check for a full or broken disk, a quota, or a limit on "
+            f"the size of files. {_WHOLE}."
         )
     if code in _FORBIDDEN or isinstance(error, OSError):
         return LedgerError(
@@ -252,12 +252,12 @@ def ledger_error(path: Path, error: Exception) -> LedgerError:
             f"or give another directory. {_WHOLE}."
         )
     if code in _HELD:
-        return LedgerError(f"{path}: another process holds it ({reason}). Wait for that process, or end it. {_WHOLE}.")
+        return LedgerError(f"{path}: locked by another process ({reason}). Wait for that process, or end it. {_WHOLE}.")
     return unreadable(path, f"cannot be read ({reason}). It is damaged, or was written by another program")
 
 
 def _code(error: Exception) -> int | None:
-    """SQLite's result code without the details, or the system's error number below zero."""
+    """Returns SQLite's primary result code, or the negated error number of the system."""
     if isinstance(error, OSError):
         return -(error.errno or 0)
     code = getattr(error, "sqlite_errorcode", None)

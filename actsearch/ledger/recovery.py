@@ -1,8 +1,9 @@
-"""What can still be read of a damaged ledger.
+"""Reads the intact facts of a damaged ledger.
 
-SQLite itself reads nothing of a file whose first page is lost, since that page alone says where the tables are. It is
-the same in every ledger but for a counter, so that of a new ledger replaces it: with a first sector of zeros all 27
-facts of a search were found again instead of none, and 27.0 instead of 19.7 on average with a wrong bit in its header.
+SQLite reads nothing from a file whose first page is damaged, since only that page locates the tables. Except for a
+counter it is the same in every ledger, so it is replaced by the first page of a new one: with a first sector of zeros,
+all 27 facts of a search were recovered instead of none, and with a wrong bit in the header 27.0 instead of 19.7 on
+average.
 """
 
 import sqlite3
@@ -23,21 +24,21 @@ from actsearch.ledger.ledger import (
 )
 from actsearch.records import ExecutionRecord, TrialRecord
 
-_SMALLEST_FACT = 64  # bytes of its checksum alone
+_SMALLEST_FACT = 64  # bytes, of the checksum alone
 _ONE_FACT = "SELECT kind, key, body, digest FROM fact WHERE number = ?"
-_PAGE_COUNT = slice(28, 32)  # where the header of an SQLite file has it
+_PAGE_COUNT = slice(28, 32)  # bytes of the header of an SQLite file
 
 
 @dataclass(frozen=True)
 class Salvaged:
-    """The facts of a ledger that are intact, and what is wrong with the others; None where nothing is."""
+    """The intact facts of a ledger, and the problem with the others; None if the ledger is intact."""
 
     facts: list[Fact]
     problem: str | None
 
     @property
     def lines(self) -> list[str]:
-        """Trials and executions, a line each, for a ledger that lost what was searched and for which metric."""
+        """Trials and executions, one line each, for a ledger that lost the fact that describes the search."""
         lines = []
         for fact in self.facts:
             if fact.kind is Kind.TRIAL:
@@ -50,13 +51,13 @@ class Salvaged:
 
 
 def salvage(directory: str | Path) -> Salvaged:
-    """Reads what can be read of the ledger in a directory; the file itself is left as it is.
+    """Reads what can be read of the ledger in a directory; the file is not changed.
 
-    Of a damaged ledger each fact is taken that its own checksum proves to be as it was written. What is missing
-    cannot be told from them, so whoever shows them shows the problem with them.
+    From a damaged ledger, it takes the facts whose own checksum proves that they are unchanged. They do not show what
+    is missing, so always show the problem together with them.
 
     Raises:
-        LedgerError: There is no ledger, or it cannot be opened at all.
+        LedgerError: The directory has no ledger, or it cannot be opened at all.
 
     Example:
 
@@ -82,9 +83,9 @@ def salvage(directory: str | Path) -> Salvaged:
 
 
 def _with_fresh_first_page(content: bytes, folder: Path) -> bytes:
-    """The file with the first page of a new ledger, which holds the header and where the tables are.
+    """Replaces the first page by that of a new ledger, which has the header and the location of the tables.
 
-    But for counters it is the same in every ledger, so this mends any damage to it.
+    Except for counters it is the same in every ledger, so this repairs any damage to it.
     """
     with closing(sqlite3.connect(folder / "fresh", isolation_level=None)) as connection, connection:
         create(connection)
@@ -95,14 +96,14 @@ def _with_fresh_first_page(content: bytes, folder: Path) -> bytes:
 
 
 def _intact_facts(path: Path, most: int) -> list[Fact]:
-    """Each fact that is found by its number and proves to be intact."""
+    """Lists the facts that can be read by their number and whose checksum is correct."""
     facts = []
     with closing(sqlite3.connect(path)) as connection:
         for number in range(1, most + 1):
             try:
                 row = connection.execute(_ONE_FACT, (number,)).fetchone()
             except sqlite3.Error:
-                continue  # this page is damaged; others may not be
+                continue  # this page is damaged, but others may be intact
             if row and is_intact(*row) and row[0] in list(Kind):
                 facts.append(Fact(number, Kind(row[0]), row[1], row[2]))
     return facts

@@ -174,7 +174,7 @@ def newer(path):
     [
         (empty, "the file is empty; a ledger is never empty", 0),
         (text, "file is not a database", 0),
-        (of_another_program, "not a ledger of actsearch, but a database of another program", 0),
+        (of_another_program, "not an actsearch ledger, but a database of another program", 0),
         (newer, "written in version 99 of the ledger's schema; this actsearch reads version 2", FACTS),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_never_begun_anew(tmp_path, make
     content = (tmp_path / FILE_NAME).read_bytes()
     with pytest.raises(LedgerError, match=says):
         Ledger(tmp_path)
-    with pytest.raises(LedgerError, match="there is a search here already"):
+    with pytest.raises(LedgerError, match="there is already a search here"):
         Ledger(tmp_path, create=True)
     assert prepare_directory(tmp_path, "mine") == tmp_path
     assert says.split(";")[0] in salvage(tmp_path).problem
@@ -194,7 +194,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_never_begun_anew(tmp_path, make
 def test_a_folder_in_its_place_is_refused(tmp_path):
     (tmp_path / FILE_NAME).mkdir()
     for open_it in (Ledger, salvage):
-        with pytest.raises(LedgerError, match="is a folder where the file of a ledger was expected"):
+        with pytest.raises(LedgerError, match="expected the file of a ledger, but it is a folder"):
             open_it(tmp_path)
     with pytest.raises(LedgerError, match="already"):
         Ledger(tmp_path, create=True)

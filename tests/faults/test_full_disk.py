@@ -130,7 +130,7 @@ def test_a_disk_that_takes_no_more(tmp_path, how):
     for what in ("append", "weights", *["create"] * (how != "growth")):
         assert told[what].startswith("LedgerError"), what
         assert ("the disk is full" if how == "filling" else "a limit on the size of files") in told[what]
-        assert "What was written before is whole" in told[what]
+        assert "Everything written before is intact" in told[what]
     assert told["facts are kept"]
     assert told["weights are kept"]
     assert told["left over"] == ["0.npz"]
@@ -155,6 +155,6 @@ def test_a_directory_that_cannot_be_written(open_folder):
         assert "writable for this user" in told[what]
     for what in ("overwrite", "inside", "empty"):
         assert told[what].startswith("UsageError"), what
-        assert "Give another --directory" in told[what]
+        assert "Use another --directory" in told[what]
     assert told["is read"]
     assert os.listdir(open_folder / "search" / "weights") == []  # noqa: PTH208

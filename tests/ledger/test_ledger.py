@@ -64,7 +64,7 @@ def test_facts_are_read_from_where_one_stopped(tmp_path):
 
 def test_a_fact_is_never_written_twice(tmp_path):
     ledger = ledger_with(tmp_path, execution(1))
-    with pytest.raises(LedgerError, match="written before"):
+    with pytest.raises(LedgerError, match="was already written"):
         ledger.append_execution(execution(1, score=0.1))
     assert len(ledger.read().trials[0].executions) == 1
 
@@ -78,12 +78,12 @@ def test_a_fact_is_never_written_twice(tmp_path):
         (["DELETE FROM fact WHERE number = 3"], "fact 3 is missing"),
         (["DELETE FROM fact WHERE number = 1"], "fact 1 is missing"),
         (["DELETE FROM fact WHERE number = 3", "UPDATE fact SET number = number - 1 WHERE number > 3"], "fact 3 .*does not follow"),
-        (["DELETE FROM fact WHERE number = 5"], "its last fact is number 4, but 5 was written down"),
-        (["DELETE FROM fact"], "its last fact is number 0, but 5 was written down"),
+        (["DELETE FROM fact WHERE number = 5"], "its last fact is number 4, but 5 was recorded"),
+        (["DELETE FROM fact"], "its last fact is number 0, but 5 was recorded"),
         (["UPDATE fact SET number = 9 WHERE number = 3", "UPDATE fact SET number = 3 WHERE number = 4", "UPDATE fact SET number = 4 WHERE number = 9"], "fact 3 .*does not follow"),
         (["UPDATE fact SET chain = '' WHERE number = 4"], "fact 4 .*does not follow"),
-        (["UPDATE tail SET number = 7"], "its last fact is number 5, but 7 was written down"),
-        (["DELETE FROM tail"], "but nothing was written down"),
+        (["UPDATE tail SET number = 7"], "its last fact is number 5, but 7 was recorded"),
+        (["DELETE FROM tail"], "but nothing was recorded"),
         (["DROP TABLE tail"], "no such table: tail"),
         (["INSERT INTO fact VALUES (0, 'end', 'x', '{}', '', '')"], None),
     ],
@@ -124,7 +124,7 @@ def test_a_fact_of_another_ledger_in_its_place_is_found(tmp_path):
 def test_nothing_is_appended_to_a_ledger_that_lost_its_end(tmp_path):
     ledger = ledger_with(tmp_path, execution(1), execution(2))
     change(tmp_path, "DELETE FROM fact WHERE number = 4")
-    with pytest.raises(LedgerError, match="its last fact is number 3, but 4 was written down"):
+    with pytest.raises(LedgerError, match="its last fact is number 3, but 4 was recorded"):
         ledger.append_execution(execution(2))
 
 
@@ -144,7 +144,7 @@ def test_a_kind_that_is_not_known_is_named(tmp_path):
         row = (3, "dream", "1", "{}", digest, facts.chain_of(chain, 3, digest))
         connection.execute("INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?)", row)
         connection.commit()
-    with pytest.raises(LedgerError, match="fact 3 is of the kind 'dream', which this actsearch does not know"):
+    with pytest.raises(LedgerError, match="fact 3 has the kind 'dream', which this actsearch does not know"):
         ledger.facts()
 
 
