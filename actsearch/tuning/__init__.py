@@ -1,1 +1,1 @@
-"""The tuner: who proposes trials, who gets the next execution, and the loop."""
+"""The tuner: oracles that propose trials, allocations that assign executions, and the search loop."""

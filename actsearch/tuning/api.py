@@ -62,47 +62,47 @@ def search(
     Args:
         model: Compiled Sequential or Functional model, which is not changed; or a build function `build(hp)` that
             calls `actsearch.choose`, or a `keras_tuner.HyperModel`.
-        x, y: The data: arrays of n samples, or nested structures of them; or a `tf.data.Dataset` as `x`. Without
-            `validation_data` a fifth of the samples is kept for validation and a fifth for the test, with the same
-            shares of the classes.
+        x, y: Arrays of n samples, or nested structures of them; or a `tf.data.Dataset` as `x`. Without
+            `validation_data`, a fifth of the samples is held out for validation and a fifth for the test, stratified by
+            class.
         space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
             `SearchSpace`; `relu_variants` if omitted. A build function names its own.
-        validation_data, test_data: `(x, y)`, where the data is divided already.
+        validation_data, test_data: `(x, y)`, if the data is already divided.
         epochs: Epochs of each execution. 30 if omitted.
         executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
         batch_size: Batch size. 32 if omitted.
         callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-        sample_weight: A weight for each training sample, where the data is divided already.
-        class_weight: A weight for each class, by its number.
-        objective: Metric of the logs, with a direction where the name does not imply one (`"val_f1:max"`). For a model
-            that is compiled with an accuracy it is `val_accuracy` if omitted, for other models `val_loss`, for build
-            functions `val_accuracy`.
-        oracle: What proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; a grid if
-            omitted and the space is finite.
+        sample_weight: Weight of each training sample, shape (n,), if the data is already divided.
+        class_weight: Weight of each class, by its number.
+        objective: Logged metric, with a direction if the name does not imply one (`"val_f1:max"`). If omitted, it is
+            `val_accuracy` for a model that is compiled with an accuracy and for build functions, `val_loss` for other
+            models.
+        oracle: Proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; if omitted, a grid
+            for a finite space, else random.
         max_trials: Maximum number of trials.
-        allocation: Which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
+        allocation: Decides which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
             `actsearch.allocation`, such as `Race(max_executions=50)`.
         alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
         margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
         time_budget: Seconds after which no further seed is started; the current one is completed.
-        seed: Determines division of the data, weights, dropout and the order of the data.
-        executor: Where executions run: None for this process, `isolated` for a child process, or `Local(4)` and
-            `Ray(16)` of `actsearch.executors` for several at once.
-        tracking: `actsearch.MLflow(...)`; MLflow's own environment variables, else `mlflow.db` in the working
-            directory, if omitted; False for no MLflow.
+        seed: Determines the division of the data, weights, dropout and the order of the data.
+        executor: Where executions run: None for this process, `isolated` for a child process, or `Local(4)` or
+            `Ray(16)` of `actsearch.executors` to run several concurrently.
+        tracking: `actsearch.MLflow(...)`; if omitted, MLflow's own environment variables, else `mlflow.db` in the
+            working directory; False for no MLflow.
         screen: Whether each trial is screened before it is trained: `off`, `report` or `skip`.
-        directory: Where ledger, weights and models go; a new one below `actsearch-runs` if omitted. The same search in
-            the directory of an earlier one resumes it.
-        overwrite: Whether a search that is in the directory is deleted first.
-        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for a line an execution; or an
+        directory: Directory for ledger, weights and models; a new one in `actsearch-runs` if omitted. Repeating a
+            search in its directory resumes it.
+        overwrite: Whether to delete a search that is already in the directory.
+        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or an
             object with the methods of `Reporter`.
-        **fit_options: Anything else that `model.fit` takes, which then does the training.
+        **fit_options: Other arguments of `model.fit`; with any of them, `model.fit` does the training.
 
     Returns:
-        The result: verdict, trials, the best of them, and where everything is written.
+        The result: trials, verdict, best model, and where everything is written.
 
     Raises:
-        UsageError: The search is meaningless as asked, or nothing takes an argument; nothing was trained.
+        UsageError: The arguments contradict each other, or one is unknown; nothing was trained.
         SearchFailedError: None of the executions completed.
 
     Example:
@@ -125,7 +125,7 @@ def search(
         raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
     divides = validation_data is None and y is not None and not fit_options.get("validation_split")
     if divides and sample_weight is not None:
-        raise UsageError("sample_weight needs data that is divided already. Pass validation_data=(x, y) too.")
+        raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
     tuner = ActivationTuner(
         build,
         objective or "val_accuracy",
@@ -163,15 +163,15 @@ def search(
 
 
 def _check_options(options: Mapping[str, Any], model: Any) -> None:
-    """Refuses what neither this function nor `fit` takes, before a directory is made."""
+    """Rejects options that neither this function nor `fit` takes, before a directory is created."""
     if isinstance(model, HyperModel) and type(model).fit is not HyperModel.fit:
-        return  # which may take any
+        return  # the user's fit may take any option
     fit = type(model).fit if isinstance(model, keras.Model) else keras.Model.fit
     check_fit_options(options, fit, inspect.signature(search).parameters)
 
 
 def default_objective(model: keras.Model) -> str:
-    """`val_accuracy` where the model is compiled with an accuracy, else `val_loss`."""
+    """Returns `val_accuracy` if the model is compiled with an accuracy, else `val_loss`."""
     config = model.get_compile_config() or {}
     names = [getattr(m, "name", m) for m in keras.tree.flatten(config.get("metrics")) if m is not None]
     return "val_accuracy" if {"accuracy", "acc"} & {str(name) for name in names} else "val_loss"

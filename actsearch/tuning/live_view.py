@@ -13,12 +13,15 @@ from actsearch.tuning.progress import Lines, Pace, Reporter, Silent, format_seco
 
 
 def reporter_for(verbose: int | Reporter, stream: TextIO | None = None) -> Reporter:
-    """What shows the progress of a search.
+    """Makes the reporter that shows the progress of a search.
 
     Args:
-        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for a line an execution; or a
-            reporter, which is returned as it is.
-        stream: Where it is shown; standard error if omitted.
+        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or a
+            reporter, which is returned unchanged.
+        stream: Stream to write to; standard error if omitted.
+
+    Returns:
+        The reporter.
 
     Raises:
         UsageError: `verbose` is not 0, 1 or 2.
@@ -31,7 +34,7 @@ def reporter_for(verbose: int | Reporter, stream: TextIO | None = None) -> Repor
     if not isinstance(verbose, int):
         return verbose
     if verbose not in (0, 1, 2):
-        raise UsageError(f"verbose must be 0 (nothing), 1 (a live view) or 2 (a line an execution), not {verbose!r}.")
+        raise UsageError(f"verbose must be 0 (nothing), 1 (a live view) or 2 (a line per execution), not {verbose!r}.")
     stream = stream or sys.stderr
     if verbose == 0:
         return Silent()
@@ -39,7 +42,7 @@ def reporter_for(verbose: int | Reporter, stream: TextIO | None = None) -> Repor
 
 
 class Live:
-    """A bar over all executions, with the best trial so far and the time left."""
+    """A progress bar over all executions, with the best trial so far and the time left."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream)

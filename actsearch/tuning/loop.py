@@ -1,4 +1,4 @@
-"""The loop of a search: who gets the next execution, having it trained, and writing it down."""
+"""The loop of a search: chooses the next execution, has it trained and records it."""
 
 import math
 import time
@@ -16,25 +16,25 @@ from actsearch.tuning.signals import StopSignal
 from actsearch.tuning.state import SearchState
 from actsearch.tuning.trial_source import TrialSource
 
-_PROPOSED_AHEAD = 2  # trials for which nobody is free yet
-_MAX_SUBMITTED = 32  # executions, before what has ended is looked at
+_PROPOSED_AHEAD = 2  # trials beyond those that the workers can run now
+_MAX_SUBMITTED = 32  # executions, before the loop checks for results
 
 
 class SearchLoop:
-    """One run of a search from its start to its end; what the state has recorded is not trained again.
+    """Runs a search from start to end; recorded executions are not trained again.
 
-    Each proposed trial gets its first execution, then all get the others seed by seed. As many executions are under
-    way as the executor takes, and they may end in any order: the oracle hears of trials in the order in which it
-    proposed them, and the allocation decides on complete seeds, so that the result is the same.
+    Each proposed trial gets its first execution, then all get the others seed by seed. The executor limits how many
+    executions run concurrently, and they may end in any order: scores are reported to the oracle in the order in which
+    it proposed the trials, and the allocation decides on complete seeds, so that the result is the same.
 
     Args:
-        config: The numbers of the search.
+        config: Numbers of the search.
         allocation: Decides which trial gets the next execution.
-        trials: The trials, as the oracle proposes them.
-        executor: Trains.
-        state: What is known, and where it is written.
+        trials: Trials, as the oracle proposes them.
+        executor: Runs the executions.
+        state: Holds the records so far and writes new ones.
         reporter: Shows the progress.
-        stop: Whether the user asked for the end.
+        stop: Whether the user asked to stop.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SearchLoop:
         """Runs the search.
 
         Raises:
-            KeyboardInterrupt: Somebody asked for the end; the executions that had begun are written down.
+            KeyboardInterrupt: The user stopped the search; executions that were running are recorded.
         """
         self._plan(self._trials.planned)
         while self._begin_more():
@@ -76,11 +76,11 @@ class SearchLoop:
         if self._is_proposing or not self._allocation.finished:
             self._stop.check()
         if self._is_late:
-            self._reporter.message("The time budget is used up; every trial that was begun has the same executions.")
+            self._reporter.message("The time budget is used up; every trial that was started has the same executions.")
         self._trials.close(self._state.trials)
 
     def _check_limits(self) -> None:
-        """Now and then: whether somebody asked for the end, or the time is used up."""
+        """Withdraws waiting executions if the user asked to stop or the time budget is used up."""
         if self._stop.requested:
             self._num_under_way -= len(self._executor.cancel())
         elif not self._is_late and time.monotonic() > self._deadline:
@@ -92,40 +92,38 @@ class SearchLoop:
             self._allocation.stop()
 
     def _begin_more(self) -> bool:
-        """Asks for executions until enough are under way; whether any is."""
-        enough = max(
-            self._executor.num_at_once, self._num_under_way + _MAX_SUBMITTED
-        )  # nobody waits until all is asked
+        """Submits executions until enough are under way; returns whether any is."""
+        enough = max(self._executor.num_at_once, self._num_under_way + _MAX_SUBMITTED)  # results are handled meanwhile
         while self._num_under_way < min(enough, self._executor.capacity) and not self._stop.requested:
-            asked = self._next()
+            chosen = self._next()
             self._state.add_decisions(self._allocation.decisions)
-            if asked is None:
+            if chosen is None:
                 break
-            known = self._state.recorded(*asked)
-            if known is not None:
-                self._settle(Trained(known), is_new=False)
+            recorded = self._state.recorded(*chosen)
+            if recorded is not None:
+                self._settle(Trained(recorded), is_new=False)
             else:
-                self._executor.submit(self._request(*asked))
+                self._executor.submit(self._request(*chosen))
                 self._num_under_way += 1
         return self._num_under_way > 0
 
     def _next(self) -> tuple[str, int] | None:
-        """The trial and the number of the execution to begin next; a new trial's first one before all others."""
+        """Returns the trial and number of the execution to start next; a new trial's first one takes precedence."""
         while self._is_proposing and len(self._unreported) < self._max_unreported:
-            if (found := next(self._trials, None)) is None:
+            if (proposed := next(self._trials, None)) is None:
                 self._end_proposing()
-            elif self._begin(*found):
+            elif self._begin(*proposed):
                 return self._allocation.ask()
         may_ask = self._allocation.trials_may_join and self._num_under_way < self._executor.num_at_once
         return self._allocation.ask() if may_ask or not self._is_proposing else None
 
     @property
     def _max_unreported(self) -> int:
-        """How many trials may be proposed whose first execution the oracle has not been told of."""
+        """Maximum number of proposed trials whose first score has not been reported to the oracle."""
         return 1 if self._trials.learns else self._executor.num_at_once + _PROPOSED_AHEAD
 
     def _begin(self, trial: Any, record: TrialRecord) -> bool:
-        """A trial is written down; whether it is to be trained."""
+        """Records a proposed trial; returns whether it is to be trained."""
         self._state.add_trial(record)
         self._unreported.append((trial, record.trial_id))
         if record.screening.get("hopeless"):
@@ -141,7 +139,7 @@ class SearchLoop:
         self._plan(sum(not record.skipped for record in self._state.trials.values()))
 
     def _settle(self, trained: Trained, *, is_new: bool) -> None:
-        """An execution ended, now or in an earlier part of the search."""
+        """Takes in an execution that ended, now or in an earlier run of the search."""
         record = trained.record
         trial = self._state.add_execution(trained)
         if is_new:
@@ -150,7 +148,7 @@ class SearchLoop:
         self._report_to_oracle()
 
     def _report_to_oracle(self) -> None:
-        """The oracle learns the score of first executions, in the order of its proposals."""
+        """Reports the scores of first executions to the oracle, in the order of its proposals."""
         while self._unreported:
             trial, record = self._unreported[0][0], self._state.trials[self._unreported[0][1]]
             first = next((e for e in record.executions if e.execution == 1), None)
@@ -170,12 +168,12 @@ class SearchLoop:
         )
 
     def _epochs(self, trial_id: str, execution: int, values: Mapping[str, Any]) -> int:
-        """All epochs; fewer where Hyperband or halving gives fewer."""
+        """Returns the number of epochs: all of them, unless Hyperband or halving assigns fewer."""
         share = self._allocation.epochs(trial_id, execution)
         return max(1, round(share * int(values.get("tuner/epochs", self._config.epochs))))
 
     def _plan(self, num_trials: int | None) -> None:
-        """How many executions are to come is known beforehand for a fixed number of them only."""
+        """Reports how much is to be done; the number of executions is known in advance only for a fixed allocation."""
         fixed = num_trials is not None and self._config.allocation == "fixed"
         total = (num_trials or 0) * (self._config.executions or 0)
         fresh = max((num_trials or 0) - self._state.num_started, 0)

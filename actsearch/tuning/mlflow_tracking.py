@@ -1,4 +1,4 @@
-"""Our tracking on any other KerasTuner tuner."""
+"""The ledger and MLflow runs of actsearch for any KerasTuner tuner."""
 
 import math
 import time
@@ -39,11 +39,12 @@ else:
 class MLflowTracking(_AnyTuner):
     """A mixin that gives a KerasTuner tuner the ledger and the MLflow runs of `ActivationTuner`.
 
-    KerasTuner trains as it always does: its oracle, its order, its repetition. Each execution is seeded, measured
-    and written down on its own.
+    KerasTuner's training is unchanged: it keeps its oracle, order and repetition. Each execution is seeded, measured
+    and recorded separately.
 
     Args:
-        tracking: `actsearch.MLflow(...)`; MLflow's environment variables if omitted, else `mlflow.db` here.
+        tracking: `actsearch.MLflow(...)`; if omitted, MLflow's environment variables, else `mlflow.db` in the working
+            directory.
 
     Example:
 
@@ -60,7 +61,7 @@ class MLflowTracking(_AnyTuner):
         super().__init__(*args, **options)
 
     def search(self, *args: Any, **options: Any) -> None:
-        """As KerasTuner's, and written to MLflow; `mlflow` has the ids of the runs afterwards."""
+        """Runs KerasTuner's `search` and writes it to MLflow; afterwards, `mlflow` has the ids of the runs."""
         self._hypermodel: Hypermodel = inspect_hypermodel(self.hypermodel)
         self._goal: Objective = _one_objective(self.oracle.objective)
         config = SearchConfig(
@@ -89,7 +90,7 @@ class MLflowTracking(_AnyTuner):
             hp.values = dict(trial.hyperparameters.values)
             try:
                 self.hypermodel.build(hp)
-            except Exception:  # noqa: BLE001  KerasTuner's own build fails in the same way, and is recorded
+            except Exception:  # noqa: BLE001  KerasTuner's own build fails too, and that is recorded
                 hp.values = dict(trial.hyperparameters.values)
             label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
             self._trials[trial.trial_id] = TrialRecord(
@@ -98,7 +99,7 @@ class MLflowTracking(_AnyTuner):
             self._ledger.append_trial(self._trials[trial.trial_id])
 
     def _build_hypermodel(self, hp: Any) -> keras.Model:
-        """Seeded here, since KerasTuner's clear_session before it wipes any seed."""
+        """Seeds and times a build; KerasTuner's clear_session just before it discards any earlier seed."""
         keras.utils.set_random_seed(self._seed_now)
         watch = Stopwatch()
         model = super()._build_hypermodel(hp)
@@ -112,10 +113,10 @@ class MLflowTracking(_AnyTuner):
         return execution_seed(self.oracle.seed, getattr(self, "_execution", 1))
 
     def _build_and_fit_model(self, trial: Any, *args: Any, **options: Any) -> Any:
-        """One execution: KerasTuner calls this for each, without saying which it is."""
-        known = self._trials[trial.trial_id]
-        self._execution = len(known.executions) + 1
-        begun = ExecutionRecord(
+        """Runs one execution; KerasTuner calls this for each without its number, so it is counted here."""
+        trial_record = self._trials[trial.trial_id]
+        self._execution = len(trial_record.executions) + 1
+        started = ExecutionRecord(
             trial_id=trial.trial_id,
             execution=self._execution,
             seed=self._seed_now,
@@ -127,20 +128,20 @@ class MLflowTracking(_AnyTuner):
         )
         recorder, meter = Recorder(self._goal), Meter()
         options["callbacks"] = [*options.get("callbacks", []), recorder]
-        ended = replace(begun, reason="interrupted")
+        ended = replace(started, reason="interrupted")
         try:
             results = super()._build_and_fit_model(trial, *args, **options)
-            ended = _completed(begun, recorder, results, self._resources(recorder, meter))
+            ended = _completed(started, recorder, results, self._resources(recorder, meter))
         except UsageError as error:
-            ended = replace(begun, reason=str(error))
+            ended = replace(started, reason=str(error))
             raise keras_tuner.errors.FatalValueError(str(error)) from error
         except Exception as error:
-            ended = replace(begun, reason=reason_of(error))
+            ended = replace(started, reason=reason_of(error))
             raise
         finally:
             ended = replace(ended, ended_at=time.time(), epoch_seconds=tuple(recorder.epoch_seconds))
             self._ledger.append_execution(ended)
-            self._trials[trial.trial_id] = replace(known, executions=(*known.executions, ended))
+            self._trials[trial.trial_id] = replace(trial_record, executions=(*trial_record.executions, ended))
         return results
 
     def _resources(self, recorder: Recorder, meter: Meter) -> Resources | None:
@@ -163,24 +164,24 @@ class MLflowTracking(_AnyTuner):
 def _one_objective(objective: Any) -> Objective:
     if not objective.name or objective.name in {"multi_objective", "default_objective"}:
         raise UsageError(
-            "MLflowTracking compares trials by one metric of the logs. Give the tuner one objective, such as "
-            "keras_tuner.Objective('val_accuracy', 'max'), not a list and not none."
+            "MLflowTracking compares trials by a single logged metric. Give the tuner exactly one objective, such as "
+            "keras_tuner.Objective('val_accuracy', 'max')."
         )
     return parse_objective(objective)
 
 
 def _completed(
-    begun: ExecutionRecord, recorder: Recorder, results: Any, resources: Resources | None
+    started: ExecutionRecord, recorder: Recorder, results: Any, resources: Resources | None
 ) -> ExecutionRecord:
-    """The record of an execution that ended well; its score is the objective at its best epoch."""
+    """Makes the record of an execution that completed; its score is the objective at its best epoch."""
     if recorder.scores:
         score = recorder.scores[recorder.best_epoch - 1]
-    else:  # a HyperModel.fit of the user's own that calls no callbacks
+    else:  # the user's HyperModel.fit, which calls no callbacks
         score = float(results[recorder.objective.name] if isinstance(results, dict) else results)
     if not math.isfinite(score):
         raise ExecutionFailedError(f"{recorder.objective.name} is {score}")
     return replace(
-        begun,
+        started,
         status=Status.COMPLETED,
         score=score,
         best_epoch=recorder.best_epoch or None,

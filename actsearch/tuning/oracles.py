@@ -1,4 +1,4 @@
-"""Who proposes trials: KerasTuner's oracles by name, and our own grid."""
+"""Oracles, which propose trials: KerasTuner's by name, and our own grid."""
 
 import itertools
 import math
@@ -18,16 +18,16 @@ NAMES = ("grid", "random", "bayesian", "hyperband")
 
 
 class GridOracle(keras_tuner.Oracle):
-    """Proposes every combination of a space of finite size, once each.
+    """Proposes every combination of a finite space once.
 
-    Values of parameters that are not active in a combination are left out, so no two trials are the same. The
-    first trial has every default: that is the baseline. With `max_trials` below the size of the grid the others come
-    in an order drawn from the seed, so that no hyperparameter is explored before another.
+    Values of parameters that are not active in a combination are omitted, so no two trials are the same. The first
+    trial has every default: it is the baseline. If `max_trials` is below the size of the grid, the others come in an
+    order drawn from the seed, so that no hyperparameter is explored before another.
 
     Args:
         objective: A `keras_tuner.Objective`.
-        max_trials: The most trials; None for all combinations.
-        seed: Draws the order where not all are tried.
+        max_trials: Maximum number of trials; None for all combinations.
+        seed: Seed of that order.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class GridOracle(keras_tuner.Oracle):
         self._num_passed = 0  # combinations, from the first on, that trials have
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002  KerasTuner's signature
-        """The next combination that no trial has; STOPPED where there is none."""
+        """Returns the next combination that no trial has; STOPPED if all were proposed."""
         for values in self._order()[self._num_passed :]:
             if not is_duplicate(self, values):
                 return {"status": "RUNNING", "values": values}
@@ -46,7 +46,7 @@ class GridOracle(keras_tuner.Oracle):
         return {"status": "STOPPED"}
 
     def _order(self) -> list[dict[str, Any]]:
-        """All combinations in the order of trying; made anew when a build brings new hyperparameters."""
+        """Lists all combinations in the order of proposal; recomputed when a build adds hyperparameters."""
         if self._known[0] != len(self.hyperparameters.space):
             self._known, self._num_passed = (len(self.hyperparameters.space), self._combinations()), 0
         return self._known[1]
@@ -54,7 +54,7 @@ class GridOracle(keras_tuner.Oracle):
     def _combinations(self) -> list[dict[str, Any]]:
         size = grid_size(self.hyperparameters)
         if size is None or size > MAX_GRID:
-            many = "has no end" if size is None else f"has over {MAX_GRID:,} combinations"
+            many = "is continuous" if size is None else f"has over {MAX_GRID:,} combinations"
             raise UsageError(
                 f"This search space {many}: a grid cannot try them all. Use --oracle random with --max-trials, "
                 "or give the ranges a step or a list of values."
@@ -66,7 +66,7 @@ class GridOracle(keras_tuner.Oracle):
 
 
 def grid(space: HyperParameters) -> Iterator[dict[str, Any]]:
-    """Every combination of active values; the defaults of each hyperparameter come first."""
+    """Yields every combination of active values; the default of each hyperparameter comes first."""
 
     def extend(position: int, hp: HyperParameters) -> Iterator[dict[str, Any]]:
         if position == len(space.space):
@@ -87,7 +87,7 @@ def grid(space: HyperParameters) -> Iterator[dict[str, Any]]:
 
 
 def grid_size(space: HyperParameters) -> int | None:
-    """The number of combinations; None where a range of real numbers has no step. Counts to `MAX_GRID` + 1."""
+    """Counts the combinations, up to `MAX_GRID` + 1; None if a range of real numbers has no step."""
     if any(isinstance(hp, Float) and hp.step is None for hp in space.space):
         return None
     return sum(1 for _ in itertools.islice(grid(space), MAX_GRID + 1))
@@ -102,7 +102,7 @@ def _values(parameter: HyperParameter) -> list[Any]:
 
 
 def check_max_trials(oracle: str | keras_tuner.Oracle | None, max_trials: int | None) -> None:
-    """Raises a UsageError where the oracle would ignore `max_trials`."""
+    """Raises a UsageError if the oracle would ignore `max_trials`."""
     if max_trials is None:
         return
     if isinstance(oracle, keras_tuner.Oracle):
@@ -111,8 +111,8 @@ def check_max_trials(oracle: str | keras_tuner.Oracle | None, max_trials: int | 
         )
     if oracle == "hyperband":
         raise UsageError(
-            f"max_trials={max_trials} would be ignored: hyperband follows from the number of epochs how many trials it "
-            "needs. Omit it, or use another oracle."
+            f"max_trials={max_trials} would be ignored: hyperband derives its number of trials from the number of "
+            "epochs. Omit it, or use another oracle."
         )
 
 
@@ -125,16 +125,19 @@ def make_oracle(
     epochs: int = 1,
     seed: int = 0,
 ) -> keras_tuner.Oracle:
-    """The oracle of a search.
+    """Makes the oracle of a search.
 
     Args:
-        oracle: One of `grid`, `random`, `bayesian`, `hyperband`; a KerasTuner oracle, which is used as it is; or None:
-            `grid` where the space is finite, else `random`.
-        objective: What is searched for.
-        space: The hyperparameters, as far as they are known.
-        max_trials: The most trials. 20 for `random` and `bayesian` where none is given.
-        epochs: The epochs of an execution; the most that `hyperband` gives.
-        seed: Reaches the oracle's own draws.
+        oracle: One of `grid`, `random`, `bayesian`, `hyperband`; a KerasTuner oracle, which is returned unchanged; or
+            None: `grid` if the space is finite, else `random`.
+        objective: Objective of the search.
+        space: Hyperparameters, as far as they are known.
+        max_trials: Maximum number of trials; None for 20 in `random` and `bayesian`, and for no limit in `grid`.
+        epochs: Epochs of an execution; the maximum that `hyperband` assigns.
+        seed: Seed of the oracle's random draws.
+
+    Returns:
+        The oracle.
 
     Raises:
         UnknownNameError: No oracle has that name.
@@ -144,7 +147,7 @@ def make_oracle(
         own = oracle.objective
         if (own.name, own.direction) != (objective.name, objective.direction.value):
             raise UsageError(
-                f"The oracle searches for {own.name} ({own.direction}), and the tuner for {objective.name} "
+                f"The oracle optimizes {own.name} ({own.direction}), but the tuner {objective.name} "
                 f"({objective.direction}). Give both the same: objective=keras_tuner.Objective({own.name!r}, ...)."
             )
         return oracle
@@ -166,13 +169,13 @@ def make_oracle(
 
 
 def _check_hyperband(size: int | None, epochs: int) -> None:
-    """Hyperband fills its first bracket with different candidates; where there are fewer, it never halves."""
+    """Raises a UsageError if hyperband would never halve: its first bracket needs enough different candidates."""
     if epochs < 3:
         raise UsageError(f"hyperband needs at least 3 epochs to halve over, not {epochs}. Use --oracle grid.")
     brackets = math.floor(math.log(epochs, 3) + 1e-9)
     first = math.ceil(math.ceil(1 + math.log(epochs, 3)) / (brackets + 1) * 3**brackets)
     if size is not None and size < first:
         raise UsageError(
-            f"hyperband begins with {first} different candidates for {epochs} epochs, and this space has {size}: it "
+            f"hyperband starts with {first} different candidates for {epochs} epochs, but this space has {size}: it "
             "would never halve. Use --oracle grid, which tries each of them, or a space with ranges, such as joint."
         )

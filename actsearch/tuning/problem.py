@@ -1,4 +1,4 @@
-"""What is searched: a hypermodel, what it varies, its data and its objective."""
+"""The problem that a search solves: a hypermodel, its hyperparameters, its data and its objective."""
 
 import hashlib
 import json
@@ -34,13 +34,13 @@ class Hypermodel:
     """A build function, the hyperparameters that it asks for, and how it chooses activations.
 
     Args:
-        build: From hyperparameters to a compiled model. It may have a method `matching(values)`, which says which
-            initializers and dropout a trial has.
-        hyperparameters: All that it asks for.
-        model: The model that it builds from every default.
-        space: The search space that it chooses activations from; None where it never calls `choose`.
-        default_label: The activations of `model`.
-        fit: The `HyperModel.fit` of the user's own, where there is one.
+        build: Builds a compiled model from hyperparameters. It may have a method `matching(values)`, which names the
+            initializers and dropout of a trial.
+        hyperparameters: All hyperparameters that it asks for.
+        model: Model that it builds from the defaults.
+        space: Search space that it chooses activations from; None if it never calls `choose`.
+        default_label: Activations of `model`.
+        fit: The user's `HyperModel.fit`, if it is overridden.
     """
 
     build: BuildFunction
@@ -52,23 +52,23 @@ class Hypermodel:
 
     @property
     def name(self) -> str:
-        """The name of a search over it."""
+        """Name of a search over it."""
         return self.space.name if self.space else "search"
 
     def label_on(self, hp: Any) -> str:
-        """The activation label of a trial, after a model was built on its hyperparameters."""
+        """Returns the activation label of a trial, after a model was built on its hyperparameters."""
         choices = choices_on(hp)
         return label_of(choices.values()) if choices else str(hp.values.get("activation", "-"))
 
     def activations_on(self, hp: Any) -> dict[str, dict[str, Any]]:
-        """The activations of a trial by site, as plain data; none where the catalogue does not have them."""
+        """Returns the activations of a trial by site, as plain data; empty if the catalogue lacks them."""
         choices = choices_on(hp)
         if not choices and self.label_on(hp) in registry.names():
             return {"": bind(self.label_on(hp)).to_dict()}
         return {site or "": chosen.to_dict() for site, chosen in choices.items()}
 
     def matching_on(self, hp: Any) -> dict[str, str]:
-        """Initializer and dropout that the model built on these hyperparameters asked for."""
+        """Returns the initializer and dropout that the model built on these hyperparameters asked for."""
         if hasattr(self.build, "matching"):
             return dict(self.build.matching(hp.values)) if choices_on(hp) else {}
         return matching_of(choices_on(hp).values())
@@ -83,20 +83,20 @@ class Hypermodel:
 
 
 def inspect_hypermodel(hypermodel: BuildFunction | HyperModel) -> Hypermodel:
-    """Calls the build function with every default, and once more for each conditional scope of the user's own.
+    """Calls the build function with the defaults, and once more for each conditional scope that the user opens.
 
-    Scopes that `choose` opens need no build: it registers all of them at once.
+    Scopes that `choose` opens need no build: it registers all of their hyperparameters immediately.
 
     Raises:
-        ModelError: The build function fails, or returns no compiled model; its own traceback is shown.
+        ModelError: The build function fails, or does not return a compiled model; the message has its traceback.
     """
     build: BuildFunction = hypermodel.build if isinstance(hypermodel, HyperModel) else hypermodel
     hp = keras_tuner.HyperParameters()
     model = _build(build, hp)
     chosen = choices_on(hp)
     ours = {f"activation.{site}" if site else "activation" for site in chosen}
-    known = hp.copy()
-    known.values = _defaults(known)
+    collected = hp.copy()
+    collected.values = _defaults(collected)
     tried: list[Any] = list(hp.active_scopes)
     waiting = _foreign(hp.inactive_scopes, ours)
     while waiting:
@@ -104,15 +104,15 @@ def inspect_hypermodel(hypermodel: BuildFunction | HyperModel) -> Hypermodel:
         if scope in tried:
             continue
         tried.append(scope)
-        attempt = known.copy()
-        attempt.values = _defaults(known) | {condition.name: condition.values[0] for condition in scope}
+        attempt = collected.copy()
+        attempt.values = _defaults(collected) | {condition.name: condition.values[0] for condition in scope}
         _build(build, attempt)
-        known.merge(attempt)
-        known.values = _defaults(known)
+        collected.merge(attempt)
+        collected.values = _defaults(collected)
         waiting += _foreign(attempt.inactive_scopes, ours)
     spaces = [c.space for c in chosen.values()]
     label = label_of(chosen.values()) if chosen else "-"
-    return Hypermodel(build, known, model, spaces[0] if spaces else None, label, _own_fit(hypermodel))
+    return Hypermodel(build, collected, model, spaces[0] if spaces else None, label, _own_fit(hypermodel))
 
 
 def _own_fit(hypermodel: BuildFunction | HyperModel) -> FitFunction | None:
@@ -131,7 +131,7 @@ def _foreign(scopes: list[Any], ours: set[str]) -> list[Any]:
 
 
 def _defaults(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """The default of each hyperparameter that is active; KerasTuner's own ensure_active_values draws at random."""
+    """Returns the default of each active hyperparameter; KerasTuner's ensure_active_values draws at random."""
     fresh = hp.copy()
     fresh.values = {}
     for parameter in fresh.space:
@@ -142,13 +142,13 @@ def _defaults(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is searched: everything that is fixed before the first trial, but the numbers in `SearchConfig`.
+    """Everything that is fixed before the first trial, except the numbers in `SearchConfig`.
 
     Args:
         hypermodel: Builds the models.
-        objective: What is searched for.
-        data: What models are trained and validated on.
-        data_description: What the ledger and MLflow say of the data; found from the arrays if empty.
+        objective: Objective of the search.
+        data: Data that models are trained and validated on.
+        data_description: Description of the data for the ledger and MLflow; derived from the arrays if empty.
     """
 
     hypermodel: Hypermodel
@@ -163,18 +163,18 @@ class Problem:
 
     @property
     def advice(self) -> list[Issue]:
-        """What is wrong with the model as it is built with every default; nothing of a subclassed one."""
+        """Issues of the model built from the defaults; none for a subclassed model."""
         try:
             return advise(self.hypermodel.model, self.data.y)
         except (ModelError, DataError):
             return []
 
     def build(self, hp: keras_tuner.HyperParameters, seed: int) -> keras.Model:
-        """A model with these hyperparameters, its weights drawn from the seed."""
+        """Builds a model with these hyperparameters, its weights drawn from the seed."""
         return build_model(self.hypermodel.build, hp, seed, self.sample)
 
     def executions(self, config: SearchConfig, callbacks: Callbacks) -> "partial[Executions]":
-        """The call that makes what runs executions, in this process or another."""
+        """Returns the call that makes the `Executions`, in this process or another."""
         return partial(
             Executions,
             self.hypermodel.build,
@@ -188,7 +188,7 @@ class Problem:
         )
 
     def record(self, config: SearchConfig, *, num_workers: int = 0) -> SearchRecord:
-        """A new search: what varies, what was asked for, on what data, and where it runs."""
+        """Makes the record of a new search: its space, configuration, data and environment."""
         workers = {"workers": num_workers} if num_workers else {}
         return describe_search(
             self.hypermodel, self.objective, config, self.data_description or describe_data(self.data), workers
@@ -202,7 +202,7 @@ def describe_search(
     data: Mapping[str, Any],
     environment: Mapping[str, Any],
 ) -> SearchRecord:
-    """The record with which the ledger of a search begins."""
+    """Makes the first record in the ledger of a search."""
     space = hypermodel.space
     return SearchRecord(
         search_id=uuid.uuid4().hex,
@@ -219,7 +219,7 @@ def describe_search(
 
 
 def model_fingerprint(model: keras.Model) -> str:
-    """Tells models of other layers, optimizers or losses apart; of a subclassed one, other names or shapes.
+    """Hashes a model's layers, optimizer and losses; for a subclassed model, the names and shapes of its weights.
 
     Example:
 

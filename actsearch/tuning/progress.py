@@ -1,4 +1,4 @@
-"""What a search tells while it runs."""
+"""Progress reports of a running search."""
 
 import statistics
 import sys
@@ -9,29 +9,29 @@ from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
 
 
 class Reporter(Protocol):
-    """Hears of a search's progress."""
+    """Receives the progress of a search."""
 
     def begin(self, search: SearchRecord, directory: str) -> None:
-        """The search begins."""
+        """Called when the search starts."""
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
-        """How much is to be done, as far as it is known; called again when more is known."""
+        """Called with how much is to be done, as far as it is known; called again when more is known."""
 
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
-        """An execution ended."""
+        """Called when an execution ended."""
 
     def message(self, text: str) -> None:
-        """Something worth saying once."""
+        """Called with a message for the user."""
 
     def end(self) -> None:
-        """The search ended, however it did."""
+        """Called when the search ended, whether or not it succeeded."""
 
 
 class Pace:
-    """Counts executions, and tells how long the rest will take.
+    """Counts executions, and estimates how long the rest will take.
 
-    A trial's first execution traces its model, the others mostly do not: each kind has its own pace. Until one of the
-    others is known, they are taken to need what building and training took in the first ones.
+    A trial's first execution traces its model, later ones mostly do not, so the two kinds are timed separately. Until
+    a later one has ended, they are assumed to take as long as building and training did in the first ones.
     """
 
     def __init__(self) -> None:
@@ -45,15 +45,15 @@ class Pace:
         self._num_at_once = 1
 
     def start(self, num_at_once: int = 1) -> None:
-        """Time runs from here; so many executions run at a time."""
+        """Starts the clock; `num_at_once` executions run concurrently."""
         self._at, self._num_at_once = time.monotonic(), num_at_once
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
-        """How much is to be done, as far as it is known."""
+        """Sets how much is to be done, as far as it is known."""
         self._num_trials, self.total = num_trials or 0, num_executions
 
     def add(self, execution: ExecutionRecord) -> None:
-        """An execution ended now."""
+        """Counts an execution that ended just now."""
         now = time.monotonic()
         seconds, self._at = now - self._at, now
         if self._num_at_once > 1:
@@ -65,7 +65,7 @@ class Pace:
             self._trained.append(trained / self._num_at_once)
 
     def seconds_left(self) -> float | None:
-        """Seconds that the rest takes at the pace so far; None before anything is known."""
+        """Estimates the seconds left at the pace so far; None before the first execution ended."""
         if not self.total or not self.done:
             return None
         left = max(self.total - self.done, 0)
@@ -75,7 +75,7 @@ class Pace:
 
 
 class Silent:
-    """Says nothing."""
+    """Prints nothing."""
 
     def begin(self, search: SearchRecord, directory: str) -> None: ...
 
@@ -89,7 +89,7 @@ class Silent:
 
 
 class Lines:
-    """One plain line for each execution, for logs and notebooks."""
+    """Prints a plain line for each execution, for logs and notebooks."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -116,7 +116,7 @@ class Lines:
 
 
 def describe(trial: TrialRecord, execution: ExecutionRecord) -> str:
-    """One execution in greppable words."""
+    """Describes an execution in a line that is easy to grep."""
     head = f"trial={trial.trial_id} activation={trial.activation!r} execution={execution.execution}"
     if execution.status is not Status.COMPLETED or execution.resources is None or execution.score is None:
         return f"{head} status={execution.status} reason={execution.reason!r}"
@@ -126,7 +126,7 @@ def describe(trial: TrialRecord, execution: ExecutionRecord) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """`3 s`, `2 min 5 s`, `1 h 10 min`.
+    """Formats a duration: `3 s`, `2 min 5 s`, `1 h 10 min`.
 
     Example:
 

@@ -1,8 +1,8 @@
 """Resuming a search by replaying it.
 
-Nothing but the ledger is trusted. The search is run again from its start with the same seed, and what was trained is
-read instead of trained: oracle and allocation are told the same scores in the same order, so they come to the state
-they were in, and propose what they would have.
+Only the ledger is trusted. The search is run again from its start with the same seed, and recorded executions are read
+instead of trained: oracle and allocation receive the same scores in the same order, so they reach the state they were
+in, and propose what they would have proposed.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from actsearch.errors import UsageError, shorten
 from actsearch.records import SearchRecord, TrialRecord
 
 _LONGEST_VALUE = 120  # characters
-_MAY_DIFFER = {"time_budget"}  # each part of a search has its own
+_MAY_DIFFER = {"time_budget"}  # each run of a search has its own
 
 
 def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> None:
-    """Raises a UsageError that names what differs between the search in a directory and the one that is asked for."""
+    """Raises a UsageError that lists how the search in a directory differs from the requested one."""
     differences = [
         f"  {name}: {shorten(repr(old), _LONGEST_VALUE)} there, {shorten(repr(new), _LONGEST_VALUE)} now"
         for name, old, new in _compared(before, now)
@@ -27,23 +27,23 @@ def check_same_search(before: SearchRecord, now: SearchRecord, where: str) -> No
         raise UsageError(
             f"{where} holds a search that differs from this one:\n"
             + "\n".join(differences)
-            + "\nAsk for the same to go on with it, give another --directory, or --overwrite to delete it."
+            + "\nRequest the same search to resume it, use another --directory, or delete it with --overwrite."
         )
 
 
 def changed_versions(before: SearchRecord, now: SearchRecord) -> list[str]:
-    """Packages whose versions are others than when the search began: numbers may differ from then on."""
+    """Lists the packages whose versions changed since the search started: numbers may differ from then on."""
     old, new = (record.environment.get("packages", {}) for record in (before, now))
     return [f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new.get(name)]
 
 
 def check_same_trial(before: TrialRecord, hyperparameters: Mapping[str, Any]) -> None:
-    """Raises a UsageError where an oracle proposes another trial than it did before."""
+    """Raises a UsageError if an oracle proposes a different trial than in the earlier run."""
     if _as_in_json(before.hyperparameters) != _as_in_json(hyperparameters):
         raise UsageError(
-            f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, and proposed "
-            f"{dict(before.hyperparameters)} before: this search cannot go on. Give an oracle of your own a seed, and "
-            "a build function that asks for the same hyperparameters each time."
+            f"The oracle proposes {dict(hyperparameters)} for trial {before.trial_id}, but earlier it proposed "
+            f"{dict(before.hyperparameters)}: this search cannot be resumed. Give your own oracle a seed, and use a "
+            "build function that asks for the same hyperparameters each time."
         )
 
 
@@ -58,7 +58,7 @@ def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, A
 
 
 def _as_in_json(value: Any) -> Any:
-    """As it comes out of JSON: mappings and sequences of any kind compare by what is in them."""
+    """Converts a value to what JSON would return, so that mappings and sequences compare by their content."""
     if isinstance(value, Mapping):
         return {str(name): _as_in_json(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

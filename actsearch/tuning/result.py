@@ -1,4 +1,4 @@
-"""What a search found, as it ends and as it is opened again from its directory."""
+"""The result of a search, returned when it ends and loaded again from its directory."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class SearchResult:
-    """The trials of a search, the best of them, and where everything is written.
+    """The trials and verdict of a search, its best model, and where everything is written.
 
     Args:
-        record: The whole search as the ledger has it.
-        directory: Where ledger and weights are.
-        mlflow: `tracking_uri`, `experiment_id`, `run_id`, and `trial_run_ids` by trial; empty where MLflow could not
-            be written, and for a search that was loaded.
-        build: The function that builds its models; None where it is not known.
+        record: Record of the whole search from the ledger.
+        directory: Directory with the ledger and the weights.
+        mlflow: `tracking_uri`, `experiment_id`, `run_id`, and `trial_run_ids` by trial; empty if MLflow could not be
+            written, and for a search that was loaded.
+        build: Function that builds its models; None if it is not known.
         sample: A row of x, for models that do not know the shape of their input.
     """
 
@@ -58,18 +58,18 @@ class SearchResult:
 
     @property
     def mlflow_run_id(self) -> str | None:
-        """The run of the search in MLflow."""
+        """Id of the search's run in MLflow."""
         return self.mlflow.get("run_id")
 
     @cached_property
     def verdict(self) -> Verdict:
-        """What the evidence says of each trial against the baseline."""
+        """Verdict on each trial against the baseline."""
         return verdict_of(self.record)
 
     def leaderboard(self) -> "pd.DataFrame":
-        """One row a trial, the best mean first: hyperparameters, verdict, score, gain with its interval, costs.
+        """Returns one row per trial, the best mean first: hyperparameters, verdict, score, gain with interval, costs.
 
-        Costs are means in the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's.
+        Costs are means in the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's cost.
         """
         import pandas as pd
 
@@ -77,7 +77,7 @@ class SearchResult:
         return pd.DataFrame([{"trial_id": row.trial_id, **row.hyperparameters, **row.plain()} for row in rows])
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row an execution: trial, activation, hyperparameters, seed, status, score, cost."""
+        """Returns one row per execution: trial, activation, hyperparameters, seed, status, score, cost."""
         import pandas as pd
 
         rows = []
@@ -91,17 +91,20 @@ class SearchResult:
         return pd.DataFrame(rows)
 
     def best_model(self, trial_id: str | None = None) -> Any:
-        """The trained model of the best trial: of its executions, the one with the best validation score.
+        """Returns the trained model of a trial, from its execution with the best validation score.
 
-        It is built by the search's build function and gets the weights that were kept; without that function it is
-        loaded from the `.keras` file that the search saved of its best trial. The trial's mean score says what to
-        expect of such a model; this one's own score is the luckiest draw.
+        It is built by the search's build function and gets the saved weights; without that function, it is loaded from
+        the `.keras` file that the search saved for its best trial. Expect the trial's mean score from this model: its
+        own score is the luckiest draw.
 
         Args:
-            trial_id: Another trial than the best.
+            trial_id: Id of the trial; None for the best.
+
+        Returns:
+            A compiled Keras model.
 
         Raises:
-            UnknownNameError: There is no such trial.
+            UnknownNameError: No trial has that id.
             UsageError: There is neither a build function nor a saved model.
             LedgerError: No weights were kept, or they are damaged.
         """
@@ -111,7 +114,7 @@ class SearchResult:
         file = model_file(self.directory, trial.trial_id)
         if not file.is_file():
             raise UsageError(
-                f"Trial {trial.trial_id} of {self.directory} has no saved model, and nothing says how to build it. "
+                f"Trial {trial.trial_id} of {self.directory} has no saved model and no build function. "
                 "Pass the function that builds it: actsearch.load_result(directory, build=...)."
             )
         from actsearch.swap.user_model import load_user_model
@@ -119,19 +122,22 @@ class SearchResult:
         return load_user_model(file)
 
     def figures(self) -> "dict[str, Figure]":
-        """All figures of the search, by name; those that would show nothing are omitted."""
+        """Draws all figures of the search, by name; empty figures are omitted."""
         from actsearch.visualization.figures import all_figures
 
         return all_figures(self.record, self.verdict)
 
     def plot(self, name: str) -> "Figure":
-        """One of the figures of the search.
+        """Draws one figure of the search.
 
         Args:
             name: `"differences"`, `"executions"`, `"curves"`, `"pareto"`, `"costs"` or `"health"`.
 
+        Returns:
+            The figure.
+
         Raises:
-            UnknownNameError: There is no such figure, or the search has nothing to show in it.
+            UnknownNameError: No figure has that name, or the search has no data for it.
         """
         figures = self.figures()
         if name not in figures:
@@ -139,28 +145,28 @@ class SearchResult:
         return figures[name]
 
     def save_report(self, path: str | Path) -> Path:
-        """Writes a report that can be shared: a self-contained page, or markdown.
+        """Writes a report to share: a self-contained HTML page, or markdown.
 
         Args:
-            path: A file that ends in `.html` or `.md`.
+            path: Path of the file, which ends in `.html` or `.md`.
 
         Returns:
             The path.
 
         Raises:
-            UsageError: The path has another ending, or cannot be written.
+            UsageError: The path has a different ending, or cannot be written.
         """
         path = Path(path)
         if path.suffix not in (".html", ".md"):
-            raise UsageError(f"{path}: a report ends in .html or .md. Give a path with one of these endings.")
+            raise UsageError(f"{path}: a report must end in .html or .md. Use a path with one of these endings.")
         try:
             path.write_text(self._html() if path.suffix == ".html" else self.report(), "utf-8")
         except OSError as error:
-            raise UsageError(f"{path}: cannot be written: {error.strerror}. Give another path.") from error
+            raise UsageError(f"{path}: cannot be written: {error.strerror}. Use another path.") from error
         return path
 
     def report(self) -> str:
-        """Verdict and leaderboard in markdown."""
+        """Formats verdict and leaderboard in markdown."""
         return markdown_report(self.record, self.verdict)
 
     def _html(self) -> str:
@@ -169,10 +175,10 @@ class SearchResult:
         return html_report(self.record, self.verdict)
 
     def _trial(self, trial_id: str) -> TrialRecord:
-        found = next((t for t in self.trials if t.trial_id == trial_id), None)
-        if found is None:
+        trial = next((t for t in self.trials if t.trial_id == trial_id), None)
+        if trial is None:
             raise UnknownNameError("trial", trial_id, [t.trial_id for t in self.trials])
-        return found
+        return trial
 
     def _built(self, trial: TrialRecord) -> Any:
         import keras_tuner
@@ -203,30 +209,30 @@ class SearchResult:
 
 
 def load_result(directory: str | Path, build: "BuildFunction | None" = None) -> SearchResult:
-    """The result of an earlier search, also of one that was interrupted; TensorFlow is not loaded.
+    """Loads the result of an earlier search, even an interrupted one, without TensorFlow.
 
     Args:
-        directory: The directory of the search, which holds its ledger.
-        build: The function that builds its models, where `best_model` is wanted of a trial that was not saved.
+        directory: Directory of the search, which holds its ledger.
+        build: Function that builds its models; `best_model` needs it for trials whose model was not saved.
 
     Returns:
         The result, as the search returned it.
 
     Raises:
-        UsageError: There is no search in the directory.
+        UsageError: The directory does not hold a search.
         LedgerError: Its ledger is damaged; `actsearch report` shows what is intact.
     """
     directory = Path(directory)
     if not (directory / FILE_NAME).is_file():
         raise UsageError(
-            f"{directory} holds no search: there is no {FILE_NAME} in it. Give the directory that the search named, "
+            f"{directory} does not hold a search: {FILE_NAME} is missing. Give the directory that the search printed, "
             "such as actsearch-runs/20260131-120000-relu_variants."
         )
     return SearchResult(Ledger(directory).read(), directory, build=build)
 
 
 def failure(search: SearchRecord) -> str:
-    """Why no execution completed, in one message."""
+    """Explains why no execution completed."""
     reasons = dict.fromkeys(e.reason for t in search.trials for e in t.executions if e.reason)
     shown = "\n".join(f"  {reason}" for reason in list(reasons)[:3])
     count = sum(len(t.executions) for t in search.trials)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: executions that are running are completed, unless the signal comes again."""
+"""Handles Ctrl-C and SIGTERM: running executions are completed, unless the signal comes again."""
 
 import signal
 import threading
@@ -10,12 +10,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignal:
-    """Whether the user asked for the end of the search.
+    """Whether the user asked to stop the search.
 
     The first signal lets running executions complete, so that they are not lost; a second one ends them immediately.
 
     Args:
-        say: Called with what to tell the user.
+        say: Called with messages for the user.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -24,7 +24,7 @@ class StopSignal:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Signals come here; outside of the main thread, which Python sends none elsewhere, nothing is changed."""
+        """Handles signals in a `with` block; changes nothing outside the main thread, the only one that gets them."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -36,10 +36,10 @@ class StopSignal:
                 signal.signal(number, handler)
 
     def check(self) -> None:
-        """Ends the search if the user asked for it.
+        """Ends the search if the user asked to stop.
 
         Raises:
-            KeyboardInterrupt: The user did.
+            KeyboardInterrupt: The user asked to stop.
         """
         if self.requested:
             raise KeyboardInterrupt

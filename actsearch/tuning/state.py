@@ -1,4 +1,4 @@
-"""The state of a running search: its trials so far, each fact written down as it becomes known."""
+"""The state of a running search: its trials so far, each fact recorded in the ledger as it becomes known."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,16 +17,16 @@ from actsearch.tuning.storage import save_weights
 
 
 class SearchState:
-    """What a search knows of its trials; what is new goes to the ledger, which MLflow is written from.
+    """The trials of a search so far; new facts go to the ledger, from which MLflow is written.
 
-    The facts of an earlier run of the same search are read once, when it is made. Training never waits for MLflow, and
+    The facts of an earlier run of the same search are read once, on construction. Training never waits for MLflow, and
     no search fails because of it: what MLflow lacks is uploaded later, by `actsearch sync`.
 
     Args:
-        directory: The search's directory.
-        search: The search, as the ledger of a new one begins.
-        store: The MLflow store and experiment; None for no tracking.
-        message: Receives what the user should know of MLflow, from a thread too.
+        directory: Directory of the search.
+        search: First record of the ledger of a new search.
+        store: MLflow store and experiment; None for no tracking.
+        message: Called with messages about MLflow for the user, also from another thread.
 
     Attributes:
         earlier: The search as an earlier run in this directory left it; None for a new one.
@@ -76,7 +76,7 @@ class SearchState:
 
     @contextmanager
     def open(self) -> Iterator[Ledger]:
-        """The ledger takes facts and MLflow follows it; however the search ends, its end is written.
+        """Opens the ledger and starts writing to MLflow; records the end of the search, however it ends.
 
         Raises:
             LedgerError: The ledger cannot be written.
@@ -101,23 +101,23 @@ class SearchState:
                     self._finish(process)
 
     def read(self) -> SearchRecord:
-        """The whole search as the ledger has it."""
+        """Reads the whole search from the ledger."""
         return self._ledger.read()
 
     def recorded(self, trial_id: str, execution: int) -> ExecutionRecord | None:
-        """The execution as an earlier run wrote it; None where it is still to be trained."""
+        """Returns the execution recorded by an earlier run; None if it is still to be trained."""
         return self._recorded.get((trial_id, execution))
 
     def add_trial(self, trial: TrialRecord) -> None:
-        """A trial was proposed."""
+        """Records a proposed trial."""
         self.trials[trial.trial_id] = replace(trial, executions=())
         if trial.trial_id not in self._known:
             self._ledger.append_trial(trial)
 
     def add_execution(self, trained: Trained) -> TrialRecord:
-        """An execution ended; returns its trial as it is now.
+        """Records an execution that ended; returns its trial with this execution.
 
-        Weights are written first: where the process ends in between, the execution is trained again.
+        Weights are written first: if the process ends in between, the execution is trained again.
         """
         record = trained.record
         if record.score is not None and self._is_best(record, record.score):
@@ -126,13 +126,13 @@ class SearchState:
                 save_weights(self._directory, record.trial_id, trained.weights)
         if self.recorded(record.trial_id, record.execution) is None:
             self._ledger.append_execution(record)
-        known = self.trials[record.trial_id]
-        executions = sorted([*known.executions, record], key=lambda e: e.execution)
-        self.trials[record.trial_id] = replace(known, executions=tuple(executions))
+        trial = self.trials[record.trial_id]
+        executions = sorted([*trial.executions, record], key=lambda e: e.execution)
+        self.trials[record.trial_id] = replace(trial, executions=tuple(executions))
         return self.trials[record.trial_id]
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
-        """All decisions of the allocation so far; those that are new are written."""
+        """Records the new ones among all decisions of the allocation so far."""
         for decision in list(decisions)[self._num_decisions :]:
             self._num_decisions += 1
             if (Kind.DECISION, str(self._num_decisions)) not in self._written:
@@ -157,6 +157,9 @@ class SearchState:
         return self._search.objective
 
     def _is_best(self, record: ExecutionRecord, score: float) -> bool:
-        """Whether it is better than those before, or as good and of a lower number: the order must not matter."""
+        """Returns whether an execution is its trial's best so far; of equal scores, the lowest number wins.
+
+        The result must not depend on the order in which executions end.
+        """
         both = self._best.get(record.trial_id, {}) | {record.execution: score}
         return bool(self._objective.best(dict(sorted(both.items()))) == record.execution)

@@ -1,4 +1,4 @@
-"""The directory of a search."""
+"""Files in the directory of a search: weights and models."""
 
 import os
 import re
@@ -32,20 +32,23 @@ _MAX_NAME = 40
 def prepare_directory(
     directory: str | Path | None, name: str, *, project_name: str | None = None, overwrite: bool = False
 ) -> Path:
-    """The directory of a search: a new one, or that of one that is resumed.
+    """Prepares the directory of a new search or of a search to resume.
 
     Args:
-        directory: Where it is to be; None for `actsearch-runs/TIME-NAME`.
-        project_name: A folder in `directory`; in `actsearch-runs` where there is no directory.
-        name: The search's name; what a file's name should not have becomes a dash.
-        overwrite: Whether a search that is there is deleted; other files are left alone.
+        directory: Path of the directory; None for `actsearch-runs/TIME-NAME`.
+        project_name: Folder in `directory`, or in `actsearch-runs` if that is None.
+        name: Name of the search; characters that a file name should not contain become a dash.
+        overwrite: Whether to delete an existing search there; other files are kept.
+
+    Returns:
+        The directory, which exists.
 
     Raises:
-        UsageError: Another process is searching there, or still writing to MLflow what is to be deleted, or the
+        UsageError: Another process is searching there, or is still writing the search to delete to MLflow; or the
             directory cannot be written.
     """
     if overwrite and directory is None and project_name is None:
-        raise UsageError("overwrite would be ignored: each search gets a new directory. Give one.")
+        raise UsageError("overwrite would be ignored: each search gets a new directory. Give a directory too.")
     if project_name is not None:
         directory = Path(ROOT if directory is None else directory) / project_name
     path = _unused(name) if directory is None else Path(directory)
@@ -55,16 +58,16 @@ def prepare_directory(
                 _delete_search(path)
         path.mkdir(parents=True, exist_ok=True)
     except TrackingError as error:
-        raise UsageError(f"{path}: {error}. Wait for its end, or give another --directory.") from error
+        raise UsageError(f"{path}: {error}. Wait until it ends, or use another --directory.") from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be used: {error.strerror}. Give another --directory.") from error
+        raise UsageError(f"{path}: cannot be used: {error.strerror}. Use another --directory.") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: cannot be written by this user. Give another --directory, or make it writable.")
+        raise UsageError(f"{path}: cannot be written by this user. Use another --directory, or make it writable.")
     return path
 
 
 def _patience(seconds: float) -> Callable[[], bool]:
-    """Waits a moment at each call, and says whether there is time for another."""
+    """Makes a function that waits a moment and returns whether there is time for another attempt."""
     end = time.monotonic() + seconds
 
     def wait() -> bool:
@@ -75,7 +78,7 @@ def _patience(seconds: float) -> Callable[[], bool]:
 
 
 def _delete_search(path: Path) -> None:
-    """Deletes what a search wrote, the ledger last: while it is there, the directory is known as a search's."""
+    """Deletes the files of a search, the ledger last: until then the directory still counts as a search."""
     (path / LOG_NAME).unlink(missing_ok=True)
     for name in (WEIGHTS_FOLDER, MODELS, ORACLE_FOLDER):
         if (path / name).exists():
@@ -94,10 +97,10 @@ WEIGHTS_FOLDER = "weights"
 
 
 def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) -> None:
-    """Writes the weights of a trial; what was there is replaced as a whole or not at all.
+    """Writes the weights of a trial; an existing file is replaced atomically.
 
     Raises:
-        LedgerError: They cannot be written; what was there is whole.
+        LedgerError: They cannot be written; an existing file is intact.
     """
     path = _path(directory, trial_id)
     unfinished = path.with_suffix(".unfinished")
@@ -106,7 +109,7 @@ def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) 
         with unfinished.open("wb") as file:
             np.savez(file, *[storable(array) for array in weights], allow_pickle=False)
             file.flush()
-            os.fsync(file.fileno())  # else a power loss after the renaming could leave the name with nothing in it
+            os.fsync(file.fileno())  # otherwise a power loss after the renaming could leave an empty file
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
@@ -114,10 +117,10 @@ def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) 
 
 
 def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:
-    """The weights that were kept for a trial.
+    """Loads the weights of a trial.
 
     Raises:
-        LedgerError: There are none, or the file is damaged.
+        LedgerError: No weights were kept, or the file is damaged.
     """
     path = _path(directory, trial_id)
     if not path.is_file():
@@ -127,18 +130,18 @@ def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:
             return [file[f"arr_{number}"] for number in range(len(file.files))]
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise LedgerError(
-            f"{path}: the weights of trial {trial_id} are damaged ({error}). Train the trial anew: its hyperparameters "
+            f"{path}: the weights of trial {trial_id} are damaged ({error}). Retrain the trial: its hyperparameters "
             "and the seed of each execution are in the ledger."
         ) from error
 
 
 def _path(directory: Path, trial_id: str) -> Path:
-    """A trial's file; whatever its id holds, it is one name in the folder."""
+    """Returns the file of a trial's weights; the trial's id is quoted, so it is always a single file name."""
     return directory / WEIGHTS_FOLDER / f"{quote(trial_id, safe='')}.npz"
 
 
 def storable(array: np.ndarray) -> np.ndarray:
-    """bfloat16 is no type that NumPy's format knows; float32 holds each of its values exactly."""
+    """Converts bfloat16, which NumPy's format does not support, to float32, which holds its values exactly."""
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
@@ -151,15 +154,15 @@ def save_models(
     sample: Any,
     message: Callable[[str], None],
 ) -> None:
-    """Saves the models of trials that completed; one that Keras cannot save is told, and the search stands.
+    """Saves the models of completed trials; a model that Keras cannot save is reported and skipped.
 
     Args:
-        search: Its records.
-        directory: The search's.
+        search: Record of the search.
+        directory: Directory of the search.
         which: `best`, `all` or `none`.
-        load: The trained model of a trial, from its id and hyperparameters.
+        load: Returns the trained model of a trial, from its id and hyperparameters.
         sample: A row of x.
-        message: Hears of what cannot be saved.
+        message: Called with a message for each model that cannot be saved.
     """
     wanted = {"best": search.ranked[:1], "all": search.ranked, "none": []}[which]
     wanted = [trial for trial in wanted if trial.mean_score is not None]
@@ -171,13 +174,13 @@ def save_models(
         except Exception as error:  # noqa: BLE001  the model's own code writes its configuration
             message(
                 f"The model of trial {trial.trial_id} ({trial.activation}) cannot be saved: {type(error).__name__}: "
-                f"{error}. Its weights are kept, and best_model() builds it anew."
+                f"{error}. Its weights are kept, and best_model() rebuilds it."
             )
     _forget_others(directory, [trial.trial_id for trial in wanted])
 
 
 def _forget_others(directory: Path, trial_ids: list[str]) -> None:
-    """Deletes what an earlier part of the search saved and is not the best any more."""
+    """Deletes models that an earlier run of the search saved and that are no longer wanted."""
     kept = {model_file(directory, trial_id) for trial_id in trial_ids}
     for file in model_file(directory, "any").parent.glob("*.keras"):
         if file not in kept:
@@ -186,7 +189,7 @@ def _forget_others(directory: Path, trial_ids: list[str]) -> None:
 
 
 def save_model(directory: Path, trial_id: str, model: keras.Model, sample: Any) -> None:
-    """Writes a model, and its example where NumPy can hold one; what was there is replaced."""
+    """Writes a model, and an example of its data if NumPy can store one; existing files are replaced."""
     file = model_file(directory, trial_id)
     file.parent.mkdir(exist_ok=True)
     unfinished = file.with_suffix(".unfinished.keras")
@@ -203,7 +206,7 @@ def save_model(directory: Path, trial_id: str, model: keras.Model, sample: Any) 
 
 
 def _named(which: str, values: Any, tensors: Any = None) -> dict[str, np.ndarray]:
-    """`x` for one array; `x:NAME` for several, as a model's `predict` takes them; nothing without names."""
+    """Names arrays: `x` for one array, `x:NAME` for several as a model's `predict` takes them; empty without names."""
     if isinstance(values, list | tuple):
         values = {tensor.name: value for tensor, value in zip(tensors or (), values, strict=False)}
     if not isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Trials as the oracle proposes them, described for the ledger, and screened where that is asked for."""
+"""Trials as the oracle proposes them, described for the ledger, and screened if requested."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,16 +21,16 @@ _INDIFFERENT = (GridOracle, keras_tuner.oracles.RandomSearchOracle)
 
 
 class TrialSource:
-    """The trials that an oracle proposes, one after the other: an iterator.
+    """An iterator over the trials that an oracle proposes.
 
     Args:
-        oracle: KerasTuner's.
-        hypermodel: Says what hyperparameter values mean.
-        tuner_id: Who asks.
-        build: Builds a trial's model once on its hyperparameters, so that those that only this trial has are found.
-        screener: From that model to what is found before training; None where nothing is screened.
-        skip: Whether trials that are hopeless are marked as skipped; the baseline never is.
-        before: What an earlier part of the search wrote of trials that will be proposed again.
+        oracle: KerasTuner oracle.
+        hypermodel: Maps hyperparameter values to activations.
+        tuner_id: Name of the tuner, for the oracle.
+        build: Builds a trial's model once on its hyperparameters, to find those that only this trial has.
+        screener: Screens that model before training; None to screen nothing.
+        skip: Whether hopeless trials are marked as skipped; the baseline never is.
+        before: Trials that an earlier run of the search recorded and that will be proposed again, by id.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class TrialSource:
 
     def __next__(self) -> tuple[Any, TrialRecord]:
         self._num_asked += 1
-        # Oracles give one trial to each tuner at a time, and several may be under way here.
+        # An oracle gives each tuner one trial at a time, but several may be under way here.
         trial = self._oracle.create_trial(f"{self._tuner_id}-{self._num_asked}")
         if trial.status != "RUNNING":
             raise StopIteration
         described = self._described(trial)
-        record_values(self._oracle, trial)  # with what the build has added, before others are proposed
+        record_values(self._oracle, trial)  # including those that the build added, before others are proposed
         return trial, described
 
     @property
     def learns(self) -> bool:
-        """Whether the oracle wants to be told how each trial went before it is asked for the next."""
+        """Whether the oracle needs the score of each trial before it proposes the next."""
         return type(self._oracle) not in _INDIFFERENT
 
     @property
@@ -78,21 +78,21 @@ class TrialSource:
 
     @property
     def planned(self) -> int | None:
-        """How many trials there will be; None where nobody knows beforehand."""
+        """Number of trials that will be proposed; None if it is not known in advance."""
         size = grid_size(self._oracle.hyperparameters)
         known = [n for n in (self._oracle.max_trials, size) if n is not None]
         bounded = self._oracle.max_trials or isinstance(self._oracle, GridOracle)
         return min(known) if known and bounded else None
 
     def tell(self, trial: Any, first: ExecutionRecord | None) -> None:
-        """The oracle learns how a trial's first execution went; None where the trial was skipped."""
+        """Reports a trial's first execution to the oracle; None for a skipped trial."""
         trial.status = "COMPLETED" if first and first.status is Status.COMPLETED else "FAILED"
         if first and first.score is not None:
             self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: first.score})
         self._oracle.end_trial(trial)
 
     def close(self, trials: Mapping[str, TrialRecord]) -> None:
-        """KerasTuner's own listings show the mean over all executions."""
+        """Sets the oracle's scores to the means over all executions, for KerasTuner's own listings."""
         for trial_id, record in trials.items():
             self._oracle.get_trial(trial_id).score = record.mean_score
 
@@ -115,7 +115,7 @@ class TrialSource:
 
 
 def screened(model: Any, data: TrainingData) -> dict[str, Any]:
-    """What the model at initialisation says of its training, as plain data; `problem` where it cannot be measured."""
+    """Screens a model at initialisation; returns plain data, with `problem` if it cannot be measured."""
     try:
         screening = screen(model, data.x, data.y)
     except (ModelError, DataError) as error:

@@ -1,4 +1,4 @@
-"""The search itself: trials from an oracle, executions in the order of an allocation, facts into the ledger."""
+"""The tuner: takes trials from an oracle and executions from an allocation, and records facts in the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -43,43 +43,43 @@ _NEVER_CALLED = (
 class ActivationTuner(keras_tuner.Tuner):
     """Searches the activation function of a Keras model as KerasTuner searches other hyperparameters.
 
-    Executions go seed by seed: every trial on the first seed, then every trial on the second, and so on, so that
-    trials are compared in pairs. Every fact goes to a ledger first; MLflow is written from it by a separate process.
+    Executions run seed by seed: every trial on the first seed, then every trial on the second, and so on, so that
+    trials are compared in pairs. Every fact goes to a ledger first; a separate process writes MLflow from it.
 
     Args:
         hypermodel: `build(hp)` that returns a compiled Keras model and calls `actsearch.choose`, or a
             `keras_tuner.HyperModel`.
-        objective: Metric of the logs (`"val_accuracy"`), with a direction where the name does not imply one
-            (`"val_f1:max"`), or a `keras_tuner.Objective`.
-        oracle: What proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; a grid if
-            omitted and the space is finite.
+        objective: Logged metric (`"val_accuracy"`), with a direction if the name does not imply one (`"val_f1:max"`),
+            or a `keras_tuner.Objective`.
+        oracle: Proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; if omitted, a grid
+            for a finite space, else random.
         max_trials: Maximum number of trials.
         executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
-        allocation: Which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
+        allocation: Decides which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
             `actsearch.allocation`, such as `Race(max_executions=50)`.
         alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
         margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
         time_budget: Seconds after which no further seed is started; the current one is completed.
         epochs: Epochs of each execution. 30 if given neither here nor to `search`.
-        batch_size: Batch size, where the hyperparameters have no `batch_size`. 32 if given neither here
-            nor to `search`.
+        batch_size: Batch size, if the hyperparameters have no `batch_size`. 32 if given neither here nor to `search`.
         seed: Determines weights, dropout and the order of the data: the same seed gives the same numbers on a CPU.
         executor: Where executions run: None for this process, `isolated` for a child process, whose crash fails one
-            execution and not the search, or `Local(4)` and `Ray(16)` of `actsearch.executors` for several at once.
-        tracking: `actsearch.MLflow(...)` with store, experiment and which models to log; MLflow's own environment
-            variables, else `mlflow.db` in the working directory, if omitted; False for no MLflow.
-        screen: Whether each trial is screened before it is trained: `off`, `report` what makes its training hopeless,
-            or `skip` such trials (never the baseline).
-        directory: Where ledger, weights and models go; a new one below `actsearch-runs` if omitted. The same search in
-            the directory of an earlier one resumes it.
+            execution and not the search, or `Local(4)` or `Ray(16)` of `actsearch.executors` to run several
+            concurrently.
+        tracking: `actsearch.MLflow(...)` with the store, the experiment and which models to log; if omitted, MLflow's
+            own environment variables, else `mlflow.db` in the working directory; False for no MLflow.
+        screen: Whether each trial is screened before it is trained: `off`, `report` why its training is hopeless, or
+            `skip` hopeless trials (never the baseline).
+        directory: Directory for ledger, weights and models; a new one in `actsearch-runs` if omitted. Repeating a
+            search in its directory resumes it.
         project_name: Folder of this search in `directory`, as in KerasTuner.
-        overwrite: Whether a search that is in the directory is deleted first.
-        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for a line an execution; or an
+        overwrite: Whether to delete a search that is already in the directory.
+        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or an
             object with the methods of `Reporter`.
         executions_per_trial: KerasTuner's name for `executions`.
 
     Raises:
-        UsageError: Something cannot be searched as asked, or an argument would be ignored; nothing was trained.
+        UsageError: The arguments contradict each other, or one would be ignored; nothing was trained.
 
     Example:
 
@@ -144,7 +144,7 @@ class ActivationTuner(keras_tuner.Tuner):
         )
         self._reporter: Reporter = reporter_for(verbose)
         self._hypermodel = inspect_hypermodel(hypermodel)
-        made = make_oracle(
+        proposer = make_oracle(
             oracle,
             self._objective,
             space=self._hypermodel.hyperparameters,
@@ -152,14 +152,14 @@ class ActivationTuner(keras_tuner.Tuner):
             epochs=self._config.epochs,
             seed=seed,
         )
-        made.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
-        made.verbose = 0
-        self._config = replace(self._config, oracle=type(made).__name__)
+        proposer.max_consecutive_failed_trials = float("inf")  # a failed trial is a result, not the end of the search
+        proposer.verbose = 0
+        self._config = replace(self._config, oracle=type(proposer).__name__)
         self.search_directory = prepare_directory(
             directory, self._hypermodel.name, project_name=project_name, overwrite=overwrite
         )
         super().__init__(
-            oracle=made,
+            oracle=proposer,
             hypermodel=hypermodel,
             directory=str(self.search_directory),
             project_name=ORACLE_FOLDER,
@@ -170,7 +170,7 @@ class ActivationTuner(keras_tuner.Tuner):
         self._has_searched = False
 
     def _populate_initial_space(self) -> None:
-        """The space is known already, from one build instead of one for each conditional scope."""
+        """Uses the space that `inspect_hypermodel` found, instead of building for each conditional scope again."""
         self.oracle.update_space(self._hypermodel.hyperparameters)
         self.oracle.verbose = 0
 
@@ -190,30 +190,32 @@ class ActivationTuner(keras_tuner.Tuner):
         data_description: Mapping[str, Any] | None = None,
         **fit_options: Any,
     ) -> SearchResult:
-        """Runs the search; called as KerasTuner's `search` is.
+        """Runs the search; the call is that of KerasTuner's `search`.
 
         Args:
             x, y: Training data: arrays, or nested structures of them for several inputs or outputs; or a
                 `tf.data.Dataset` as `x`.
-            epochs, batch_size: Where they were not given to the tuner.
-            validation_data: `(x, y)`: chooses epochs and is what the objective is measured on.
-            test_data: `(x, y)` that nothing is chosen by: gives the test metrics.
+            epochs, batch_size: As in the tuner; give each of them only once.
+            validation_data: `(x, y)` on which the objective is measured and the best epoch chosen.
+            test_data: `(x, y)` for the test metrics; nothing is chosen by it.
             callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-            sample_weight: A weight for each training sample.
-            class_weight: A weight for each class, by its number.
+            sample_weight: Weight of each training sample, shape (n,).
+            class_weight: Weight of each class, by its number.
             verbose: As in the tuner.
-            data_description: What the ledger and MLflow say of the data; found from the arrays if omitted.
-            **fit_options: Anything else that `model.fit` takes, which then does the training.
+            data_description: Description of the data for the ledger and MLflow; derived from the arrays if omitted.
+            **fit_options: Other arguments of `model.fit`; with any of them, `model.fit` does the training.
 
         Returns:
-            The result, also of a search in which some executions failed.
+            The result, even if some executions failed.
 
         Raises:
-            UsageError: The search is meaningless as asked, or nothing takes an argument; nothing was trained.
+            UsageError: The arguments contradict each other, or one is unknown; nothing was trained.
             SearchFailedError: None of the executions completed.
         """
         if self._has_searched:
-            raise UsageError("This tuner has searched already. Create another one; in the same directory it resumes.")
+            raise UsageError(
+                "This tuner has already run its search. Create another one; in the same directory it resumes it."
+            )
         fit = self._hypermodel.fit or type(self._hypermodel.model).fit
         check_fit_options(fit_options, fit, ("epochs", "batch_size", "callbacks", "validation_data", "test_data"))
         self._configure(epochs, batch_size, takes_batches=y is not None)
@@ -253,9 +255,8 @@ class ActivationTuner(keras_tuner.Tuner):
                 loop.run()
             finally:
                 self._reporter.end()
-            found = state.read()
             save_models(
-                found,
+                state.read(),
                 self.search_directory,
                 self._tracking.log_models,
                 load=self._trained,
@@ -265,7 +266,7 @@ class ActivationTuner(keras_tuner.Tuner):
         return self._result(state.read(), state.mlflow)
 
     def _of_earlier_run(self, state: SearchState, record: SearchRecord) -> list[str]:
-        """What the user should know of the run that is resumed; nothing for a new search."""
+        """Checks that a resumed search is the same; returns messages about it, none for a new search."""
         if state.earlier is None:
             return []
         check_same_search(state.earlier, record, str(self.search_directory))
@@ -273,17 +274,19 @@ class ActivationTuner(keras_tuner.Tuner):
         if state.num_recorded:
             messages.append(f"resuming after {state.num_recorded} executions that are in the ledger")
         if versions := changed_versions(state.earlier, record):
-            messages.append(f"versions have changed since the search began, numbers may differ: {', '.join(versions)}")
+            messages.append(
+                f"versions have changed since the search started, so numbers may differ: {', '.join(versions)}"
+            )
         return messages
 
     def _configure(self, epochs: int | None, batch_size: int | None, *, takes_batches: bool) -> None:
-        """Takes the numbers that KerasTuner has in `search` and we have in the tuner."""
+        """Takes the numbers that KerasTuner accepts in `search` and actsearch also in the tuner."""
         for name, given in {"epochs": epochs, "batch_size": batch_size}.items():
-            known = self._asked_for[name]
+            earlier = self._asked_for[name]
             if given is None:
                 continue
-            if known is not None and known != given:
-                raise UsageError(f"search({name}={given}) contradicts ActivationTuner({name}={known}). Give it once.")
+            if earlier is not None and earlier != given:
+                raise UsageError(f"search({name}={given}) contradicts ActivationTuner({name}={earlier}). Give it once.")
             self._asked_for[name] = given
         self._config = replace(
             self._config,
@@ -291,7 +294,7 @@ class ActivationTuner(keras_tuner.Tuner):
             batch_size=self._asked_for["batch_size"] or self._config.batch_size,
         )
         if not takes_batches and self._asked_for["batch_size"] is not None:
-            raise UsageError("batch_size would be ignored: a data set has batches of its own. Omit it.")
+            raise UsageError("batch_size would be ignored: a data set is already batched. Omit it.")
         planned = getattr(self.oracle, "max_epochs", self._config.epochs)
         if planned != self._config.epochs:
             raise UsageError(
@@ -302,7 +305,7 @@ class ActivationTuner(keras_tuner.Tuner):
     def _check_validated(self, is_validated: bool) -> None:
         if self._objective.name.startswith("val_") and not is_validated:
             raise UsageError(
-                f"The objective {self._objective.name} is measured on validation data, and there are none. "
+                f"The objective {self._objective.name} is measured on validation data, but none was given. "
                 "Pass validation_data=(x, y), or call actsearch.search(), which divides the data."
             )
 
@@ -311,7 +314,7 @@ class ActivationTuner(keras_tuner.Tuner):
         return self._executor.num_workers if self._executor is not None else 0
 
     def load_model(self, trial: Any) -> Any:
-        """The model of a trial, with the weights of its best execution."""
+        """Returns the model of a trial with the weights of its best execution."""
         return self._trained(trial.trial_id, trial.hyperparameters)
 
     def _trained(self, trial_id: str, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -337,12 +340,12 @@ class ActivationTuner(keras_tuner.Tuner):
         return SearchResult(record, self.search_directory, mlflow, self._hypermodel.build, self._sample)
 
     def _check_hooks(self) -> None:
-        """Refuses subclasses that override what KerasTuner's tuners call and this one does not."""
+        """Rejects subclasses that override a method that KerasTuner's tuners call and this one does not."""
         for name in _NEVER_CALLED:
             if getattr(type(self), name, None) is not getattr(keras_tuner.Tuner, name, None):
                 raise UsageError(
                     f"{type(self).__name__}.{name} would never be called: ActivationTuner trains seed by seed. Use "
-                    f"callbacks=[...] or a HyperModel with its own fit; or a tuner of KerasTuner with the mixin "
+                    f"callbacks=[...] or a HyperModel with its own fit; or a KerasTuner tuner with the mixin "
                     "actsearch.MLflowTracking, which calls it."
                 )
 

@@ -82,7 +82,7 @@ def test_a_report_that_cannot_be_written_says_what_can(found, tmp_path, name):
 
 
 def test_where_there_is_no_search_the_file_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"holds no search: there is no \S+ in it"):
+    with pytest.raises(UsageError, match=r"does not hold a search: \S+ is missing"):
         load_result(tmp_path)
 
 

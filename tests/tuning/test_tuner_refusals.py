@@ -62,7 +62,7 @@ def test_an_oracle_for_another_objective_is_refused():
 def test_a_second_search_needs_a_tuner_of_its_own(digits, store):
     tuner = tuner_for(classic, executions=1, epochs=1)
     run(tuner, digits)
-    with pytest.raises(UsageError, match="searched already"):
+    with pytest.raises(UsageError, match="already run its search"):
         run(tuner, digits)
 
 
@@ -85,7 +85,7 @@ def test_options_that_nothing_takes_are_refused(digits, options, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"executions": 5, "allocation": "race"}, "a race itself decides"),
+        ({"executions": 5, "allocation": "race"}, "a race decides itself"),
         ({"executions": 5, "executions_per_trial": 4}, "Give one of them"),
         ({"max_trials": 5, "oracle": "hyperband"}, "max_trials=5 would be ignored"),
         ({"overwrite": True, "directory": None}, "overwrite would be ignored"),

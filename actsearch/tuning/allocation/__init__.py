@@ -1,6 +1,6 @@
-"""Which trial gets the next execution: all the same number, the better part at each rung, or the survivors of a race.
+"""Allocations decide which trial gets the next execution: a fixed number each, successive halving, or a race.
 
-An allocation knows no Keras: it is asked for a trial and the number of an execution, and receives the score.
+An allocation does not depend on Keras: it is asked for a trial and the number of an execution, and receives the score.
 """
 
 from actsearch.analysis.results import Action, Decision
@@ -14,15 +14,18 @@ _BY_NAME: dict[str, type[Fixed] | type[Halving] | type[Race]] = {"fixed": Fixed,
 
 
 def get(allocation: str | Allocation, *, executions: int | None = None) -> Allocation:
-    """An allocation from its name, as `keras.optimizers.get` finds an optimizer.
+    """Looks up an allocation by name, like `keras.optimizers.get`.
 
     Args:
-        allocation: `fixed`, `halving`, `race`, or an `Allocation`, which is returned as it is.
+        allocation: `fixed`, `halving`, `race`, or an `Allocation`, which is returned unchanged.
         executions: Trainings of each trial, for `fixed` and `halving` by name; None for their default.
+
+    Returns:
+        The allocation.
 
     Raises:
         UnknownNameError: No allocation has that name.
-        UsageError: `executions` would be ignored, or is not a whole number from 1.
+        UsageError: `executions` would be ignored, or is not a whole number of at least 1.
 
     Example:
 
@@ -42,7 +45,7 @@ def get(allocation: str | Allocation, *, executions: int | None = None) -> Alloc
         return _BY_NAME[allocation]()
     if allocation == "race":
         raise UsageError(
-            f"executions={executions} would be ignored: a race itself decides how often each trial is trained. "
-            f"Omit it, or bound the race: Race(max_executions={executions}), on the command line --max-executions."
+            f"executions={executions} would be ignored: a race decides itself how many times each trial is trained. "
+            f"Omit it, or limit the race: Race(max_executions={executions}), on the command line --max-executions."
         )
     return _BY_NAME[allocation](executions)

@@ -1,4 +1,4 @@
-"""What every allocation does: hand out executions seed by seed, and keep what it is told."""
+"""The interface of allocations: they assign executions seed by seed and keep the scores that are reported."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ class Allocation(ABC):
     """Decides which trial gets the next execution.
 
     Executions are counted from 1, one seed each: all trials get execution 1 before any gets execution 2. Several may
-    be under way at once, and their answers may come in any order: decisions rest on complete seeds alone.
+    run concurrently and end in any order: decisions rest on complete seeds alone.
 
     Attributes:
         trials_may_join: Whether trials may be added at any time.
@@ -34,7 +34,7 @@ class Allocation(ABC):
         self._stopped_at: int | None = None
 
     def start(self, objective: Objective, *, alpha: float, margin: float | None = None) -> Self:
-        """A copy for one search; this object stays as it is, so that it can be passed to several.
+        """Returns a copy for one search; this object is unchanged, so that it can be passed to several searches.
 
         Args:
             objective: Name and direction of the scores.
@@ -42,7 +42,7 @@ class Allocation(ABC):
             margin: Difference that does not matter; None for the objective's default, 0 for no equivalence.
 
         Raises:
-            UsageError: alpha or margin make no sense.
+            UsageError: alpha or margin is out of range.
         """
         check_alpha(alpha)
         check_margin(margin)
@@ -55,7 +55,7 @@ class Allocation(ABC):
     @property
     @abstractmethod
     def numbers(self) -> Mapping[str, Any]:
-        """The numbers it was made with, by their names in `SearchConfig`."""
+        """The arguments of its constructor, by their names in `SearchConfig`."""
 
     @property
     def _objective(self) -> Objective:
@@ -70,97 +70,98 @@ class Allocation(ABC):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """What was decided so far, in order."""
+        """The decisions so far, in order."""
         return ()
 
     @property
     def finished(self) -> bool:
-        """Whether no execution is left to hand out, and none is under way."""
+        """Whether no execution is left to assign, and none is under way."""
         return self._next() is None and not self._waiting
 
     def add(self, trial_id: str, *, baseline: bool = False) -> None:
-        """Makes a trial known.
+        """Adds a trial.
 
         Args:
-            trial_id: Its name; it gets the executions that the others have had already.
+            trial_id: Id of the trial; it also gets the executions that the others already had.
             baseline: Whether it has the baseline's activation, and is kept to the end.
 
         Raises:
-            UsageError: It is known already, or the others have gone too far for it to join.
+            UsageError: The trial was added before, or the search is too far along for it to join.
         """
         if trial_id in self._results:
-            raise UsageError(f"Trial {trial_id!r} was added already.")
+            raise UsageError(f"Trial {trial_id!r} was already added.")
         self._results[trial_id], self._asked[trial_id] = {}, set()
         if baseline:
             self._baselines.append(trial_id)
 
     def ask(self) -> tuple[str, int] | None:
-        """The trial and the number of the execution to run next.
+        """Assigns the next execution.
 
         Returns:
-            None where there is none for now: `finished` says whether there will be one once more is told.
+            The trial and the number of its execution; None if there is none until more scores are reported, or, if
+            `finished`, at all.
         """
-        found = self._next()
-        if found is not None:
-            self._asked[found[0]].add(found[1])
-        return found
+        assigned = self._next()
+        if assigned is not None:
+            self._asked[assigned[0]].add(assigned[1])
+        return assigned
 
     def tell(self, trial_id: str, execution: int, score: float | None) -> None:
-        """Takes in how an execution ended; also one that was not asked for, from an earlier part of the search.
+        """Reports the score of an execution, possibly one that was not assigned, from an earlier run of the search.
 
         Args:
-            trial_id: The trial.
-            execution: The number of its execution, from 1.
-            score: Its objective, None or not finite where it failed.
+            trial_id: Id of the trial.
+            execution: Number of its execution, from 1.
+            score: Its objective; None or not finite if it failed.
 
         Raises:
-            UsageError: The trial is unknown, or the execution was told already.
+            UsageError: The trial is unknown, or the execution was already reported.
         """
         if trial_id not in self._results:
             raise UsageError(f"Trial {trial_id!r} is unknown; add it first. Known: {', '.join(self._results)}.")
         if execution in self._results[trial_id]:
-            raise UsageError(f"Execution {execution} of trial {trial_id!r} was told already.")
+            raise UsageError(f"Execution {execution} of trial {trial_id!r} was already reported.")
         self._asked[trial_id].add(execution)
         self._results[trial_id][execution] = score if score is not None and math.isfinite(score) else None
 
     def take_back(self, trial_id: str, execution: int) -> None:
-        """An execution that was asked for was not begun: it is handed out again."""
+        """Withdraws an assigned execution that was not started, so that it can be assigned again."""
         self._asked[trial_id].discard(execution)
 
     def stop(self) -> None:
-        """Begins no further seed; the executions that complete the one under way are still handed out."""
+        """Starts no further seed; executions that complete the current seed are still assigned."""
         self._stopped_at = max((e for asked in self._asked.values() for e in asked), default=0)
 
     def epochs(self, trial_id: str, execution: int) -> float:  # noqa: ARG002
-        """The share of the full number of epochs that an execution gets."""
+        """Returns the share of the full number of epochs that an execution gets."""
         return 1.0
 
     @abstractmethod
     def _limit(self, trial_id: str) -> int:
-        """The number of the last execution that may be handed out to a trial now."""
+        """Returns the number of the last execution that a trial may be assigned now."""
 
     @property
     def _waiting(self) -> bool:
         return any(self._asked[t] - self._results[t].keys() for t in self._results)
 
     def _next(self) -> tuple[str, int] | None:
-        """The lowest execution that nobody was asked for; of equals that of the trial that was added first."""
-        found: tuple[str, int] | None = None
+        """Returns the lowest execution that is not assigned yet; in a tie, that of the trial added first."""
+        lowest: tuple[str, int] | None = None
         for trial in self._results:
             limit = self._limit(trial)
             if self._stopped_at is not None:
                 limit = min(limit, self._stopped_at)
             execution = next((e for e in range(1, limit + 1) if e not in self._asked[trial]), None)
-            if execution is not None and (found is None or execution < found[1]):
-                found = (trial, execution)
-        return found
+            if execution is not None and (lowest is None or execution < lowest[1]):
+                lowest = (trial, execution)
+        return lowest
 
 
 class Waves(Allocation):
     """An allocation that decides after each complete seed.
 
-    A seed is complete when every trial still running has been told for it. It is looked at when more executions are
-    asked for, so that trials may still be added until every known trial has had its first.
+    A seed is complete when every running trial's score for it was reported. It is evaluated when the next execution is
+    asked for, so that trials may still be added until every trial has had its first.
     """
 
     def __init__(self) -> None:
@@ -171,27 +172,28 @@ class Waves(Allocation):
         if self._wave > 1:
             raise UsageError(
                 f"Trial {trial_id!r} comes too late: execution {self._wave - 1} is complete and was compared. Add all "
-                "trials before asking on, or use a fixed number of executions with an oracle that learns from scores."
+                "trials before asking for more executions, or use a fixed number of executions with an oracle that "
+                "learns from scores."
             )
         super().add(trial_id, baseline=baseline)
 
     @abstractmethod
     def _running(self) -> list[str]:
-        """The trials that get the execution of this wave; empty when all is decided."""
+        """Returns the trials that get the execution of this wave; empty when everything is decided."""
 
     @abstractmethod
     def _close(self, scores: dict[str, float | None]) -> None:
-        """Looks at a complete seed."""
+        """Evaluates a complete seed."""
 
     def _limit(self, trial_id: str) -> int:
         return self._wave if trial_id in self._running() else 0
 
     def _next(self) -> tuple[str, int] | None:
         while True:
-            found = super()._next()
+            following = super()._next()
             running = self._running()
             complete = bool(running) and all(self._wave in self._results[t] for t in running)
-            if found is not None or not complete:
-                return found
+            if following is not None or not complete:
+                return following
             self._close({t: self._results[t][self._wave] for t in running})
             self._wave += 1

@@ -1,4 +1,4 @@
-"""The allocations: the same number of executions for every trial, the better part at each rung, or a race."""
+"""The allocations: the same number of executions for every trial, successive halving, and a race."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from actsearch.tuning.allocation.base import Allocation, Waves
 
 
 class Fixed(Allocation):
-    """Every trial gets the same number of executions, seed by seed; trials may join at any time.
+    """Gives every trial the same number of executions, seed by seed; trials may join at any time.
 
     Args:
         executions: Executions of each trial.
@@ -41,15 +41,15 @@ class Fixed(Allocation):
 
 
 class Halving(Waves):
-    """Rungs of more and more epochs, with fewer and fewer trials (Jamieson & Talwalkar 2016, arXiv 1502.07943).
+    """Runs rungs of ever more epochs with ever fewer trials (Jamieson & Talwalkar 2016, arXiv 1502.07943).
 
-    At each rung every trial left gets the same number of executions, on seeds of that rung alone; then the best
-    1 / `factor` of them go on, and the baseline always. Executions of the last rung have all epochs and seeds that
-    nothing was chosen by: they can be compared with the baseline's. The drops themselves control no error.
+    At each rung, every remaining trial gets the same number of executions, on seeds of that rung alone; then the best
+    1 / `factor` of them and the baseline continue. Executions of the last rung have all epochs, and seeds by which
+    nothing was chosen: they can be compared with the baseline's. The drops themselves do not control any error.
 
     Args:
         executions: Executions of each trial at each rung.
-        factor: What the epochs are multiplied by, and the number of trials is divided by, from rung to rung.
+        factor: Factor by which the epochs grow and the number of trials shrinks from rung to rung.
         rungs: Number of rungs; the first has 1 / factor^(rungs - 1) of the epochs.
 
     Example:
@@ -94,7 +94,7 @@ class Halving(Waves):
         return tuple(self._decisions)
 
     def epochs(self, trial_id: str, execution: int) -> float:  # noqa: ARG002
-        """The share of the full number of epochs that an execution gets, by its rung."""
+        """Returns the share of the full number of epochs that an execution gets, by its rung."""
         return float(self._factor) ** min(0, self._rung(execution) - self._rungs + 1)
 
     def _rung(self, execution: int) -> int:
@@ -127,7 +127,7 @@ class Halving(Waves):
         return 1 if self._objective.direction is Direction.MAX else -1
 
     def _mean(self, trial: str) -> float:
-        """The mean over this rung, oriented; below all others where an execution failed."""
+        """Returns the oriented mean over this rung; -inf if an execution failed."""
         first = self._wave - self._executions + 1
         scores = [self._results[trial][e] for e in range(first, self._wave + 1)]
         known = [s for s in scores if s is not None]
@@ -135,12 +135,12 @@ class Halving(Waves):
 
 
 class Race(Waves):
-    """Executions seed by seed until every trial is decided.
+    """Runs executions seed by seed until every trial is decided.
 
-    After each complete seed a trial is dropped once it is shown not to be the best, and a candidate is decided once
-    it is shown better, equivalent or worse than the baseline. The baseline is never dropped. The errors are
-    controlled over all looks and all trials: see `actsearch.analysis.race`. A trial of which an execution
-    failed leaves, since it can no longer be shown better.
+    After each complete seed, trials that are shown not to be the best are dropped, and candidates that are shown
+    better, equivalent or worse than the baseline are decided. The baseline is never dropped. The errors are controlled
+    over all looks and all trials: see `actsearch.analysis.race`. A trial with a failed execution leaves the race, since
+    it can no longer be shown better.
 
     Args:
         max_executions: Maximum number of executions of a trial.

@@ -234,7 +234,7 @@ def test_an_allocation_by_name_or_as_an_object():
 
 @pytest.mark.parametrize(
     ("allocation", "says"),
-    [("race", "a race itself decides"), (Fixed(2), "the Fixed object has its own"), ("rase", "Did you mean 'race'")],
+    [("race", "a race decides itself"), (Fixed(2), "the Fixed object has its own"), ("rase", "Did you mean 'race'")],
 )
 def test_a_number_that_would_be_ignored_is_refused(allocation, says):
     with pytest.raises(UsageError, match=says):
