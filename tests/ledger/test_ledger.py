@@ -65,7 +65,7 @@ def test_facts_are_read_from_where_one_stopped(tmp_path):
 
 def test_a_fact_is_never_written_twice(tmp_path):
     ledger = ledger_with(tmp_path, execution(1))
-    with pytest.raises(LedgerError, match="written before"):
+    with pytest.raises(LedgerError, match="was already written"):
         ledger.append_execution(execution(1, score=0.1))
     assert len(ledger.read().trials[0].executions) == 1
 
@@ -145,7 +145,7 @@ def test_a_kind_that_is_not_known_is_named(tmp_path):
         row = (3, "dream", "1", "{}", digest, facts.chain_of(chain, 3, digest))
         connection.execute("INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?)", row)
         connection.commit()
-    with pytest.raises(LedgerError, match="fact 3 is of the kind 'dream', which this actsearch does not know"):
+    with pytest.raises(LedgerError, match="fact 3 has the kind 'dream', which this actsearch does not know"):
         ledger.facts()
 
 
