@@ -105,8 +105,8 @@ def test_a_search_without_trials_is_an_empty_table():
     assert "nothing to compare" in text
 
 
-def test_analysis_loads_neither_keras_nor_mlflow_and_the_report_no_scipy():
-    code = "import sys, actsearch.reports.markdown; assert 'scipy' not in sys.modules; import actsearch.analysis as a;"
+def test_neither_analysis_nor_the_report_loads_keras_or_mlflow():
+    code = "import sys, actsearch.reports.markdown; import actsearch.analysis as a;"
     code += "a.judge; import actsearch.visualization as v; v.plot_pareto; import actsearch.tuning.allocation;"
     code += "sys.exit(bool({'keras', 'tensorflow', 'mlflow', 'keras_tuner', 'matplotlib.pyplot'} & set(sys.modules)))"
     assert run([sys.executable, "-c", code], check=False).returncode == 0
