@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from actsearch._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from actsearch import executors as executors
     from actsearch.activations import Activation as Activation
     from actsearch.activations import Parameter as Parameter
     from actsearch.activations import register_activation as register_activation
@@ -34,6 +35,7 @@ _LIGHT = {
     "Parameter": "actsearch.activations.activation:Parameter",
     "SearchSpace": "actsearch.spaces.space:SearchSpace",
     "choose": "actsearch.spaces.choose:choose",
+    "executors": "actsearch.executors",
     "get_activation": "actsearch.activations.registry:get",
     "load_space": "actsearch.spaces.yaml_loader:load_space",
     "register_activation": "actsearch.activations.registry:register_activation",

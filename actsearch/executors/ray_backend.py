@@ -106,7 +106,7 @@ class RayBackend:
         return lines
 
     def send(self, job: Job) -> None:
-        """Puts the search into Ray's object store: arrays lie there once a machine, and workers read them from it.
+        """Puts the search into Ray's object store: each machine keeps its arrays once, and workers read them there.
 
         Raises:
             SearchFailedError: There is no room for it.
