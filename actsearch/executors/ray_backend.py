@@ -106,7 +106,7 @@ class RayBackend:
         return lines
 
     def send(self, job: Job) -> None:
-        """Puts the search into Ray's object store, which holds arrays once per machine for all of its workers.
+        """Puts the search into Ray's object store: each machine keeps its arrays once, and workers read them there.
 
         Raises:
             SearchFailedError: The object store has too little space.
