@@ -1,4 +1,4 @@
-"""The page, from its template."""
+"""Reports of a search as a self-contained HTML page."""
 
 import base64
 import hashlib
@@ -23,18 +23,18 @@ from actsearch.visualization.figures import Caption, all_figures, captions_of
 
 
 def html_report(search: SearchRecord, verdict: Verdict) -> str:
-    """One page with the verdict, a table that sorts, the pictures, the methods, and how to repeat the search.
+    """Writes an HTML page with the verdict, a sortable table, the figures, the methods, and how to reproduce it.
 
-    It is light or dark as the reader has it, fits a phone and a sheet of paper, and works without its script. It loads
-    nothing and sends nothing: style, script and pictures are in it, and its policy forbids the rest. Of the tracking
-    store it says nothing.
+    It follows the reader's light or dark mode, fits a phone and a sheet of paper, and works without its script. It
+    loads and sends nothing: style, script and figures are embedded, and its security policy forbids anything else. It
+    does not mention the tracking store.
 
     Args:
-        search: Its records, also those of a search that is not over or of which everything failed.
-        verdict: What `judge` says of it.
+        search: Record of the search, which may still be running or have failed.
+        verdict: Its verdict, from `judge`.
 
     Returns:
-        The text of an HTML file, to be written as UTF-8. The same search gives the same text.
+        The text of an HTML file, to be written as UTF-8. The same search always gives the same text.
     """
     loader = PackageLoader("actsearch.reports", "")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -64,7 +64,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
 
 
 def _pictures(search: SearchRecord, verdict: Verdict) -> list[tuple[Caption, Markup, Markup]]:
-    """Each picture with its caption: as it is on a page, and on a phone."""
+    """Draws each figure with its caption, in a wide version and one for a phone."""
     captions = captions_of(search, verdict)
     wide, narrow = (all_figures(search, verdict, width=width) for width in (WIDE, NARROW))
     return [
@@ -85,24 +85,24 @@ _HIDDEN = frozenset({"tracking_uri", "experiment", "command", "packages"})
 
 
 def environment_of(search: SearchRecord) -> dict[str, str]:
-    """When and where it ran, and with which versions; nothing of the tracking store."""
-    found = {"begun": _time(search.created_at), "ended": _time(search.ended_at) if search.ended_at else "not yet"}
-    known = {k: v for k, v in search.environment.items() if k not in _HIDDEN and v is not None}
-    if "memory_bytes" in known:
-        known["memory"] = f"{known.pop('memory_bytes') / 2**30:.1f} GiB"
-    found |= {name.replace("_", " "): _plain(value) for name, value in known.items()}
-    return found | {name: str(v) for name, v in search.environment.get("packages", {}).items() if v}
+    """Describes when and where the search ran, and with which versions; omits the tracking store."""
+    facts = {"started": _time(search.created_at), "ended": _time(search.ended_at) if search.ended_at else "not yet"}
+    shown = {k: v for k, v in search.environment.items() if k not in _HIDDEN and v is not None}
+    if "memory_bytes" in shown:
+        shown["memory"] = f"{shown.pop('memory_bytes') / 2**30:.1f} GiB"
+    facts |= {name.replace("_", " "): _plain(value) for name, value in shown.items()}
+    return facts | {name: str(v) for name, v in search.environment.get("packages", {}).items() if v}
 
 
 def config_of(search: SearchRecord) -> dict[str, str]:
-    """What was asked for, and what is on record of the data."""
+    """Describes the configuration of the search and its data."""
     data = {f"data: {name}": value for name, value in search.data.items()}
-    known = {**search.config.plain(), **data}
-    return {name.replace("_", " "): _plain(value) for name, value in known.items() if value is not None}
+    values = {**search.config.plain(), **data}
+    return {name.replace("_", " "): _plain(value) for name, value in values.items() if value is not None}
 
 
 def space_of(search: SearchRecord) -> str:
-    """The search space as YAML."""
+    """Formats the search space as YAML."""
     return yaml.safe_dump(_plain_data(search.space), sort_keys=False, allow_unicode=True) if search.space else ""
 
 

@@ -1,4 +1,4 @@
-"""A search as notebooks show it: a piece of HTML without a style sheet of its own."""
+"""Reports of a search for notebooks, as HTML without a style sheet."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from actsearch.visualization.figures import captions_of
 
 
 def search_html(search: SearchRecord, verdict: Verdict) -> str:
-    """The recommendation, the leaderboard with the symbols that its activations have in plots, and the forest plot."""
+    """Formats the recommendation, the leaderboard with the symbols used in plots, and the forest plot."""
     styles = styles_of(t.activation for t in search.trials)
     rows = [_cells(row, styles) for row in leaderboard_rows(search, verdict)]
     parts = [html_heading(f"{verdict.recommendation}."), html_table(headers_of(verdict), rows)]

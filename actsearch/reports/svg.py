@@ -1,4 +1,4 @@
-"""Figures as SVG that stands in a page: in its ink, as wide as there is room, and described for screen readers."""
+"""Figures as inline SVG for an HTML page: in the colour of its text, scaled to its width, with descriptions."""
 
 import io
 import re
@@ -13,21 +13,24 @@ from actsearch.visualization.figures import Caption
 
 _SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"(?<=#)[^)\s]+")
-_LARGEST = 1.25  # times its own size
+_LARGEST = 1.25  # times the size of the figure
 
 ElementTree.register_namespace("", _SVG.strip("{}"))
 
 
 def inline_svg(figure: Figure, caption: Caption, *, name: str) -> str:
-    """An `<svg>` element for an HTML page.
+    """Converts a figure to an `<svg>` element for an HTML page.
 
-    What is drawn in `INK` has the colour of the text around it. Letters are outlines, so that it looks the same
-    everywhere. The same figure gives the same text.
+    Everything drawn in `INK` takes the colour of the surrounding text. Letters are outlines, so that it looks the same
+    everywhere. The same figure always gives the same element.
 
     Args:
-        figure: What is to be shown.
+        figure: The figure.
         caption: Its title and description, for screen readers.
-        name: A word that no other picture of the page has; the ids in the SVG begin with it.
+        name: Word that is unique in the page; the ids in the SVG start with it.
+
+    Returns:
+        The element.
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
@@ -44,21 +47,21 @@ def inline_svg(figure: Figure, caption: Caption, *, name: str) -> str:
 
 
 def _adapt(drawn: list[Element], name: str) -> None:
-    """Keeps the ids that something refers to, under names of this picture's own; takes the page's ink; saves space."""
+    """Renames the ids that are referred to and drops the others, uses the page's text colour, and saves space."""
     links = [element.attrib[key] for element in drawn for key in (_HREF, "clip-path") if key in element.attrib]
-    used = dict.fromkeys(found for link in links for found in _REFERENCE.findall(link))
-    names = {found: f"{name}-{number}" for number, found in enumerate(used)}
+    used = dict.fromkeys(reference for link in links for reference in _REFERENCE.findall(link))
+    names = {reference: f"{name}-{number}" for number, reference in enumerate(used)}
     for element in drawn:
-        known = element.attrib
-        own = known.pop("id", None)
+        attributes = element.attrib
+        own = attributes.pop("id", None)
         if own in names:
-            known["id"] = names[own]
-        if _HREF in known:
-            known["href"] = _REFERENCE.sub(lambda found: names[found[0]], known.pop(_HREF))
-        if "clip-path" in known:
-            known["clip-path"] = _REFERENCE.sub(lambda found: names[found[0]], known["clip-path"])
-        if "style" in known:
-            known["style"] = known["style"].replace(INK, "currentColor")
-        if "d" in known:
-            known["d"] = known["d"].replace("\n", "")
+            attributes["id"] = names[own]
+        if _HREF in attributes:
+            attributes["href"] = _REFERENCE.sub(lambda match: names[match[0]], attributes.pop(_HREF))
+        if "clip-path" in attributes:
+            attributes["clip-path"] = _REFERENCE.sub(lambda match: names[match[0]], attributes["clip-path"])
+        if "style" in attributes:
+            attributes["style"] = attributes["style"].replace(INK, "currentColor")
+        if "d" in attributes:
+            attributes["d"] = attributes["d"].replace("\n", "")
         element.text = element.tail = None

@@ -1,4 +1,4 @@
-"""A search as plain text that fits a terminal."""
+"""Reports of a search as plain text that fits a terminal."""
 
 import textwrap
 from collections.abc import Iterator
@@ -14,19 +14,22 @@ _MAX_FAILURES = 5
 
 
 def text_report(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
-    """The verdict in at most three lines, the leaderboard, and why executions failed.
+    """Formats the verdict in at most three lines, the leaderboard, and why executions failed.
 
     Args:
-        search: Its records.
-        verdict: What `judge` says of it.
-        width: Maximum number of characters of a line.
+        search: Record of the search.
+        verdict: Its verdict, from `judge`.
+        width: Maximum number of characters per line.
+
+    Returns:
+        The text.
     """
-    said = textwrap.wrap(f"{verdict.recommendation}.", width, max_lines=_MAX_LINES, placeholder=" …")
-    return "\n".join([*said, "", text_leaderboard(search, verdict, width=width)])
+    recommendation = textwrap.wrap(f"{verdict.recommendation}.", width, max_lines=_MAX_LINES, placeholder=" …")
+    return "\n".join([*recommendation, "", text_leaderboard(search, verdict, width=width)])
 
 
 def text_leaderboard(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
-    """Activation, verdict, score, gain and training time of each trial, and why executions failed."""
+    """Formats activation, verdict, score, gain and training time of each trial, and why executions failed."""
     headers = headers_of(verdict)[:SHORT]
     rows = [[cell.text for cell in row.cells[:SHORT]] for row in leaderboard_rows(search, verdict)]
     return "\n".join([text_table(headers, rows, left=2, width=width), *_failures(search, width)])
