@@ -1,4 +1,4 @@
-"""A search as a report: its leaderboard as rows, and whole reports as text, markdown or an HTML page."""
+"""Reports of a search: the rows of its leaderboard, and whole reports as text, markdown or an HTML page."""
 
 from typing import TYPE_CHECKING
 

@@ -30,21 +30,24 @@ from actsearch.visualization.figures import Caption, all_figures, captions_of
 
 _SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"(?<=#)[^)\s]+")
-_LARGEST = 1.25  # times its own size
+_LARGEST = 1.25  # times the size of the figure
 
 ElementTree.register_namespace("", _SVG.strip("{}"))
 
 
 def inline_svg(figure: Figure, caption: Caption, *, name: str) -> str:
-    """An `<svg>` element for an HTML page.
+    """Converts a figure to an `<svg>` element for an HTML page.
 
-    What is drawn in `INK` has the colour of the text around it. Letters are outlines, so that it looks the same
-    everywhere. The same figure gives the same text.
+    Everything drawn in `INK` takes the colour of the surrounding text. Letters are outlines, so that it looks the same
+    everywhere. The same figure always gives the same element.
 
     Args:
-        figure: What is to be shown.
+        figure: The figure.
         caption: Its title and description, for screen readers.
-        name: A word that no other picture of the page has; the ids in the SVG begin with it.
+        name: Word that is unique in the page; the ids in the SVG start with it.
+
+    Returns:
+        The element.
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
@@ -61,39 +64,39 @@ def inline_svg(figure: Figure, caption: Caption, *, name: str) -> str:
 
 
 def _adapt(drawn: list[Element], name: str) -> None:
-    """Keeps the ids that something refers to, under names of this picture's own; takes the page's ink; saves space."""
+    """Renames the ids that are referred to and drops the others, uses the page's text colour, and saves space."""
     links = [element.attrib[key] for element in drawn for key in (_HREF, "clip-path") if key in element.attrib]
-    used = dict.fromkeys(found for link in links for found in _REFERENCE.findall(link))
-    names = {found: f"{name}-{number}" for number, found in enumerate(used)}
+    used = dict.fromkeys(reference for link in links for reference in _REFERENCE.findall(link))
+    names = {reference: f"{name}-{number}" for number, reference in enumerate(used)}
     for element in drawn:
-        known = element.attrib
-        own = known.pop("id", None)
+        attributes = element.attrib
+        own = attributes.pop("id", None)
         if own in names:
-            known["id"] = names[own]
-        if _HREF in known:
-            known["href"] = _REFERENCE.sub(lambda found: names[found[0]], known.pop(_HREF))
-        if "clip-path" in known:
-            known["clip-path"] = _REFERENCE.sub(lambda found: names[found[0]], known["clip-path"])
-        if "style" in known:
-            known["style"] = known["style"].replace(INK, "currentColor")
-        if "d" in known:
-            known["d"] = known["d"].replace("\n", "")
+            attributes["id"] = names[own]
+        if _HREF in attributes:
+            attributes["href"] = _REFERENCE.sub(lambda match: names[match[0]], attributes.pop(_HREF))
+        if "clip-path" in attributes:
+            attributes["clip-path"] = _REFERENCE.sub(lambda match: names[match[0]], attributes["clip-path"])
+        if "style" in attributes:
+            attributes["style"] = attributes["style"].replace(INK, "currentColor")
+        if "d" in attributes:
+            attributes["d"] = attributes["d"].replace("\n", "")
         element.text = element.tail = None
 
 
 def html_report(search: SearchRecord, verdict: Verdict) -> str:
-    """One page with the verdict, a table that sorts, the pictures, the methods, and how to repeat the search.
+    """Writes an HTML page with the verdict, a sortable table, the figures, the methods, and how to reproduce it.
 
-    It is light or dark as the reader has it, fits a phone and a sheet of paper, and works without its script. It loads
-    nothing and sends nothing: style, script and pictures are in it, and its policy forbids the rest. Of the tracking
-    store it says nothing.
+    It follows the reader's light or dark mode, fits a phone and a sheet of paper, and works without its script. It
+    loads and sends nothing: style, script and figures are embedded, and its security policy forbids anything else. It
+    does not mention the tracking store.
 
     Args:
-        search: Its records, also those of a search that is not over or of which everything failed.
-        verdict: What `judge` says of it.
+        search: Record of the search, which may still be running or have failed.
+        verdict: Its verdict, from `judge`.
 
     Returns:
-        The text of an HTML file, to be written as UTF-8. The same search gives the same text.
+        The text of an HTML file, to be written as UTF-8. The same search always gives the same text.
     """
     loader = PackageLoader("actsearch.reports", "")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -123,7 +126,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
 
 
 def _pictures(search: SearchRecord, verdict: Verdict) -> list[tuple[Caption, Markup, Markup]]:
-    """Each picture with its caption: as it is on a page, and on a phone."""
+    """Draws each figure with its caption, in a wide version and one for a phone."""
     captions = captions_of(search, verdict)
     wide, narrow = (all_figures(search, verdict, width=width) for width in (WIDE, NARROW))
     return [
@@ -144,24 +147,24 @@ _HIDDEN = frozenset({"tracking_uri", "experiment", "command", "packages"})
 
 
 def environment_of(search: SearchRecord) -> dict[str, str]:
-    """When and where it ran, and with which versions; nothing of the tracking store."""
-    found = {"begun": _time(search.created_at), "ended": _time(search.ended_at) if search.ended_at else "not yet"}
-    known = {k: v for k, v in search.environment.items() if k not in _HIDDEN and v is not None}
-    if "memory_bytes" in known:
-        known["memory"] = f"{known.pop('memory_bytes') / 2**30:.1f} GiB"
-    found |= {name.replace("_", " "): _plain(value) for name, value in known.items()}
-    return found | {name: str(v) for name, v in search.environment.get("packages", {}).items() if v}
+    """Describes when and where the search ran, and with which versions; omits the tracking store."""
+    facts = {"started": _time(search.created_at), "ended": _time(search.ended_at) if search.ended_at else "not yet"}
+    shown = {k: v for k, v in search.environment.items() if k not in _HIDDEN and v is not None}
+    if "memory_bytes" in shown:
+        shown["memory"] = f"{shown.pop('memory_bytes') / 2**30:.1f} GiB"
+    facts |= {name.replace("_", " "): _plain(value) for name, value in shown.items()}
+    return facts | {name: str(v) for name, v in search.environment.get("packages", {}).items() if v}
 
 
 def config_of(search: SearchRecord) -> dict[str, str]:
-    """What was asked for, and what is on record of the data."""
+    """Describes the configuration of the search and its data."""
     data = {f"data: {name}": value for name, value in search.data.items()}
-    known = {**search.config.plain(), **data}
-    return {name.replace("_", " "): _plain(value) for name, value in known.items() if value is not None}
+    values = {**search.config.plain(), **data}
+    return {name.replace("_", " "): _plain(value) for name, value in values.items() if value is not None}
 
 
 def space_of(search: SearchRecord) -> str:
-    """The search space as YAML."""
+    """Formats the search space as YAML."""
     return yaml.safe_dump(_plain_data(search.space), sort_keys=False, allow_unicode=True) if search.space else ""
 
 

@@ -1,7 +1,7 @@
-"""The one model of a leaderboard: what is known of each trial, and how it is written.
+"""The rows of a leaderboard: the figures of each trial, and how they are formatted.
 
 The terminal, markdown, HTML pages, notebooks, MLflow's table, JSON and data frames are all made from these rows.
-Neither SciPy nor matplotlib is loaded for them.
+This module loads neither SciPy nor matplotlib.
 """
 
 import math
@@ -27,7 +27,7 @@ _ORDER = ("better", "baseline", "equivalent", "undecided", "", "worse")
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, a note on it, and what it is sorted by (None comes last)."""
+    """A cell: its text, a note, and its sort key (None comes last)."""
 
     text: str
     order: float | str | None
@@ -39,26 +39,27 @@ class Cell:
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """What is known of a trial.
+    """The figures of one trial.
 
     Args:
-        trial_id: Its id in the search.
-        activation: Its activation, which fixes its symbol and colour in plots.
-        label: The activation; where it has several configurations, also the values that tell them apart.
-        hyperparameters: All of its values.
-        outcome: `better`, `equivalent`, `worse` or `undecided` where it was compared; `baseline`; `failed`, `skipped`
-            or `not run` where it has no score; empty for a configuration that was not chosen for the comparison.
-        reason: Why, in one line, where the figures do not say it.
-        units: How the objective is written.
+        trial_id: Id of the trial.
+        activation: Activation of the trial, which determines its symbol and colour in plots.
+        label: The activation and, if it has several configurations, the values that distinguish them.
+        hyperparameters: All hyperparameter values of the trial.
+        outcome: `better`, `equivalent`, `worse` or `undecided` if it was compared; `baseline`; `failed`, `skipped` or
+            `not run` if it has no score; empty for a configuration that was not chosen for the comparison.
+        reason: Reason for the outcome, in one line, if it does not follow from the figures.
+        units: Units of the objective.
         mean_score, sd_score: Mean and standard deviation of the objective over the completed executions.
-        num_scores, num_executions, num_failed: Completed executions with a score, all of them, and failed ones.
+        num_scores, num_executions, num_failed: Number of completed executions with a score, of all executions, and of
+            failed ones.
         gain: Mean difference of the judged score from the baseline's, oriented: positive is better.
-        interval: The interval of the gain; None without pairs.
+        interval: Interval of the gain; None without pairs.
         p_value: Its p value, adjusted for all comparisons.
-        num_pairs: The executions that both completed.
+        num_pairs: Number of executions that both completed.
         more_executions: About how many more executions would settle it.
         costs: Means over the completed executions, by the names of `COST_UNITS`, in the recorded units.
-        cost_ratios: The same as multiples of the baseline's, with intervals.
+        cost_ratios: Costs as multiples of the baseline's, with intervals.
     """
 
     trial_id: str
@@ -83,13 +84,13 @@ class LeaderboardRow:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The row as text, under the headers of `headers_of`."""
+        """The cells of the row, in the order of `headers_of`."""
         costs = (self._cost_cell(name) for name in COST_UNITS)
         return (Cell(self.label, self.label), self._outcome_cell(), self._score_cell(), self._gain_cell(), *costs)
 
     def plain(self) -> dict[str, Any]:
-        """The row as flat plain data, without the hyperparameters; what is unknown or not finite is None."""
-        known: dict[str, Any] = {
+        """Returns the row as flat plain data, without the hyperparameters; unknown and infinite values are None."""
+        values: dict[str, Any] = {
             "trial_id": self.trial_id,
             "activation": self.activation,
             "verdict": self.outcome or None,
@@ -105,10 +106,10 @@ class LeaderboardRow:
             "num_pairs": self.num_pairs,
             "more_executions": self.more_executions,
         }
-        known |= {name: self.costs.get(name) for name in COST_UNITS}
+        values |= {name: self.costs.get(name) for name in COST_UNITS}
         ratios = {name: self.cost_ratios.get(name) for name in COST_UNITS}
-        known |= {f"{name}_ratio": ratio.estimate if ratio else None for name, ratio in ratios.items()}
-        return {name: value if _is_known(value) else None for name, value in known.items()}
+        values |= {f"{name}_ratio": ratio.estimate if ratio else None for name, ratio in ratios.items()}
+        return {name: value if _is_known(value) else None for name, value in values.items()}
 
     def _outcome_cell(self) -> Cell:
         order = _ORDER.index(self.outcome) if self.outcome in _ORDER else len(_ORDER)
@@ -139,17 +140,20 @@ class LeaderboardRow:
 
 
 def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[LeaderboardRow]:
-    """A row for each trial: the best mean objective first, trials without a score last.
+    """Makes a row for each trial: the best mean objective first, trials without a score last.
 
     Args:
-        search: Its records, also those of a search that is not over or of which everything failed.
-        verdict: What `judge` says of it.
+        search: Record of the search, which may still be running or have failed.
+        verdict: Its verdict, from `judge`.
+
+    Returns:
+        The rows.
     """
     return [_row(search, verdict, trial) for trial in search.ranked]
 
 
 def headers_of(verdict: "Verdict") -> tuple[str, ...]:
-    """What the columns are called."""
+    """Returns the headers of the columns."""
     against = verdict.baseline or verdict.leader
     gain = f"gain over {against} ({verdict.source})" if against else f"gain ({verdict.source})"
     costs = (f"{unit.name} ({unit.unit})" if unit.unit != "number" else unit.name for unit in COST_UNITS.values())
@@ -190,7 +194,7 @@ def _compared(comparison: "Comparison") -> dict[str, Any]:
 
 
 def _outcome(verdict: "Verdict", trial: TrialRecord, comparison: "Comparison | None") -> tuple[str, str]:
-    """The outcome of a trial, and its reason."""
+    """Returns the outcome of a trial and its reason."""
     if trial.mean_score is None:
         return _without_score(trial)
     if comparison is not None:
@@ -205,7 +209,7 @@ def _without_score(trial: TrialRecord) -> tuple[str, str]:
 
 
 def _ratio(ratio: "CostRatio") -> str:
-    """A ratio with its interval, where that says more."""
+    """Formats a ratio, with its interval if that is finite and not a single value."""
     low, high = f"{ratio.interval.low:.2f}", f"{ratio.interval.high:.2f}"
     return f"{ratio} [{low}, {high}]" if low != high and math.isfinite(ratio.interval.high) else str(ratio)
 
@@ -216,12 +220,12 @@ def _is_known(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Failure:
-    """Executions of one trial that failed for one reason.
+    """Executions of one trial that failed for the same reason.
 
     Args:
-        label: What the trial is called.
-        executions: Their numbers, in words: `execution 2`, `executions 1-3`.
-        reason: Why, in one line.
+        label: Label of the trial.
+        executions: Numbers of the executions: `execution 2`, `executions 1-3`.
+        reason: The reason, in one line.
     """
 
     label: str
@@ -233,7 +237,7 @@ class Failure:
 
 
 def failures_of(search: SearchRecord) -> Iterator[Failure]:
-    """The failures of a search, in its order."""
+    """Yields the failures of a search, in the order of its trials."""
     for trial in search.trials:
         by_reason: dict[str, list[int]] = {}
         for execution in trial.executions:
@@ -245,7 +249,7 @@ def failures_of(search: SearchRecord) -> Iterator[Failure]:
 
 
 def shortened(reason: str | None) -> str:
-    """A reason in one line of at most 80 characters."""
+    """Shortens a reason to one line of at most 80 characters."""
     line = " ".join((reason or "no reason recorded").split())
     return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"
 
@@ -256,19 +260,22 @@ _MAX_FAILURES = 5
 
 
 def text_report(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
-    """The verdict in at most three lines, the leaderboard, and why executions failed.
+    """Formats the verdict in at most three lines, the leaderboard, and why executions failed.
 
     Args:
-        search: Its records.
-        verdict: What `judge` says of it.
-        width: Maximum number of characters of a line.
+        search: Record of the search.
+        verdict: Its verdict, from `judge`.
+        width: Maximum number of characters per line.
+
+    Returns:
+        The text.
     """
-    said = textwrap.wrap(f"{verdict.recommendation}.", width, max_lines=_MAX_LINES, placeholder=" …")
-    return "\n".join([*said, "", text_leaderboard(search, verdict, width=width)])
+    recommendation = textwrap.wrap(f"{verdict.recommendation}.", width, max_lines=_MAX_LINES, placeholder=" …")
+    return "\n".join([*recommendation, "", text_leaderboard(search, verdict, width=width)])
 
 
 def text_leaderboard(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
-    """Activation, verdict, score, gain and training time of each trial, and why executions failed."""
+    """Formats activation, verdict, score, gain and training time of each trial, and why executions failed."""
     headers = headers_of(verdict)[:SHORT]
     rows = [[cell.text for cell in row.cells[:SHORT]] for row in leaderboard_rows(search, verdict)]
     return "\n".join([text_table(headers, rows, left=2, width=width), *_failures(search, width)])

@@ -1,4 +1,4 @@
-"""A search as a report in markdown."""
+"""Reports of a search in markdown."""
 
 import html
 import re
@@ -20,13 +20,16 @@ def markdown_report(
     links: Mapping[str, str] | None = None,
     max_length: int | None = None,
 ) -> str:
-    """The report of a search: recommendation, leaderboard, notes, and why executions failed.
+    """Writes the report of a search: recommendation, leaderboard, notes, and why executions failed.
 
     Args:
-        search: Its records.
-        verdict: What `judge` says of it.
-        links: An address for each trial, by its id; its name in the leaderboard leads there.
-        max_length: Maximum number of characters. Tables have fewer rows then, and say so.
+        search: Record of the search.
+        verdict: Its verdict, from `judge`.
+        links: Address for each trial by its id, to link its name in the leaderboard.
+        max_length: Maximum number of characters; tables are cut to fit, and say so.
+
+    Returns:
+        The report.
     """
     rows = len(search.trials)
     while True:
@@ -58,13 +61,13 @@ def _markdown(search: SearchRecord, verdict: "Verdict", links: Mapping[str, str]
 
 
 def _promise(verdict: "Verdict") -> str:
-    """What the verdicts mean, and how often they may be wrong."""
+    """Explains the verdicts and the chance that they are wrong."""
     within = f"Equivalent means within ±{verdict.units.margin(verdict.margin)}. " if verdict.margin > 0 else ""
     return f"{within}The chance that any verdict is wrong is at most {100 * verdict.alpha:g} %."
 
 
 def escape(text: str) -> str:
-    """Text that markdown and HTML show as it is, in one line; it cannot end a table's cell.
+    """Escapes a text so that markdown and HTML show it literally, on one line and inside a table cell.
 
     Example:
 
@@ -72,7 +75,7 @@ def escape(text: str) -> str:
     a\\|b &lt;script&gt; \\*c\\*
     """
     plain = html.escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\`*\[\]|~])|(?<!\w)(_)|(_)(?!\w)", lambda found: "\\" + found[0], plain)
+    return re.sub(r"([\\`*\[\]|~])|(?<!\w)(_)|(_)(?!\w)", lambda match: "\\" + match[0], plain)
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> str:
@@ -82,5 +85,5 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> 
 
 
 def _address(link: str) -> str:
-    """An address as markdown takes it: nothing in it ends the link."""
+    """Quotes an address so that no character in it ends the markdown link."""
     return quote(link, safe="#/:?&=%.-_~@,")

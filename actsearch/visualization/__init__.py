@@ -1,4 +1,4 @@
-"""The pictures of a search, as matplotlib figures."""
+"""Matplotlib figures of a search and of activations."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Empty figures with axes, names and legends as all our pictures have them, for a page and for a phone."""
+"""The common style of all figures: axes, row names, legends, and colours and markers of activations."""
 
 import re
 import textwrap
@@ -28,9 +28,12 @@ _LOG_FROM = 100
 
 
 def rows(names: Sequence[str], notes: Sequence[str], x_label: str, *, width: float) -> tuple[Figure, Axes, float]:
-    """A figure with a row a name, from below, and a note to its right; and the height that marks may take to each side.
+    """Makes a figure with one row per name, from the bottom, and a note to its right.
 
-    On a narrow figure, names and notes stand above their rows.
+    On a narrow figure, names and notes are above their rows.
+
+    Returns:
+        The figure, its axes, and the height that marks may take to each side, in rows.
     """
     figure = Figure(layout="constrained")
     axes = plain(figure.subplots())
@@ -64,7 +67,7 @@ def name_rows(axes: Axes, names: Sequence[str], notes: Sequence[str] = (), *, wi
 
 
 def rows_height(names: Sequence[str], width: float) -> float:
-    """The inches that these rows need."""
+    """Returns the height of these rows in inches."""
     return max(len(names), 1) * _row_height(names, width)
 
 
@@ -81,13 +84,13 @@ def _note(axes: Axes, row: int, text: str, *, x: float, above: float, ha: str, v
 
 
 def area(*, width: float) -> tuple[Figure, Axes]:
-    """A figure with room for curves or points."""
+    """Makes a figure for curves or points."""
     figure = Figure(figsize=(width, 0.35 * width + 2.0), layout="constrained")
     return figure, plain(figure.subplots())
 
 
 def plain(axes: Axes) -> Axes:
-    """Axes without a frame, with a light grid, in the reader's ink."""
+    """Styles axes: no frame, a light grid, and the colour of the page's text."""
     axes.grid(color=GREY, alpha=0.4)
     axes.set_axisbelow(True)
     axes.patch.set_visible(False)
@@ -100,26 +103,26 @@ def plain(axes: Axes) -> Axes:
 
 
 def figure_of(axes: Axes) -> Figure:
-    """The figure that axes stand in."""
+    """Returns the figure that contains the axes."""
     figure = axes.get_figure(root=True)
     assert isinstance(figure, Figure)
     return figure
 
 
 def label_x(axes: Axes, text: str, inches: float) -> int:
-    """Labels the x axis, in lines that are no longer than this; their number."""
+    """Labels the x axis, in lines of at most this many inches; returns the number of lines."""
     label = _lines(text, inches)
     axes.set_xlabel(label, fontsize=_LABEL, color=INK)
     return label.count("\n") + 1
 
 
 def label_y(axes: Axes, text: str) -> None:
-    """Labels the y axis, in lines as long as the axes are high."""
+    """Labels the y axis, in lines that fit its height."""
     axes.set_ylabel(_lines(text, figure_of(axes).get_size_inches()[1] - 1.2), fontsize=_LABEL, color=INK)
 
 
 def legend(axes: Axes, marks: Mapping[str, Artist]) -> None:
-    """Names below the axes, in as many columns as fit; the figure grows by what they need."""
+    """Adds a legend below the axes, in as many columns as fit; the figure becomes taller by its height."""
     if not marks:
         return
     figure, names = figure_of(axes), [shown(name) for name in marks]
@@ -133,7 +136,7 @@ def legend(axes: Axes, marks: Mapping[str, Artist]) -> None:
 
 
 def fit_scale(axes: Axes, which: str, values: Sequence[float]) -> None:
-    """Makes the x or y axis logarithmic where positive values differ by more than a factor of 100."""
+    """Makes the x or y axis logarithmic if positive values differ by more than a factor of 100."""
     if values and min(values) > 0 and max(values) > _LOG_FROM * min(values):
         axes.set(**{f"{which}scale": "log"})
         axis = getattr(axes, f"{which}axis")
@@ -142,7 +145,7 @@ def fit_scale(axes: Axes, which: str, values: Sequence[float]) -> None:
 
 
 def shown(name: str, length: int = _NAME_LENGTH) -> str:
-    """A name as it is drawn: no formula, and at most three lines of this length; else its middle is omitted."""
+    """Formats a name for a figure: literal text in at most three lines of this length, its middle omitted if longer."""
     text = " ".join(_drawable(name).split())
     for keep in range(min(len(text), length * _NAME_LINES), 0, -1):
         cut = text if keep == len(text) else f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
@@ -153,7 +156,7 @@ def shown(name: str, length: int = _NAME_LENGTH) -> str:
 
 
 class _Wrapper(textwrap.TextWrapper):
-    """Breaks lines between the words of an identifier too."""
+    """Breaks lines also between the words of an identifier."""
 
     wordsep_re = re.compile(r"(\s+)|(?<=[_,=-])(?=\w)")
 
@@ -167,7 +170,7 @@ def _no_formula(text: str) -> str:
 
 
 def _drawable(text: str) -> str:
-    """Without what the font lacks."""
+    """Replaces characters that the font lacks."""
     return "".join(c if c.isspace() or _in_font(c) else "\u25af" for c in text)
 
 
@@ -176,14 +179,14 @@ def _in_font(character: str) -> bool:
     return bool(get_font(findfont(FontProperties())).get_char_index(ord(character)))
 
 
-# Black is the reader's own ink: a page that is dark draws it light.
+# Black stands for the colour of the page's text: a dark page shows it light.
 INK = "#010101"
-# Okabe & Ito 2008, with a violet for their yellow, which is too light for lines on white.
+# Okabe & Ito 2008, with violet instead of yellow, which is too light for lines on white.
 COLOURS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#692DFF")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
 SYMBOLS = dict(zip(MARKERS, "●■▲◆▼✚✖⬟★⬢", strict=True))
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-# The order fixes the styles of what came first; whatever the catalogue has beyond it follows in its order.
+# The order fixes the styles of these; other entries of the catalogue follow in its order.
 _FIRST = (
     *("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh"),
     *("sigmoid", "mish", "rrelu", "pelu", "leaky_selu", "celu", "softplus", "linear"),
@@ -199,9 +202,9 @@ class Style:
     """How an activation is drawn.
 
     Args:
-        colour: `#RRGGBB`; it depends on the activation alone.
-        marker: A name of matplotlib's.
-        line: A line style of matplotlib's.
+        colour: `#RRGGBB`; it depends only on the activation.
+        marker: Matplotlib marker.
+        line: Matplotlib line style.
     """
 
     colour: str
@@ -215,15 +218,15 @@ class Style:
 
     @property
     def css_colour(self) -> str:
-        """The colour on a page, where black is the colour of the text."""
+        """The colour in CSS, where black becomes the colour of the text."""
         return "currentColor" if self.colour == INK else self.colour
 
 
 def style_of(activation: str) -> Style:
-    """The style of an activation, by itself.
+    """Returns the style of an activation, regardless of other activations.
 
-    One with other parameters has the colour of its name; one that is not in the catalogue has a colour from a hash of
-    its name. Those two have a marker from a hash too: `styles_of` sees to it that markers differ within a search.
+    An activation with other parameters has the colour of its name; one that is not in the catalogue has a colour from a
+    hash of its name. Both have a marker from a hash too: `styles_of` ensures that markers differ within a search.
 
     Example:
 
@@ -234,9 +237,9 @@ def style_of(activation: str) -> Style:
 
 
 def styles_of(activations: Iterable[str]) -> dict[str, Style]:
-    """A style for each of the activations of a search; no two have both colour and marker in common.
+    """Returns a style for each activation of a search; no two share both colour and marker.
 
-    The order in which they are given does not matter. Beyond ten of one colour, markers come again.
+    The order of the activations does not matter. From the eleventh of a colour on, markers repeat.
 
     Example:
 
@@ -252,7 +255,7 @@ def styles_of(activations: Iterable[str]) -> dict[str, Style]:
 
 
 def _styles(activation: str) -> Iterator[Style]:
-    """The styles that an activation may have, its own first."""
+    """Yields the possible styles of an activation, its own first."""
     name = activation_name(activation)
     spread = zlib.crc32(activation.encode())
     row, column = divmod(KNOWN.index(name), len(COLOURS)) if name in KNOWN else (spread, spread // 16)

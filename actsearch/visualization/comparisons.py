@@ -1,4 +1,7 @@
-"""The pictures of a search, as matplotlib figures: no global state, drawn without a screen."""
+"""Figures that compare trials: differences from the baseline, executions, and objective against cost.
+
+They use no global state of matplotlib and need no display.
+"""
 
 import math
 from collections.abc import Sequence
@@ -33,33 +36,36 @@ from actsearch.visualization._style import (
 
 
 def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
-    """Forest plot: each trial's paired difference from the baseline with its interval, and the margin as a band.
+    """Draws a forest plot: each trial's paired difference from the baseline with its interval, and the margin.
 
-    An interval that leaves the picture ends in an arrow. At most the best 60 are shown.
+    An interval that exceeds the figure ends in an arrow. At most the best 60 are shown.
 
     Args:
-        verdict: What `judge` says of a search.
-        width: Of the figure, in inches.
+        verdict: Verdict of a search, from `judge`.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
-    found = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
+    paired = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
     against = verdict.baseline or verdict.leader or ""
     unit = (
         "points" if verdict.units.in_points else "larger is better" if verdict.units.sign > 0 else "smaller is better"
     )
     label = f"{verdict.units.metric}, difference from {against} ({unit})"
-    notes = [f"{f.outcome}, n={f.num_pairs}" for f in found]
-    figure, axes, _ = rows([f.activation for f in found], notes, label, width=width)
-    if not found:
+    notes = [f"{f.outcome}, n={f.num_pairs}" for f in paired]
+    figure, axes, _ = rows([f.activation for f in paired], notes, label, width=width)
+    if not paired:
         return figure
     scale = 100 if verdict.units.in_points else verdict.units.sign
-    middles, margin = [scale * (f.difference or 0.0) for f in found], abs(scale) * verdict.margin
+    middles, margin = [scale * (f.difference or 0.0) for f in paired], abs(scale) * verdict.margin
     axes.axvspan(-margin, margin, color=GREY, alpha=0.3, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1)
-    ends = [sorted((scale * f.interval.low, scale * f.interval.high)) for f in found]
+    ends = [sorted((scale * f.interval.low, scale * f.interval.high)) for f in paired]
     low, high = _view([*middles, -margin, margin], ends)
     axes.set_xlim(low, high)
     styles = styles_of([against, *(f.activation for f in verdict.comparisons)])
-    for row, (comparison, middle, (left, right)) in enumerate(zip(found, middles, ends, strict=True)):
+    for row, (comparison, middle, (left, right)) in enumerate(zip(paired, middles, ends, strict=True)):
         style = styles[comparison.activation]
         if math.isfinite(left) and math.isfinite(right):
             axes.plot([max(left, low), min(right, high)], [row, row], color=style.colour, linewidth=2)
@@ -69,13 +75,16 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
 
 
 def plot_executions(search: SearchRecord, *, width: float = WIDE) -> Figure:
-    """Every completed execution as a point, and the mean of each trial as a bar; the best trial on top.
+    """Draws every completed execution as a point, and the mean of each trial as a bar; the best trial is on top.
 
     At most the best 60 trials are shown.
 
     Args:
-        search: Its records.
-        width: Of the figure, in inches.
+        search: Record of the search.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
     trials = [t for t in search.ranked if t.scores][:MAX_ROWS][::-1]
     names, notes = [trial_label(search, t) for t in trials], [f"n={len(t.scores)}" for t in trials]
@@ -91,13 +100,16 @@ def plot_executions(search: SearchRecord, *, width: float = WIDE) -> Figure:
 
 
 def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_seconds", *, width: float = WIDE) -> Figure:
-    """Objective against a cost, a mark for each trial; those on the Pareto front are joined and named.
+    """Draws the objective against a cost, with a mark for each trial; those on the Pareto front are joined and named.
 
     Args:
-        search: Its records.
-        verdict: What `judge` says of it.
+        search: Record of the search.
+        verdict: Its verdict, from `judge`.
         cost: One of `COST_UNITS`.
-        width: Of the figure, in inches.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
     figure, axes = area(width=width)
     styles, points = styles_of(t.activation for t in search.trials), dict[str, tuple[float, float]]()
@@ -129,7 +141,7 @@ def _judged(trial: TrialRecord, verdict: Verdict) -> list[float]:
 
 
 def _view(middles: Sequence[float], intervals: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """All middles, and what does not squeeze them: intervals are cut at three times the usual length."""
+    """Chooses limits that show all means at a useful scale: intervals may be cut at three times the usual length."""
     finite = [ends for ends in intervals if all(map(math.isfinite, ends))]
     low, high = min(middles), max(middles)
     reach = max(high - low, 1.5 * float(np.median([b - a for a, b in finite]))) if finite else high - low
@@ -154,13 +166,13 @@ _PLACES = (
 
 
 def name_points(axes: Axes, named: Sequence[tuple[float, float, str]], points: Sequence[tuple[float, float]]) -> None:
-    """Writes each name beside its point, at the first place where it hides neither a mark nor another name.
+    """Writes each name next to its point, at the first position where it hides neither a mark nor another name.
 
-    A name that finds no place is left to the legend. Call it when the figure has all else that takes room.
+    A name that does not fit is omitted, since the legend has it. Call this last, when everything else is drawn.
 
     Args:
-        axes: With its points drawn.
-        named: x, y and name of the points that are to have names, the most important first.
+        axes: Axes with the points.
+        named: x, y and name of the points to name, the most important first.
         points: x and y of all points.
     """
     figure = figure_of(axes)

@@ -1,4 +1,4 @@
-"""What each trial costs, as bars."""
+"""The costs of each trial, as bars."""
 
 import math
 import statistics
@@ -29,14 +29,17 @@ _NAMES = 2.2  # inches
 
 
 def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
-    """A bar for the mean of each cost over the completed executions, with its standard deviation as a line.
+    """Draws the mean of each cost over the completed executions as a bar, and its standard deviation as a line.
 
-    A grey line stands at the baseline's. The best trial is on top; at most the best 60 are shown. Costs that are the
-    same for all are omitted, except training time.
+    A grey line marks the baseline's cost. The best trial is on top; at most the best 60 are shown. Costs that are the
+    same for all trials are omitted, except training time.
 
     Args:
-        search: Its records.
-        width: Of the figure, in inches.
+        search: Record of the search.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
     trials = [t for t in search.ranked if t.mean_score is not None][:MAX_ROWS][::-1]
     costs = [p for p in COST_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
@@ -46,11 +49,11 @@ def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
     figure = Figure(layout="constrained")
     shape = (len(costs), 1) if narrow else (1, len(costs))
     panels, lines = figure.subplots(*shape, squeeze=False).flat, 1
-    for place, (axes, cost) in enumerate(zip(panels, costs, strict=True)):
+    for number, (axes, cost) in enumerate(zip(panels, costs, strict=True)):
         lines = max(lines, label_x(plain(axes), cost_label(cost), inches))
         half = name_rows(axes, names, width=width)
         _draw(axes, search, trials, cost, half=half, inches=inches)
-        if place and not narrow:
+        if number and not narrow:
             axes.set_yticklabels([])
     figure.set_size_inches(width, shape[0] * (rows_height(names, width) + 0.35 + 0.17 * lines))
     return figure
@@ -89,7 +92,7 @@ def _draw(
 
 
 def costs_of(trial: TrialRecord, cost: str) -> list[float]:
-    """A cost of each completed execution that has it."""
+    """Lists a cost over the completed executions for which it was measured."""
     values = [getattr(e.resources, cost) for e in trial.completed if e.resources is not None]
     return [float(v) for v in values if v is not None and math.isfinite(v)]
 

@@ -34,15 +34,18 @@ _TITLE_LENGTH = 22
 
 
 def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float = WIDE) -> Figure:
-    """Learning curves over epochs: the mean of the executions, and a band of one standard deviation to each side.
+    """Draws learning curves over epochs: the mean of the executions, and a band of one standard deviation to each side.
 
     Of several configurations of an activation, the one with the best mean objective is shown. More than 8 activations
-    have a panel each, at most the best 30, with the baseline in grey for comparison.
+    get separate panels, for at most the best 30, with the baseline in grey for comparison.
 
     Args:
-        search: Its records.
-        metric: The name in the history; the objective's if omitted.
-        width: Of the figure, in inches.
+        search: Record of the search.
+        metric: Name of the metric in the history; the objective if omitted.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
     metric = metric or search.objective.name
     trials = curve_trials(search, metric)
@@ -61,7 +64,7 @@ def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float
 
 
 def curve_trials(search: SearchRecord, metric: str) -> list[TrialRecord]:
-    """The best trial of each activation of which there are curves, the best first."""
+    """Lists the best trial of each activation that has curves of the metric, the best first."""
     best: dict[str, TrialRecord] = {}
     for trial in search.ranked:
         if any(e.history.get(metric) for e in trial.completed):
@@ -70,7 +73,7 @@ def curve_trials(search: SearchRecord, metric: str) -> list[TrialRecord]:
 
 
 def mean_curve(trial: TrialRecord, metric: str) -> tuple[Array, Array]:
-    """Mean and standard deviation by epoch, over the executions that got that far; nan for fewer than two."""
+    """Computes mean and standard deviation by epoch, over the executions that reached it; SD nan for fewer than two."""
     curves = [e.history[metric] for e in trial.completed if e.history.get(metric)]
     grid = np.full((len(curves), max(map(len, curves))), np.nan)
     for row, curve in enumerate(curves):
@@ -97,7 +100,7 @@ def _scale(axes: Axes, means: Sequence[Array]) -> None:
 
 
 def _apart(search: SearchRecord, trials: Sequence[TrialRecord], metric: str, width: float) -> Figure:
-    """A panel for each, with the axes in common."""
+    """Draws a separate panel for each trial, with common axes."""
     columns = max(int(width / _PANEL), 1)
     num_rows = -(-len(trials) // columns)
     names = [shown(trial_label(search, t), _TITLE_LENGTH) for t in trials]
@@ -106,16 +109,16 @@ def _apart(search: SearchRecord, trials: Sequence[TrialRecord], metric: str, wid
     grid = figure.subplots(num_rows, columns, sharex=True, sharey=True, squeeze=False)
     styles, means = styles_of(t.activation for t in search.trials), [mean_curve(t, metric)[0] for t in trials]
     reference = next((m for t, m in zip(trials, means, strict=True) if t.activation == search.baseline), None)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(trials):
+    for number, axes in enumerate(grid.flat):
+        if number >= len(trials):
             axes.set_visible(False)
             continue
         plain(axes)
         if reference is not None:
             axes.plot(np.arange(1, reference.size + 1), reference, color=GREY, linewidth=1)
-        _draw(axes, mean_curve(trials[place], metric), styles[trials[place].activation])
-        axes.set_title(names[place], fontsize=SMALL, color=INK)
-        axes.tick_params(labelbottom=place + columns >= len(trials))
+        _draw(axes, mean_curve(trials[number], metric), styles[trials[number].activation])
+        axes.set_title(names[number], fontsize=SMALL, color=INK)
+        axes.tick_params(labelbottom=number + columns >= len(trials))
     _scale(grid[0, 0], means)
     figure.supxlabel("epoch", fontsize=9, color=INK)
     figure.supylabel(metric_label(metric), fontsize=9, color=INK)

@@ -1,4 +1,4 @@
-"""The health of trials as pictures: dead units, and the gradient on its way back, at each site."""
+"""Figures of the health of trials: dead units and gradient norms at each site."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ from actsearch.visualization._style import (
 )
 
 ROW = 0.24  # inches
-_CELL = 0.44  # inches, the least that a number needs
+_CELL = 0.44  # inches, minimum width for a number
 
 
 class _Scale(NamedTuple):
@@ -44,7 +44,7 @@ def _ratio(value: float) -> str:
     return f"{value:.0f}" if 10 <= value < 10_000 else f"{value:.2g}" if 0.001 <= value < 10 else f"{value:.0e}"
 
 
-# Shares grow darker; ratios are pale where they are near 1.
+# Larger shares are darker; ratios near 1 are pale.
 _SHARES = _Scale(
     "Blues", [0, 0.01, *(n / 10 for n in range(1, 10)), 0.99, 1], "neither", [0, 0.1, 0.5, 0.9, 1], "{:.0%}".format
 )
@@ -54,19 +54,19 @@ _RATIOS = _Scale(
 
 
 def heat_of_shares(axes: Axes, bar: Axes, shares: NDArray[np.float64], *, inches: float) -> None:
-    """A cell for each share from 0 to 1, a row each from above; a dash where it is nan.
+    """Draws a matrix of shares from 0 to 1 as coloured cells, the first row on top; nan is a dash.
 
     Args:
-        axes: To draw on.
-        bar: Axes for what the colours mean.
-        shares: A matrix.
-        inches: The width of the axes: numbers are written where there is room.
+        axes: Axes to draw on.
+        bar: Axes for the colour bar.
+        shares: Matrix of shares.
+        inches: Width of the axes; numbers are written if they fit.
     """
     _heat(axes, bar, shares, _SHARES, inches)
 
 
 def heat_of_ratios(axes: Axes, bar: Axes, ratios: NDArray[np.float64], *, inches: float) -> None:
-    """A cell for each ratio, on a logarithmic scale around 1; else as `heat_of_shares`."""
+    """Draws a matrix of ratios like `heat_of_shares`, on a logarithmic scale around 1."""
     _heat(axes, bar, ratios, _RATIOS, inches)
 
 
@@ -79,10 +79,10 @@ def _heat(axes: Axes, bar: Axes, values: NDArray[np.float64], scale: _Scale, inc
     axes.tick_params(length=0)
     if num_columns and inches / num_columns >= _CELL:
         for (row, column), value in np.ndenumerate(values):
-            known = np.isfinite(value)
-            colour = INK if not known else "white" if _is_dark(mesh.to_rgba(np.array([value]))[0]) else "black"
-            word = scale.text(float(value)) if known else "–"
-            axes.text(column + 0.5, row + 0.5, word, ha="center", va="center", color=colour, fontsize=SMALL - 1)
+            finite = np.isfinite(value)
+            colour = INK if not finite else "white" if _is_dark(mesh.to_rgba(np.array([value]))[0]) else "black"
+            text = scale.text(float(value)) if finite else "–"
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=SMALL - 1)
     key = figure_of(axes).colorbar(mesh, cax=bar, orientation="horizontal", ticks=scale.ticks)
     key.ax.tick_params(which="both", colors=INK, labelsize=SMALL - 1, length=2)
     key.ax.xaxis.set_major_formatter(lambda value, _: scale.text(value))
@@ -97,18 +97,18 @@ def _is_dark(colour: NDArray[np.float64]) -> bool:
 MEASURES = {"dead": "dead units", "saturated": "saturated units", "sparsity": "zero outputs"}
 _NARROW_NAME = 16
 _BAR = 0.1  # inches
-_NAMES = {True: 1.4, False: 2.3}  # inches beside the cells, on narrow figures and on others
+_NAMES = {True: 1.4, False: 2.3}  # inches to the left of the cells, on narrow figures and on others
 
 
 @dataclass(frozen=True)
 class HealthMap:
-    """The last diagnoses of a search: a row a trial, the best first, and a column a site, from input to output.
+    """The last diagnoses of a search: one row per trial, the best first, one column per site, from input to output.
 
     Args:
-        names: What the trials are called.
-        sites: What the sites are called where all trials agree, else their numbers.
-        dead: Shares of dead units; nan where a trial has no such site.
-        gradient: The gradient's norm at each site divided by that at the trial's last site.
+        names: Labels of the trials.
+        sites: Names of the sites if all trials agree, else their numbers.
+        dead: Shares of dead units, shape (trials, sites); nan if a trial lacks the site.
+        gradient: Gradient norm at each site divided by that at the trial's last site, shape (trials, sites).
     """
 
     names: tuple[str, ...]
@@ -118,26 +118,29 @@ class HealthMap:
 
 
 def health_map(search: SearchRecord) -> HealthMap | None:
-    """What was diagnosed of the best 60 trials; None where nothing was."""
-    known = [(t, found[-1]["sites"]) for t in search.ranked if (found := diagnoses_of(t))][:MAX_ROWS]
-    if not known:
+    """Collects the last diagnoses of the best 60 trials; None if there are none."""
+    diagnosed = [(t, last[-1]["sites"]) for t in search.ranked if (last := diagnoses_of(t))][:MAX_ROWS]
+    if not diagnosed:
         return None
-    size = max(len(sites) for _, sites in known)
-    named = {tuple(site["site"] for site in sites) for _, sites in known}
+    size = max(len(sites) for _, sites in diagnosed)
+    named = {tuple(site["site"] for site in sites) for _, sites in diagnosed}
     return HealthMap(
-        tuple(trial_label(search, trial) for trial, _ in known),
+        tuple(trial_label(search, trial) for trial, _ in diagnosed),
         next(iter(named)) if len(named) == 1 else tuple(str(n) for n in range(1, size + 1)),
-        np.array([_filled([site["dead"] for site in sites], size) for _, sites in known]),
-        np.array([_filled(_ratios([site["gradient_norm"] for site in sites]), size) for _, sites in known]),
+        np.array([_filled([site["dead"] for site in sites], size) for _, sites in diagnosed]),
+        np.array([_filled(_ratios([site["gradient_norm"] for site in sites]), size) for _, sites in diagnosed]),
     )
 
 
 def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
-    """Sites and trials as cells: the share of dead units, and the gradient on its way back.
+    """Draws the share of dead units and the relative gradient norm of each trial at each site.
 
     Args:
-        health: As `health_map` gives it.
-        width: Of the figure, in inches.
+        health: Result of `health_map`.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
     narrow = width <= NARROW
     names = [shown(name, _NARROW_NAME) if narrow else shown(name) for name in health.names]
@@ -157,20 +160,23 @@ def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
 
 
 def diagnoses_of(trial: TrialRecord) -> list[Mapping[str, Any]]:
-    """The diagnoses of a trial's first execution that has some, by epoch."""
+    """Returns the diagnoses of a trial's first execution that has any, by epoch."""
     for execution in trial.executions:
-        found = [diagnosis for diagnosis in execution.health if diagnosis.get("sites")]
-        if found:
-            return found
+        diagnoses = [diagnosis for diagnosis in execution.health if diagnosis.get("sites")]
+        if diagnoses:
+            return diagnoses
     return []
 
 
 def plot_health(diagnoses: Sequence[Mapping[str, Any]], *, width: float = 9.6) -> Figure:
-    """Shares of dead, saturated and zero outputs of one trial: a row a site, a column an epoch.
+    """Draws the shares of dead, saturated and zero outputs of one trial: one row per site, one column per epoch.
 
     Args:
-        diagnoses: As `diagnoses_of` gives them; at least one.
-        width: Of the figure, in inches.
+        diagnoses: Result of `diagnoses_of`; at least one diagnosis.
+        width: Width of the figure in inches.
+
+    Returns:
+        The figure.
     """
     sites = [site["site"] for site in diagnoses[-1]["sites"]]
     epochs = [str(diagnosis["epoch"]) for diagnosis in diagnoses]
@@ -192,7 +198,7 @@ def plot_health(diagnoses: Sequence[Mapping[str, Any]], *, width: float = 9.6) -
 def _stacked(
     names: Sequence[str], columns: Sequence[str], shape: tuple[int, int], width: float
 ) -> list[tuple[Axes, Axes]]:
-    """Axes of panels that are high enough for these rows, each with axes below it for what its colours mean."""
+    """Makes the axes of panels that are high enough for these rows, each with axes for a colour bar below it."""
     lines = max(name.count("\n") + 1 for name in names)
     cells = len(names) * max(ROW, 0.14 * lines + 0.06)
     labels = 1.3 + CHARACTER * max(map(len, columns)) / 1.5
@@ -203,7 +209,7 @@ def _stacked(
 
 
 def _name_columns(axes: Axes, names: Sequence[str], inches: float) -> None:
-    """As many names as there is room for, upright where they are long."""
+    """Names as many columns as fit, vertically if the names are long."""
     step = math.ceil(len(names) * 0.2 / inches)
     long = CHARACTER * max(map(len, names)) > 0.9 * step * inches / len(names)
     places = range(0, len(names), step)
@@ -211,8 +217,8 @@ def _name_columns(axes: Axes, names: Sequence[str], inches: float) -> None:
 
 
 def _filled(values: Sequence[float | None], size: int) -> list[float]:
-    known = [math.nan if value is None else float(value) for value in values]
-    return known + [math.nan] * (size - len(known))
+    numbers = [math.nan if value is None else float(value) for value in values]
+    return numbers + [math.nan] * (size - len(numbers))
 
 
 def _ratios(norms: Sequence[float | None]) -> list[float | None]:
@@ -221,6 +227,6 @@ def _ratios(norms: Sequence[float | None]) -> list[float | None]:
 
 
 def _share(diagnosis: Mapping[str, Any], site: str, measure: str) -> float:
-    found = next((s for s in diagnosis["sites"] if s["site"] == site), None)
-    value = found[measure] if found else None
+    measured = next((s for s in diagnosis["sites"] if s["site"] == site), None)
+    value = measured[measure] if measured else None
     return math.nan if value is None else float(value)

@@ -1,4 +1,4 @@
-"""The figures that go with a report, under the names of their files."""
+"""The figures of a report with their captions, by the names of their files."""
 
 import math
 from collections.abc import Iterable
@@ -19,14 +19,17 @@ from actsearch.visualization.dead_units import HealthMap, health_map, plot_healt
 
 
 def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> dict[str, Figure]:
-    """Forest plot, all executions, learning curves, objective against training time, costs, and health.
+    """Draws forest plot, executions, learning curves, objective against training time, costs, and health.
 
-    Those that would show nothing are omitted.
+    Empty figures are omitted.
 
     Args:
-        search: Its records.
-        verdict: What `judge` says of it.
-        width: Of the figures, in inches: `WIDE`, or `NARROW` for a phone.
+        search: Record of the search.
+        verdict: Its verdict, from `judge`.
+        width: Width of the figures in inches: `WIDE`, or `NARROW` for a phone.
+
+    Returns:
+        The figures by name.
     """
     pictures = dict[str, Figure]()
     if any(f.num_pairs for f in verdict.comparisons):
@@ -46,7 +49,7 @@ def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) 
 
 
 def save_figures(search: SearchRecord, verdict: Verdict, folder: Path) -> list[Path]:
-    """Saves the figures in a folder, which is created if missing; returns their paths."""
+    """Saves the figures in a folder, which is created if it is missing; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in all_figures(search, verdict).items():
@@ -60,12 +63,12 @@ MAX_LISTED = 30
 
 @dataclass(frozen=True)
 class Caption:
-    """What belongs to a picture.
+    """The caption of a figure.
 
     Args:
-        title: What it is.
-        reading: How it is read.
-        content: What it shows, with its figures.
+        title: Title of the figure.
+        reading: How to read it.
+        content: What it shows, with numbers, for screen readers.
     """
 
     title: str
@@ -74,15 +77,14 @@ class Caption:
 
 
 def captions_of(search: SearchRecord, verdict: Verdict) -> dict[str, Caption]:
-    """A caption for each picture that `all_figures` may have, by its name."""
-    made = [
-        _differences(verdict),
-        _executions(search, verdict),
-        _curves(search),
-        _pareto(search, verdict),
-        _costs(search),
-    ]
-    captions = dict(zip(("differences", "executions", "curves", "pareto", "costs"), made, strict=True))
+    """Writes a caption for each figure that `all_figures` may return, by name."""
+    captions = {
+        "differences": _differences(verdict),
+        "executions": _executions(search, verdict),
+        "curves": _curves(search),
+        "pareto": _pareto(search, verdict),
+        "costs": _costs(search),
+    }
     health = health_map(search)
     return captions if health is None else captions | {"health": _health(health)}
 
@@ -92,7 +94,7 @@ def _differences(verdict: Verdict) -> Caption:
     return Caption(
         f"Differences from {against}",
         f"The mean difference from {against} over the seeds that both completed, and its interval, with an arrow "
-        f"where it leaves the figure. The grey band is ±{margin}, the difference that does not matter.",
+        f"where it exceeds the figure. The grey band is ±{margin}, the difference that does not matter.",
         _listed(f"{f.activation}: {describe(f, verdict.units)}" for f in verdict.comparisons if f.num_pairs),
     )
 
@@ -101,7 +103,7 @@ def _executions(search: SearchRecord, verdict: Verdict) -> Caption:
     score = verdict.units.score
     return Caption(
         "All executions",
-        "Each point is one training from scratch with a seed of its own; the bar is their mean.",
+        "Each point is one training from scratch with its own seed; the bar is their mean.",
         _listed(
             f"{trial_label(search, t)}: mean {score(t.mean_score)}, from {score(min(t.scores.values()))} to "
             f"{score(max(t.scores.values()))}, {len(t.scores)} executions"
@@ -116,8 +118,8 @@ def _curves(search: SearchRecord) -> Caption:
     last = {trial_label(search, t): mean_curve(t, metric)[0] for t in curve_trials(search, metric)}
     return Caption(
         "Learning curves",
-        "The mean over the executions by epoch, and a band of one standard deviation to each side; of several "
-        "configurations of an activation the best one. After an execution has stopped, the mean is of the others.",
+        "The mean over the executions by epoch, and a band of one standard deviation to each side. Of several "
+        "configurations of an activation, the best one is shown. Executions that have stopped no longer count.",
         _listed(
             f"{name}: {metric_label(metric)} {mean[0]:.4g} after epoch 1, {mean[-1]:.4g} after epoch {mean.size}"
             for name, mean in last.items()
@@ -130,8 +132,10 @@ def _pareto(search: SearchRecord, verdict: Verdict) -> Caption:
     front = [names[trial] for trial in verdict.fronts.get("train_seconds", ())]
     return Caption(
         "Objective against training time",
-        "A mark for each trial. The grey line joins those that no other beats in both.",
-        f"No other is both better and faster to train than, the fastest first: {', '.join(front)}." if front else "",
+        "Each mark is a trial. The grey line joins the trials that no other beats in both.",
+        f"No other trial is both better and faster to train than these, fastest first: {', '.join(front)}."
+        if front
+        else "",
     )
 
 
@@ -156,11 +160,11 @@ def _costs(search: SearchRecord) -> Caption:
 def _health(health: HealthMap) -> Caption:
     return Caption(
         "Health",
-        "At the last diagnosis of one execution of each. Dead units learn from no sample. A gradient that falls far "
-        "below 1 towards the input vanishes on its way back, one that rises far above it explodes.",
+        "At the last diagnosis of one execution of each trial. Dead units do not learn from any sample. A gradient "
+        "that falls far below 1 towards the input vanishes; one that rises far above it explodes.",
         _listed(
             f"{name}: at most {np.nanmax(dead):.0%} dead"
-            + (f", gradient at the first site {gradient[0]:.2g} times the last's" if math.isfinite(gradient[0]) else "")
+            + (f", gradient at the first site {gradient[0]:.2g} times the last" if math.isfinite(gradient[0]) else "")
             for name, dead, gradient in zip(health.names, health.dead, health.gradient, strict=True)
             if np.isfinite(dead).any()
         ),

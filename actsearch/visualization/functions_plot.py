@@ -1,4 +1,4 @@
-"""The picture of an activation: the function, its derivative, and what training made of its parameters."""
+"""The figure of an activation: the function, its derivative, and the function with learned parameters."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,17 +20,17 @@ def plot_activation(
     activation: str | Activation | BoundActivation,
     learned: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
 ) -> Figure:
-    """The function over -4 to 4, its derivative, and the function at each site after training.
+    """Draws an activation from -4 to 4, its derivative, and the function at each site after training.
 
     Args:
-        activation: One of the register, by its name or with values for its parameters.
-        learned: By site and parameter: start, mean, smallest and largest value.
+        activation: Name of an activation, an entry of the catalogue, or an activation with values for its parameters.
+        learned: By site and parameter: initial, mean, smallest and largest value.
 
     Returns:
-        A figure of matplotlib's.
+        The figure.
 
     Raises:
-        UnknownNameError: There is no such activation, or it has no such parameter.
+        UnknownNameError: No activation has that name, or it does not have one of the parameters.
 
     Example:
 
@@ -46,11 +46,11 @@ def plot_activation(
     axes.axvline(0, color=GREY, linewidth=0.8)
     marks = {}
     sites = learned or {}
-    for number, (site, found) in enumerate(list(sites.items())[:_MAX_SITES]):
-        means = {parameter: value[1] for parameter, value in found.items()}
+    for number, (site, trained) in enumerate(list(sites.items())[:_MAX_SITES]):
+        means = {parameter: value[1] for parameter, value in trained.items()}
         (line,) = axes.plot(x, bind(bound, **means)(x), color=colour, alpha=0.4, linewidth=1)
-        values_learned = ", ".join(f"{parameter} {value[0]:.3g} → {value[1]:.3g}" for parameter, value in found.items())
-        marks[f"{site}: {values_learned}" if number < _MAX_SITES - 1 or len(sites) == _MAX_SITES else "…"] = line
+        changes = ", ".join(f"{parameter} {value[0]:.3g} → {value[1]:.3g}" for parameter, value in trained.items())
+        marks[f"{site}: {changes}" if number < _MAX_SITES - 1 or len(sites) == _MAX_SITES else "…"] = line
     (marks[f"{bound.name}{', before training' if learned else ''}"],) = axes.plot(x, values, color=colour, linewidth=2)
     (marks["derivative"],) = axes.plot(x, np.gradient(values, x), color="0.4", linestyle="--")
     label_x(axes, "x", _WIDTH - 0.9)
@@ -60,9 +60,9 @@ def plot_activation(
 
 
 def trial_activation_figure(trial: TrialRecord) -> Figure | None:
-    """The picture of a trial's activation; None where it has several, or one that is not in the register.
+    """Draws a trial's activation; None if it has several, or one that is not in the catalogue.
 
-    Layers that learn other parameters are none of the activation's sites.
+    Layers that learn other parameters are not sites of the activation and are omitted.
     """
     bound = _only_activation(trial)
     if bound is None:
@@ -74,9 +74,9 @@ def trial_activation_figure(trial: TrialRecord) -> Figure | None:
 
 
 def _only_activation(trial: TrialRecord) -> BoundActivation | None:
-    """The one activation that a trial has at all its sites; None where there are several, or it is not registered."""
+    """Returns the activation of a trial; None if its sites have different ones, or it is not in the catalogue."""
     try:
-        found = {BoundActivation.from_dict(data) for data in trial.activations.values()}
+        activations = {BoundActivation.from_dict(data) for data in trial.activations.values()}
     except UnknownNameError:
         return None
-    return found.pop() if len(found) == 1 else None
+    return activations.pop() if len(activations) == 1 else None

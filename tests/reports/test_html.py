@@ -71,7 +71,7 @@ def test_the_page_says_what_was_found_how_and_where():
     record = known()
     page = Page(report(record))
     assert verdict_of(record).recommendation in page.text
-    assert page.inside["h2"] == ["Verdict", "Trials", "Pictures", "Methods", "To repeat it"]
+    assert page.inside["h2"] == ["Verdict", "Trials", "Figures", "Methods", "Reproduce this search"]
     for words in (
         "better",
         "failed",
@@ -211,11 +211,11 @@ def test_every_search_has_a_page(baseline):
 
 def test_a_race_and_settings_are_told():
     race = Page(report(known(config=SearchConfig(allocation="race", max_executions=3, alpha=0.1))))
-    assert "handed out by a race" in race.text
+    assert "allocated by a race" in race.text
     assert "at most 10 %" in race.text
     settings = [trial(str(n), "relu", [0.9, 0.8], hyperparameters={"lr": n}) for n in (1, 2)]
-    assert "One that needs, say, another learning rate" not in Page(report(search(settings))).text
-    assert "One that needs, say, another learning rate" in race.text
+    assert "An activation that needs, for example, a different learning rate" not in Page(report(search(settings))).text
+    assert "An activation that needs, for example, a different learning rate" in race.text
 
 
 def test_notebooks_show_a_verdict_and_a_search():
