@@ -23,7 +23,7 @@ def logged(digits, empty_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("logged")
     (folder / "mlflow.db").write_bytes(empty_store)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    result = run_search(tuner_for(directory=str(folder / "found"), tracking_uri=uri), digits)
+    result = run_search(tuner_for(directory=str(folder / "found"), tracking=actsearch.MLflow(uri)), digits)
     return result, MlflowClient(uri)
 
 
