@@ -197,7 +197,7 @@ def ending(status: int) -> str:
     """
     if status >= 0:
         return f"the process ended with status {status}"
-    hint = ", as the system does where memory runs out" if status == -signal.SIGKILL else ""
+    hint = ", which the system sends when memory runs out" if status == -signal.SIGKILL else ""
     names = {known.value: known.name for known in signal.Signals}  # not every real-time signal has one
     return f"the process was ended by {names.get(-status, 'signal')} ({-status}){hint}"
 

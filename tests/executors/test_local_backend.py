@@ -122,7 +122,7 @@ def test_a_template_that_never_lives_ends_the_search(monkeypatch, data):
     [
         (3, "the process ended with status 3"),
         (-11, "the process was ended by SIGSEGV (11)"),
-        (-9, "the process was ended by SIGKILL (9), as the system does where memory runs out"),
+        (-9, "the process was ended by SIGKILL (9), which the system sends when memory runs out"),
         (-40, "the process was ended by signal (40)"),
     ],
 )
