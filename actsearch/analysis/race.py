@@ -4,7 +4,7 @@ equivalent or worse than the baseline.
 **Drops.** For each trial, the hypothesis "it is the best" is tested. At each seed, its score is compared with that of
 the other trial that led *before* this seed. The choice of that leader therefore does not depend on the new scores, and
 if the trial is the best, no comparison has a mean below zero, however lucky the leader was: this takes one hypothesis
-per trial instead of one per pair. The looks share the level by error spending (`sequential`), the trials by Holm's
+per trial instead of one per pair. The looks share the level by error spending (`nominal_levels`), the trials by Holm's
 step-down (1979), which holds for repeated looks since the boundaries are nested (Maurer & Bretz 2013): with c trials
 not yet beaten, each is tested at alpha / c. The chance that a trial which is among the best is ever dropped is at most
 alpha.

@@ -9,7 +9,7 @@ the file has their number: a fact that was changed, replaced, moved or lost is d
 
 from actsearch.ledger.facts import End, Fact, Kind, assemble, parse
 from actsearch.ledger.ledger import FILE_NAME, SCHEMA_VERSION, Ledger, UnreadableLedgerError, delete_files
-from actsearch.ledger.recovery import Salvaged, salvage
+from actsearch.ledger.salvage import Salvaged, salvage
 
 __all__ = [
     "End",
