@@ -156,7 +156,7 @@ def test_npz_that_claims_more_than_memory(tmp_path: Path) -> None:
         ("", "Unknown data set ''"),
         ("a b:c", "'a b:c' does not name a data function"),
         ("json:", "'json:' does not name a data function"),
-        ("no_such_module:load", "no module 'no_such_module' is in"),
+        ("no_such_module:load", "no module 'no_such_module' was found in"),
         ("json.nothing:load", r"no module 'json\.nothing'"),
         ("json:lods", r"json has no data function 'lods'\. Did you mean 'load"),
         ("string:digits", r"string:digits is not a function but a str"),

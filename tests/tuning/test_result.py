@@ -8,6 +8,7 @@ import keras
 import pytest
 
 import actsearch
+from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import End, Ledger
 from actsearch.tracking.store import model_file
@@ -20,7 +21,7 @@ SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, 
 @pytest.fixture
 def found(tmp_path):
     """The directory of a search that completed."""
-    record = search(SCORES, settings={"seed": 7, "alpha": 0.05})
+    record = search(SCORES, config=SearchConfig(seed=7))
     ledger = Ledger(tmp_path / "found", create=True)
     ledger.append_search(record)
     for trial in record.trials:

@@ -139,7 +139,7 @@ def test_other_data_and_another_model_are_refused(digits, without_mlflow):
         return model
 
     search("found", digits, executions=1)
-    with pytest.raises(UsageError, match=r"settings\.model"):
+    with pytest.raises(UsageError, match=r"model"):
         search("found", digits, executions=1, build=wider)
     x, y = digits
     with pytest.raises(UsageError, match=r"data\.fingerprint"):
