@@ -1,6 +1,6 @@
-"""A Keras training script as many people have one: a small convolutional network, its activation chosen by habit.
+"""A typical Keras training script: a small convolutional network, its activation chosen by habit.
 
-`02_keras_script_after.py` is the same script with the activation searched.
+`02_keras_script_after.py` is the same script with a search for the activation.
 """
 
 import keras

@@ -1,7 +1,7 @@
-"""The script of `01_keras_script_before.py` with the activation searched: six lines differ.
+"""The script of `01_keras_script_before.py` with a search for the activation: six lines differ.
 
-`choose` gives the function, and with it the initializer that keeps the signal's variance through it. Every trial goes
-to MLflow; `actsearch ui` shows them.
+`choose` returns the activation together with the initializer that preserves the variance of the signal. Every trial is
+logged to MLflow; `actsearch ui` shows them.
 """
 
 import keras

@@ -1,6 +1,6 @@
-"""A KerasTuner script of one's own, in which the activation is one hyperparameter among others.
+"""A KerasTuner script in which the activation is one hyperparameter among others.
 
-`ActivationTuner` takes any KerasTuner oracle; here it tries eight combinations drawn at random.
+`ActivationTuner` takes any KerasTuner oracle; here it tries eight random combinations.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""Our tracking on a tuner of KerasTuner's own: its search is what it always was, and its runs are in MLflow."""
+"""The tracking of actsearch on one of KerasTuner's own tuners: the search is unchanged, and its runs are in MLflow."""
 
 import keras
 import keras_tuner

@@ -1,6 +1,6 @@
-"""A function that is not in the catalogue, compared with ReLU like any other.
+"""Compares functions that are not in the catalogue with ReLU, like any other activation.
 
-Its matched initializer follows from the function itself: 1 / E f(z)² for a standard normal z.
+The matched initializer follows from the function itself: 1 / E f(z)² for a standard normal z.
 """
 
 import keras
@@ -21,7 +21,7 @@ def squared_relu(inputs):
 
 @actsearch.register_activation("sloped_tanh", formula="tanh(x) + slope·x")
 def sloped_tanh(inputs, slope=0.1):
-    """Tanh that does not go flat; its slope is a parameter that a search space may vary."""
+    """Tanh that does not become flat; its slope is a parameter that a search space can vary."""
     return keras.ops.tanh(inputs) + slope * inputs
 
 

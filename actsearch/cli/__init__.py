@@ -1,4 +1,4 @@
-"""The command line: one file a command, each imported when it is called."""
+"""The command line: one module per command; each imports what it needs only when it runs."""
 
 from actsearch.cli.app import main
 

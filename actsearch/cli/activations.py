@@ -1,4 +1,4 @@
-"""`actsearch activations`: the catalogue, and one entry with its curve."""
+"""`actsearch activations`: lists the catalogue, or shows one entry with its curve."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ _LOW, _HIGH = -4.0, 4.0
 
 
 def complete_name(incomplete: str) -> list[str]:
-    """The activations that an unfinished word can become."""
+    """Lists the activations whose names start with an incomplete word."""
     from actsearch.activations import names
 
     return [name for name in names() if name.startswith(incomplete)]
@@ -64,18 +64,18 @@ def _show(entry: "Activation") -> None:
     print(f"  f(x) = {entry.formula}")
     print(f"  paper: {entry.reference}")
     for name, parameter in entry.parameters.items():
-        role = "learned, begins at" if entry.learns else "default"
-        values = f"{role} {parameter.default:g}, sensible {parameter.low:g} to {parameter.high:g}"
+        role = "learned, starts at" if entry.learns else "default"
+        values = f"{role} {parameter.default:g}, sensible range {parameter.low:g} to {parameter.high:g}"
         print(f"  {name}: {parameter.meaning}; {values}")
     print(f"  matched initializer: variance_scaling({1 / moment:.4g}, fan_in), since E f(z)² = {moment:.4f}")
     print(f"  matched dropout: {'AlphaDropout' if entry.alpha_dropout else 'Dropout'}")
     slope = slope_second_moment(entry)
-    print(f"  gradient: E f'(z)² = {slope:.4f}, so its square changes by × {slope / moment:.3f} a layer")
+    print(f"  gradient: E f'(z)² = {slope:.4f}, so its square changes by × {slope / moment:.3f} per layer")
     print(curve(entry))
 
 
 def curve(entry: "Activation", *, width: int = 65, height: int = 19) -> str:
-    """The function (`*`) and its derivative (`.`) over -4 to 4, in characters.
+    """Plots an activation (`*`) and its derivative (`.`) from -4 to 4 as text.
 
     Example:
 
@@ -111,4 +111,4 @@ def _draw(entry: "Activation", path: Path) -> None:
     try:
         plot_activation(entry).savefig(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be drawn: {error}. Give a file that ends in .png, .svg or .pdf.") from error
+        raise UsageError(f"{path}: cannot be written: {error}. Use a file that ends in .png, .svg or .pdf.") from error

@@ -1,4 +1,4 @@
-"""`actsearch advise`: what is wrong with a model, without training it."""
+"""`actsearch advise`: lists problems of a model without training it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +9,11 @@ import typer
 def advise(
     path: Annotated[Path, typer.Argument(help="A model in a .keras file.")],
     data: Annotated[
-        str | None, typer.Option(help="Data as for `search`, whose targets are checked too.", show_default=False)
+        str | None, typer.Option(help="Data as for `search`, to check the targets too.", show_default=False)
     ] = None,
     target: Annotated[str | None, typer.Option(help="Column to learn, for .csv and .parquet.")] = None,
 ) -> None:
-    """List what is wrong with the activations, output and loss of a model."""
+    """List problems with the activations, output and loss of a model."""
     from actsearch._startup import load_tensorflow
 
     load_tensorflow()
@@ -26,4 +26,4 @@ def advise(
     for issue in issues:
         print(issue)
     if not issues:
-        print(f"{path}: nothing is wrong with its activations, output and loss.")
+        print(f"{path}: no problems found with its activations, output and loss.")

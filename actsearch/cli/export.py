@@ -1,4 +1,4 @@
-"""`actsearch export`: a trained model of a search as a file of its own."""
+"""`actsearch export`: writes a trained model of a search to a file."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def export(
 
     search = Ledger(directory).read()
     if search.best is None:
-        raise SearchFailedError(f"{directory}: no execution has completed, so there is no model yet.")
+        raise SearchFailedError(f"{directory}: no execution has completed yet, so no model was trained.")
     trials = {each.trial_id: each for each in search.trials}
     if trial is not None and trial not in trials:
         raise UnknownNameError("trial", trial, list(trials), str(directory))
@@ -32,7 +32,7 @@ def export(
             "when a search with log_models best (the default) or all is completed."
         )
     if file.suffix != ".keras":
-        raise UsageError(f"{file}: Keras loads models from .keras files; give a name that ends so.")
+        raise UsageError(f"{file}: Keras loads models only from .keras files. Use a name that ends in .keras.")
     try:
         shutil.copyfile(saved, file)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`actsearch report`: what the ledger of a search says."""
+"""`actsearch report`: reports on a search from its ledger."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ def report(
         Path | None, typer.Option(help="Write a self-contained HTML report to this file.", show_default=False)
     ] = None,
 ) -> None:
-    """Show what a search found: verdict, leaderboard and pictures."""
+    """Show the results of a search: verdict, leaderboard and figures."""
     from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.terminal import print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage
@@ -26,8 +26,8 @@ def report(
 
     salvaged = salvage(directory)
     if salvaged.problem:
-        print(f"Warning: {salvaged.problem} What is intact of it is shown here.", file=sys.stderr)
-        if not any(fact.kind is Kind.SEARCH for fact in salvaged.facts):  # nothing says what was searched
+        print(f"Warning: {salvaged.problem} Only the intact part is shown here.", file=sys.stderr)
+        if not any(fact.kind is Kind.SEARCH for fact in salvaged.facts):  # the description of the search is lost
             print("\n".join(salvaged.lines))
             return
     search = assemble(salvaged.facts)
@@ -47,7 +47,8 @@ def report(
             paths = save_figures(search, verdict, directory / FOLDER)
         except OSError as error:
             raise UsageError(
-                f"{directory / FOLDER}: figures cannot be written: {error.strerror}. --html FILE puts them elsewhere."
+                f"{directory / FOLDER}: figures cannot be written: {error.strerror}. Use --html FILE to write a report "
+                "elsewhere."
             ) from error
         print(f"\nFigures: {', '.join(map(str, paths))}")
 

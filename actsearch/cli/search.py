@@ -1,4 +1,4 @@
-"""`actsearch search`: data, model and space from the command line to a search."""
+"""`actsearch search`: runs a search with data, model and space given on the command line."""
 
 import re
 import sys
@@ -33,10 +33,10 @@ Examples:
 
 
 def seconds_of(duration: str | None, option: str) -> float | None:
-    """Seconds from `90s`, `10m` or `2h`; None where nothing is given.
+    """Parses a duration such as `90s`, `10m` or `2h` into seconds; None if it is not given.
 
     Raises:
-        UsageError: It is not a duration.
+        UsageError: The text is not a duration.
 
     Example:
 
@@ -45,10 +45,10 @@ def seconds_of(duration: str | None, option: str) -> float | None:
     """
     if duration is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", duration.strip())
+    if match is None:
         raise UsageError(f"{option} {duration!r} is not a duration. Write seconds, minutes or hours: 90s, 10m, 2h.")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def _complete_space(incomplete: str) -> list[str]:
@@ -61,7 +61,7 @@ def _complete_space(incomplete: str) -> list[str]:
 
 
 def _option(panel: str, text: str, *flags: str, default: str | None = None, **more: Any) -> Any:
-    """An option in a panel of the help; `default` is shown where the value is decided later."""
+    """Makes an option in a panel of the help; `default` is the text shown if the value is determined later."""
     return typer.Option(*flags, help=text, rich_help_panel=panel, show_default=default or True, **more)
 
 
@@ -92,7 +92,8 @@ def search(
     layers: Annotated[int | None, _option(MODEL, "Hidden layers of mlp and cnn.", default="3")] = None,
     units: Annotated[int | None, _option(MODEL, "Units of each layer; filters in cnn.", default="64")] = None,
     dropout: Annotated[
-        float | None, _option(MODEL, "Dropout rate after each activation; AlphaDropout where it fits.", default="0.0")
+        float | None,
+        _option(MODEL, "Dropout rate after each activation; AlphaDropout if it matches the activation.", default="0.0"),
     ] = None,
     batch_norm: Annotated[bool, _option(MODEL, "Batch normalization before each activation.", "--batch-norm")] = False,
     learning_rate: Annotated[
@@ -102,14 +103,16 @@ def search(
         str | None,
         _option(
             SEARCH,
-            "Metric of the logs; NAME:max or NAME:min where the name does not imply a direction.",
-            default="by the task",
+            "Logged metric; NAME:max or NAME:min if the name does not imply a direction.",
+            default="depends on the task",
         ),
     ] = None,
     oracle: Annotated[
         str | None,
         _option(
-            SEARCH, "What proposes trials: grid, random, bayesian or hyperband.", default="grid if the space is finite"
+            SEARCH,
+            "Oracle that proposes trials: grid, random, bayesian or hyperband.",
+            default="grid if the space is finite, else random",
         ),
     ] = None,
     allocation: Annotated[str, _option(SEARCH, help_of("allocation"))] = SearchConfig.allocation,
@@ -145,10 +148,10 @@ def search(
     workers: Annotated[int, _option(PARALLEL, "Number of parallel worker processes; 0 trains in this process.")] = 0,
     address: Annotated[
         str | None,
-        _option(PARALLEL, "Run workers on Ray: HOST:PORT or auto for a cluster, local to start Ray here."),
+        _option(PARALLEL, "Run workers on Ray: HOST:PORT or auto for a cluster, local to start Ray on this machine."),
     ] = None,
     gpus_per_worker: Annotated[
-        float | None, _option(PARALLEL, "GPUs of each Ray worker, or a share of one.", default="equal shares")
+        float | None, _option(PARALLEL, "GPUs of each Ray worker; may be a fraction.", default="equal shares")
     ] = None,
     max_retries: Annotated[
         int | None,
@@ -158,7 +161,7 @@ def search(
         Path | None,
         _option(
             OUTPUT,
-            "Where ledger and weights go; a search that is there is resumed.",
+            "Directory for ledger and weights; an existing search in it is resumed.",
             default="actsearch-runs/TIME-NAME",
         ),
     ] = None,
@@ -225,15 +228,15 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def _check_used(model: str, space: str | None, network: Mapping[str, Any]) -> None:
-    """Refuses options that the model would ignore.
+    """Rejects options that the model would ignore.
 
     Raises:
-        UsageError: There are some.
+        UsageError: An option would be ignored.
     """
     is_ours = not model.endswith(".keras") and ":" not in model
     if network and not is_ours:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
-        raise UsageError(f"{flags} would be ignored: they shape mlp and cnn, and {model} is built already. Omit them.")
+        raise UsageError(f"{flags} would be ignored: they apply only to mlp and cnn, not to {model}. Omit them.")
     if space is not None and ":" in model:
         raise UsageError(f"{model} names its search space itself, where it calls choose(hp, space). Omit {space!r}.")
 
@@ -248,14 +251,14 @@ def _problem(
     network: Mapping[str, Any],
     reporter: "Reporter",
 ) -> "tuple[Dataset, Any, Any]":
-    """Data, hypermodel, and the objective that suits them."""
+    """Loads the data and returns it with the hypermodel and the default objective."""
     from actsearch._startup import exempt_imports, load_tensorflow, resting
 
     load_tensorflow()
     with resting():
         from actsearch.data import load_data
         from actsearch.swap.networks import output_for
-        from actsearch.tuning import tuner  # noqa: F401  what every search needs, while collection rests
+        from actsearch.tuning import tuner  # noqa: F401  every search needs it: import it without collection
 
     exempt_imports()
     dataset = load_data(data, target=target, task=task, seed=seed)
@@ -288,8 +291,8 @@ def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[A
     model = load_user_model(file)
     if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:
         raise ModelError(
-            f"{file} takes samples of shape {tuple(model.input_shape[1:])}, and those of {dataset.name} "
-            f"have the shape {dataset.input_shape}. Give data of that shape; package.module:function can make it."
+            f"{file} takes samples of shape {tuple(model.input_shape[1:])}, but those of {dataset.name} have the shape "
+            f"{dataset.input_shape}. Give data of the model's shape, for example with package.module:function."
         )
     return SearchedModel(model, load_space(space or DEFAULT_SPACE)), default_objective(model)
 
@@ -297,7 +300,7 @@ def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[A
 def _users_function(name: str) -> Any:
     from actsearch._user_code import import_object
 
-    sys.path.insert(0, str(Path.cwd()))  # what it imports when it is called is found too
+    sys.path.insert(0, str(Path.cwd()))  # also for modules that it imports when it is called
     return import_object(name, "build function")
 
 
@@ -308,7 +311,7 @@ def _allocation(name: str, max_executions: int | None) -> Any:
         return Race(max_executions)
     if max_executions is not None:
         raise UsageError(
-            f"--max-executions would be ignored: it bounds a race, and --allocation is {name}. Give --executions, or "
+            f"--max-executions would be ignored: it limits a race, but --allocation is {name}. Give --executions, or "
             "--allocation race."
         )
     return name
@@ -323,10 +326,13 @@ def workers_of(
     gpus: float | None,
     max_retries: int | None,
 ) -> "Local | Ray | None":
-    """Where executions run: on Ray where an address is given, else in processes of this machine; None for this one.
+    """Chooses where executions run: on Ray if an address is given, else in processes on this machine.
+
+    Returns:
+        The executor; None for this process.
 
     Raises:
-        UsageError: An option would be ignored beside the others.
+        UsageError: The other options make an option meaningless.
     """
     from actsearch.executors import Local, Ray
 

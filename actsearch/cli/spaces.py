@@ -1,4 +1,4 @@
-"""`actsearch spaces`: the search spaces that there are."""
+"""`actsearch spaces`: lists the search spaces that ship with actsearch, or prints one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import yaml
 
 
 def complete_name(incomplete: str) -> list[str]:
-    """The spaces that an unfinished word can become."""
+    """Lists the spaces whose names start with an incomplete word."""
     from actsearch.spaces import space_names
 
     return [name for name in space_names() if name.startswith(incomplete)]
@@ -17,7 +17,7 @@ def complete_name(incomplete: str) -> list[str]:
 def spaces(
     name: Annotated[
         str | None,
-        typer.Argument(help="Print this space as YAML, to start your own from.", autocompletion=complete_name),
+        typer.Argument(help="Print this space as YAML, as a start for your own.", autocompletion=complete_name),
     ] = None,
 ) -> None:
     """List the search spaces, or print one."""

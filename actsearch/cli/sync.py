@@ -1,4 +1,4 @@
-"""`actsearch sync`: what MLflow is missing of a search, written from its ledger."""
+"""`actsearch sync`: uploads whatever MLflow is missing for a search from its ledger."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ def sync(
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.", show_default="the search's own")] = None,
     experiment: Annotated[str | None, typer.Option(help="MLflow experiment.", show_default="the search's own")] = None,
 ) -> None:
-    """Upload whatever MLflow is missing of a search."""
+    """Upload whatever MLflow is missing for a search."""
     from actsearch._locks import is_locked
     from actsearch.ledger import Ledger
     from actsearch.tracking import sync_process

@@ -1,4 +1,4 @@
-"""What the command line prints: tables, the result of a search, and how to resume it."""
+"""Output of the command line: tables, the result of a search, and how to resume it."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ _FILE_WIDTH = 500
 def print_table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None, *, numbers: bool = False
 ) -> None:
-    """A plain table; `numbers` sets all columns but the first to the right. Nothing is cut where output is a file."""
+    """Prints a plain table; `numbers` right-aligns all columns but the first. Output to a file is never cut."""
     console = Console(file=stream, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, header in enumerate(headers):
@@ -36,7 +36,7 @@ def print_table(
 
 
 def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
-    """The trials, the best first, and the reasons of those that failed; on a terminal only what fits it."""
+    """Prints the trials, the best first, and why executions failed; a terminal shows only the columns that fit."""
     from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows, text_leaderboard
 
     console = Console(file=stream)
@@ -50,7 +50,7 @@ def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) 
 
 
 def show_interrupted(directory: Path) -> None:
-    """Prints what an interrupted search found so far, and how to resume it."""
+    """Prints the results so far of an interrupted search, and how to resume it."""
     from actsearch.analysis.verdict import verdict_of
     from actsearch.ledger import FILE_NAME, Ledger
 
@@ -61,7 +61,7 @@ def show_interrupted(directory: Path) -> None:
 
 
 def show_result(result: "SearchResult", *, as_json: bool) -> None:
-    """Prints what a search found."""
+    """Prints the result of a search."""
     if as_json:
         print(json.dumps(as_plain(result)))
         return
@@ -70,11 +70,11 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
     print(f"\nLedger and weights: {result.directory}")
     if result.mlflow_run_id:
         print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")
-    print(f"Look at it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")
+    print(f"View it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")
 
 
 def as_plain(result: "SearchResult") -> dict[str, Any]:
-    """The result as plain data for `--json`; what is unknown, or not a finite number, is null."""
+    """Returns the result as plain data for `--json`; unknown and infinite values are null."""
     from actsearch.reports.leaderboard import leaderboard_rows
 
     search = result.record

@@ -1,4 +1,4 @@
-"""`actsearch ui`: the MLflow UI on the right store, on this machine only."""
+"""`actsearch ui`: opens the MLflow UI for a search's store, on this machine only."""
 
 import json
 import os
@@ -33,15 +33,15 @@ def ui(
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.", show_default="the search's own")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the server.", show_default="a free one")] = None,
 ) -> None:
-    """Open the MLflow UI on what was logged."""
+    """Open the MLflow UI for a search."""
     raise typer.Exit(_serve(directory, tracking_uri, port))
 
 
 def _serve(directory: Path | None, tracking_uri: str | None, port: int | None) -> int:
-    """Serves the UI until Ctrl-C; the exit status."""
+    """Serves the UI until Ctrl-C; returns the exit status."""
     address = _address(directory, tracking_uri)
     if address.tracking_uri.startswith("http"):
-        print(f"These runs are on a server: {address.shown}, experiment {address.experiment}")
+        print(f"The runs are on a server: {address.shown}, experiment {address.experiment}")
         return 0
     port = port or _free_port()
     server = _start(address, port)
@@ -72,7 +72,7 @@ def _address(directory: Path | None, tracking_uri: str | None) -> "StoreAddress"
 
 
 def _view(directory: Path, address: "StoreAddress", port: int) -> str:
-    """The way to the page that is arranged for a search; empty where the store has no such experiment."""
+    """Returns the relative link to the page arranged for a search; empty if the store lacks the experiment."""
     from actsearch.ledger import Ledger
     from actsearch.tracking.ui_view import key_of, view_path
 
@@ -80,7 +80,7 @@ def _view(directory: Path, address: "StoreAddress", port: int) -> str:
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}{GET_EXPERIMENT}?{question}", timeout=10) as answer:
             experiment = json.load(answer)["experiment"]["experiment_id"]
-    except OSError:  # as HTTPError is, where there is no such experiment
+    except OSError:  # includes HTTPError, if the experiment does not exist
         return ""
     return view_path(experiment, key_of(Ledger(directory).read()))
 
@@ -98,11 +98,11 @@ def _free_port() -> int:
 def _start(address: "StoreAddress", port: int) -> subprocess.Popen[bytes]:
     if address.database is not None and not address.database.exists():
         raise TrackingError(
-            f"{address.database}: no MLflow store here yet. Run a search first, or name a search's directory."
+            f"{address.database}: no MLflow store here yet. Run a search first, or give the directory of a search."
         )
     options = ["--host", HOST, "--port", str(port), "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    store = {"MLFLOW_BACKEND_STORE_URI": address.tracking_uri}  # not an option: everybody sees those
+    store = {"MLFLOW_BACKEND_STORE_URI": address.tracking_uri}  # not an option: other users can see those
     return subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *options],
         env=environment | dict(os.environ) | store,

@@ -1,1 +1,1 @@
-"""Draws the ledger into MLflow, repeatably, in a process of its own."""
+"""Writes the ledger to MLflow, repeatably, in a separate process."""

@@ -1,9 +1,9 @@
 """A process that follows a ledger and writes it to MLflow while the search trains.
 
 Started by `SyncProcess`, which passes its own process id and writes one line of JSON to this process's standard input:
-what to write, and where. The answers are lines of JSON on standard output: `loaded` with MLflow, `ready` when the store
-is open, `written` for all that MLflow took, `unreachable` and `back` as the store goes and comes, and at the end
-`whole` or `failed`.
+what to write, and where. The answers are lines of JSON on standard output: `loaded` when MLflow is imported, `ready`
+when the store is open, `written` whenever MLflow accepted something, `unreachable` and `back` when the store fails and
+recovers, and at the end `whole` or `failed`.
 """
 
 import json
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from actsearch.tracking.writer import MLflowWriter
 
 POLL_SECONDS = 0.1  # a look at the ledger takes 0.2 ms
-PARENT_SECONDS = 1.0  # how often a long wait looks whether the search's process lives
+PARENT_SECONDS = 1.0  # interval at which a long wait checks that the search's process is alive
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 LAST_TRIES = 4  # after the end of the search
-NICENESS = 5  # training goes first; more starves it where other programs use every core
+NICENESS = 5  # training takes precedence; a higher value starves this process if other programs use every core
 _LONGEST_REASON = 250  # characters
 MLFLOW_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # retries happen here: MLflow's own would make runs twice
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # retries happen here: MLflow's own would create runs twice
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -45,7 +45,7 @@ MLFLOW_SETTINGS = {
 
 def main() -> None:
     """Follows one ledger until its search is over and everything is written."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the search; what it recorded is still to be written
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the search; its records must still be written
         signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -59,7 +59,7 @@ def main() -> None:
         with resting():
             import mlflow
 
-            import actsearch.tracking.writer  # noqa: F401  takes seconds, and heeds the settings
+            import actsearch.tracking.writer  # noqa: F401  takes seconds, and reads the settings
 
         job = read_job(parent)
         if job is None:
@@ -69,25 +69,25 @@ def main() -> None:
             mlflow.set_tracking_uri(search.address.tracking_uri)  # MLflow asks it where models are registered
             report("loaded")
             LedgerSync(search, report).run()
-    except Exception as error:  # noqa: BLE001  whatever is raised, the search receives it
+    except Exception as error:  # noqa: BLE001  any error is reported to the search
         report("failed", reason=explain(error))
 
 
 class ParentProcess:
-    """The process of the search, which has standard input's other end.
+    """The process of the search, which holds the other end of standard input.
 
-    It is gone when that end is closed, or when this process has another parent: where the user's program has forked, a
-    child that lives on holds the pipe open.
+    It is gone when that end is closed, or when this process has another parent: if the user's program has forked, a
+    surviving child keeps the pipe open.
 
     Args:
-        pid: Its process id, as it gave it: it may be gone before anybody looks who the parent is.
+        pid: Process id that it passed: it may be gone before this process asks for its parent.
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
     def has_spoken(self, seconds: float) -> bool:
-        """Waits until it writes a line, or is gone; False where neither happens within this time."""
+        """Waits until it writes a line or is gone; returns False if neither happens within this time."""
         until = time.monotonic() + seconds
         while True:
             left = max(until - time.monotonic(), 0.0)
@@ -99,35 +99,39 @@ class ParentProcess:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it ended."""
+        """Whether the process ended."""
         return os.getppid() != self._pid
 
 
 def read_job(parent: ParentProcess) -> dict[str, Any] | None:
-    """What to write, and where; None where the program ends without one. From here on the log has all output."""
+    """Waits for the job, what to write and where, and redirects all output to the log from then on.
+
+    Returns:
+        The job; None if the search's process ends without sending one.
+    """
     while not parent.has_spoken(PARENT_SECONDS):
         pass
-    if not select([0], [], [], 0)[0]:  # it is gone, and its children hold the pipe open
+    if not select([0], [], [], 0)[0]:  # the parent is gone, and its children keep the pipe open
         return None
-    with open(0, "rb", buffering=0, closefd=False) as job:  # reads no byte too many
-        line = job.readline()
+    with open(0, "rb", buffering=0, closefd=False) as stream:  # unbuffered: reads only this line
+        line = stream.readline()
     if not line:
         return None
-    given: dict[str, Any] = json.loads(line)
-    with (Path(given["directory"]) / given["log"]).open("ab") as log:
+    job: dict[str, Any] = json.loads(line)
+    with (Path(job["directory"]) / job["log"]).open("ab") as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
-    return given
+    return job
 
 
 class FollowedSearch:
-    """The search whose ledger is followed, as far as its process says how it stands.
+    """The search whose ledger is followed.
 
-    It `is_running_elsewhere` where only what there is now is to be written of a search that another process runs.
+    It `is_running_elsewhere` if another process runs it, so that only its records so far are to be written.
 
     Args:
         job: What to write, and where.
-        parent: The process that runs the search, or asks for what MLflow lacks of one.
+        parent: Process that runs the search, or that asks to upload what MLflow lacks.
     """
 
     def __init__(self, job: Mapping[str, Any], parent: ParentProcess) -> None:
@@ -139,33 +143,33 @@ class FollowedSearch:
 
     @property
     def is_over(self) -> bool:
-        """Whether its process said so, or is gone."""
+        """Whether its process signalled the end, or is gone."""
         return self._over_at is not None
 
     @property
     def seconds_over(self) -> float:
-        """Seconds since it was over; 0 before."""
+        """Seconds since the search was over; 0 before."""
         return 0.0 if self._over_at is None else time.monotonic() - self._over_at
 
     def wait(self, seconds: float) -> None:
-        """Waits, but not past the end of the search."""
+        """Waits for this time, or until the search is over."""
         if self.is_over:
             time.sleep(seconds)
         elif self._parent.has_spoken(seconds):
             self._over_at = time.monotonic()
 
     def wait_for_another(self) -> bool:
-        """Waits a little while another process writes this search; False where that is of no use."""
+        """Waits a moment while another process writes this search; returns False if waiting longer is useless."""
         self.wait(0.2)
         return not self.is_over or (not self.is_running_elsewhere and self.seconds_over < PATIENCE_SECONDS)
 
 
 class LedgerSync:
-    """Writes what the ledger says, and starts over where the store fails: what is written already is left alone.
+    """Writes the ledger to MLflow, and starts over if the store fails; what is already written is not changed.
 
     Args:
-        search: What is followed.
-        report: Takes an event and its values.
+        search: The search to follow.
+        report: Called with an event and its values.
     """
 
     def __init__(self, search: FollowedSearch, report: Callable[..., None]) -> None:
@@ -176,15 +180,15 @@ class LedgerSync:
         self._is_unreachable = False
 
     def run(self) -> None:
-        """Returns when the search is over and written.
+        """Writes until the search is over and everything is written.
 
         Raises:
-            Exception: Whatever the store still raises after the end.
+            Exception: The store still fails after the end of the search.
         """
         pause = 0.0
         while True:
             self._search.wait(pause)
-            over = self._search.is_over  # asked before reading: what a dying search recorded last is read still
+            over = self._search.is_over  # checked before reading, so that the last records are read too
             try:
                 writer = self._write(over)
             except Exception as error:
@@ -217,14 +221,14 @@ class LedgerSync:
         from actsearch.tracking.runs import open_store
         from actsearch.tracking.writer import MLflowWriter
 
-        with resting():  # MLflow imports what makes a store
+        with resting():  # MLflow imports the modules of the store
             client, experiment_id = open_store(self._search.address)
-        exempt_imports()  # else MLflow is gone through at the end, when somebody waits: 0.4 s
+        exempt_imports()  # otherwise the last collection scans MLflow while the user waits: 0.4 s
         self._report("ready", experiment_id=experiment_id)
         return MLflowWriter(client, experiment_id, ledger, lambda: self._report("written"))
 
     def _failed(self, error: Exception, over: bool) -> float:
-        """Seconds to wait before the next try; a single failure in the midst of writing is not reported yet."""
+        """Handles a failure; returns the seconds before the next try. A first failure while writing is not reported."""
         serious = over or self._writer is None or self._failures > 0
         self._failures += 1
         self._writer = None
@@ -237,16 +241,16 @@ class LedgerSync:
 
 
 def explain(error: BaseException) -> str:
-    """An error in one line, without credentials: where the system failed, what it said; else what MLflow says."""
+    """Summarizes an error in one line, without credentials: the root cause if the system failed, else MLflow's."""
     root = error
     while inner := root.__cause__ or root.__context__:
         root = inner
-    text = mask(summarize(root if isinstance(root, OSError) else error))  # masked first: half an address hides nothing
+    text = mask(summarize(root if isinstance(root, OSError) else error))  # before shortening, which may cut an address
     return shorten(text, _LONGEST_REASON)
 
 
 def _report(stream: TextIO, event: str, **values: Any) -> None:
-    with suppress(BrokenPipeError):  # nobody listens any more: the search's process is gone
+    with suppress(BrokenPipeError):  # the search's process is gone
         print(json.dumps({"event": event, **values}), file=stream, flush=True)
 
 

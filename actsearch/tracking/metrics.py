@@ -1,4 +1,4 @@
-"""The points and parameters that MLflow gets of executions and trials: plain figures of the records, in its words."""
+"""Converts records to MLflow's metrics, parameters and tags."""
 
 import math
 import re
@@ -11,27 +11,27 @@ from mlflow.entities import Metric
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 from actsearch.visualization.curves import mean_curve
 
-PEAK_MEMORY = "peak_rss_mib"  # MLflow shows a number of bytes digit by digit
+PEAK_MEMORY = "peak_rss_mib"  # MLflow would show bytes with all their digits
 _WITHOUT_SD = {"num_parameters", "best_epoch", "build_seconds", "trace_seconds"}
 
 
 def execution_points(execution: ExecutionRecord, objective: Objective) -> list[Metric]:
-    """Its curves, a point an epoch at the time when that epoch ended, and its figures."""
+    """Lists an execution's curves, one point per epoch at the time when that epoch ended, and its figures."""
     points, at = [], execution.started_at
     for epoch, seconds in enumerate(execution.epoch_seconds, start=1):
         at += seconds
         used = {f"system/{name}": values for name, values in execution.samples.items()}  # MLflow has a page for these
-        known = {**execution.history, **used}
-        logs = {name: values[epoch - 1] for name, values in known.items() if len(values) >= epoch}
+        curves = {**execution.history, **used}
+        logs = {name: values[epoch - 1] for name, values in curves.items() if len(values) >= epoch}
         points += [point(name, value, at, epoch) for name, value in logs.items() if not math.isnan(value)]
     figures = _figures(execution, objective)
     return points + [point(name, value, execution.ended_at, 0) for name, value in figures.items()] + _learned(execution)
 
 
 def trial_points(trial: TrialRecord, objective: Objective) -> list[Metric]:
-    """Mean and standard deviation over its executions so far, and the latest one's health.
+    """Lists means and standard deviations over a trial's executions so far, and the health of the latest one.
 
-    The step is the number of executions; that of the health is the epoch.
+    The step is the number of executions; for the health it is the epoch.
     """
     latest, number = trial.executions[-1], len(trial.executions)
     figures = [_figures(execution, objective) for execution in trial.completed]
@@ -45,9 +45,10 @@ def trial_points(trial: TrialRecord, objective: Objective) -> list[Metric]:
 
 
 def curve_points(trial: TrialRecord) -> list[Metric]:
-    """The mean of its executions' curves, a point an epoch.
+    """Lists the mean curves of a trial's executions, one point per epoch.
 
-    All stand at the end of the last execution: the same executions give the same points, which MLflow keeps once.
+    All points have the end time of the last execution: the same executions give the same points, which MLflow stores
+    only once.
     """
     at = max((e.ended_at for e in trial.completed), default=0.0)
     names = dict.fromkeys(name for e in trial.completed for name, values in e.history.items() if values)
@@ -60,7 +61,7 @@ def curve_points(trial: TrialRecord) -> list[Metric]:
 
 
 def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
-    """What a search is when it ends: how long it was, and its best."""
+    """Lists the figures of a search at its end: counts, duration and best score."""
     executions = [e for t in search.trials for e in t.executions]
     figures = {"num_trials": float(len(search.trials)), "num_executions": float(len(executions))}
     figures["search_seconds"] = at - search.created_at
@@ -70,22 +71,22 @@ def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
 
 
 def point(name: str, value: float, at: float, step: int) -> Metric:
-    """A point as MLflow takes it; `at` in seconds since 1970."""
+    """Makes an MLflow metric; `at` is in seconds since 1970."""
     return Metric(key(name), float(value), milliseconds(at), step)
 
 
 def key(name: str) -> str:
-    """A name as MLflow allows it."""
+    """Replaces characters that MLflow does not allow in a name."""
     return re.sub(r"[^\w\-./: ]", "_", name)[:250]
 
 
 def milliseconds(seconds: float) -> int:
-    """A time in MLflow's unit."""
+    """Converts a time to MLflow's unit."""
     return round(seconds * 1000)
 
 
 def search_params(search: SearchRecord) -> dict[str, Any]:
-    """What was searched, and how."""
+    """Returns the parameters of a search's run: what was searched, and how."""
     params = {"space": search.name, "baseline": search.baseline, "objective": search.objective.name}
     matching = "off" if search.space.get("matching") is False else "on"
     params |= {"direction": search.objective.direction, "matching": matching, "model": search.model}
@@ -94,7 +95,7 @@ def search_params(search: SearchRecord) -> dict[str, Any]:
 
 
 def search_tags(environment: Mapping[str, Any]) -> dict[str, str | None]:
-    """Where it was searched."""
+    """Returns the tags of a search's run: where it was searched."""
     packages = environment.get("packages", {})
     tags = {f"actsearch.version.{name}": version for name, version in packages.items()}
     tags |= {f"actsearch.{name}": environment.get(name) for name in ("python", "platform", "cpu", "command")}
@@ -102,7 +103,7 @@ def search_tags(environment: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _figures(execution: ExecutionRecord, objective: Objective) -> dict[str, float]:
-    """What is one number an execution: score, test metrics, and what it cost."""
+    """Collects the single numbers of an execution: score, test metrics and costs."""
     figures = {f"test_{name}": value for name, value in execution.test_metrics.items()}
     if execution.score is not None:
         figures[_best(objective)] = execution.score
@@ -115,7 +116,7 @@ def _figures(execution: ExecutionRecord, objective: Objective) -> dict[str, floa
 
 
 def _health_points(execution: ExecutionRecord) -> list[Metric]:
-    """The figures of the whole model and of each site; the step is the epoch."""
+    """Lists the health figures of the whole model and of each site; the step is the epoch."""
     points = []
     for diagnosis in execution.health:
         if "sites" not in diagnosis:
@@ -124,13 +125,13 @@ def _health_points(execution: ExecutionRecord) -> list[Metric]:
         for site in diagnosis["sites"]:
             named = ("dead", "saturated", "sparsity", "gradient_norm")
             figures |= {f"{name}/{site['site']}": site[name] for name in named}
-        known = {name: value for name, value in figures.items() if value is not None}
-        points += [point(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in known.items()]
+        measured = {name: value for name, value in figures.items() if value is not None}
+        points += [point(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in measured.items()]
     return points
 
 
 def _learned(execution: ExecutionRecord) -> list[Metric]:
-    """Means of learned parameters: before training, and in the best epoch."""
+    """Lists the means of learned parameters, before training and in the best epoch."""
     points = []
     for site, parameters in execution.learned.items():
         for name, (start, mean, *_) in parameters.items():

@@ -1,7 +1,7 @@
-"""Trained models in MLflow, so that it can load and serve them.
+"""Logs trained models to MLflow, so that it can load and serve them.
 
-The process of the search has saved them; here they are only given what MLflow wants beside a file of Keras: signature,
-example and requirements. `mlflow.keras.log_model` would import TensorFlow for that, which takes longer than all else.
+The search's process has saved them; this module adds what MLflow needs in addition to a Keras file: signature, example
+and requirements. `mlflow.keras.log_model` would import TensorFlow for that, which takes longer than everything else.
 """
 
 import shutil
@@ -26,19 +26,22 @@ _REQUIREMENTS = ("actsearch", "keras", "tensorflow", "numpy")
 
 
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, file: Path, name: str, execution: int) -> str:
-    """Logs a saved model as that of a run, in place of an earlier one; its id, by which `models:/ID` is loaded.
+    """Logs a saved model as the model of a run, and deletes an earlier one.
 
     Args:
-        client: Connected to the store.
-        experiment_id, run_id: Of the trial's run.
-        file: The saved model, its example beside it.
-        name: What people see.
-        execution: Whose weights it has; the model of that execution is logged once.
+        client: Client of the store.
+        experiment_id, run_id: Ids of the experiment and of the trial's run.
+        file: The saved model, with its example next to it.
+        name: Displayed name.
+        execution: Number of the execution whose weights it has; the model of an execution is logged only once.
+
+    Returns:
+        The id of the logged model, which `models:/ID` loads.
     """
-    for known in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
-        if str(known.status) == "READY" and known.tags.get(EXECUTION) == str(execution):
-            return str(known.model_id)
-        client.delete_logged_model(known.model_id)  # of weights that were bettered, or the store failed midway
+    for earlier in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
+        if str(earlier.status) == "READY" and earlier.tags.get(EXECUTION) == str(execution):
+            return str(earlier.model_id)
+        client.delete_logged_model(earlier.model_id)  # its weights were surpassed, or the store failed midway
     logged = client.create_logged_model(
         experiment_id, name=name, source_run_id=run_id, tags={EXECUTION: str(execution)}
     )
@@ -51,27 +54,27 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, file: Path,
 
 
 def register_model(client: MlflowClient, name: str, model_id: str, run_id: str) -> None:
-    """A version of a registered model, which is made where it is not there; a model that has one gets no other."""
+    """Registers a model as a new version of a registered model, which is created if missing; does so only once."""
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     source = f"models:/{model_id}"
-    if not any(known.source == source for known in client.search_model_versions(f"name = '{name}'")):
+    if not any(version.source == source for version in client.search_model_versions(f"name = '{name}'")):
         client.create_model_version(name, source, run_id, await_creation_for=0, model_id=model_id)
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether trying again is of no use: the store answered no, or what it was given cannot be."""
+    """Returns whether a retry would be useless: the store refused the model, or the model is not valid."""
     if isinstance(error, MlflowException):
         return error.error_code not in _PASSING
-    return not isinstance(error, OSError)  # as those of a connection are
+    return not isinstance(error, OSError)  # connection errors are OSErrors
 
 
 def _prepare(folder: Path, file: Path, model: Model) -> None:
-    """A folder as `mlflow.keras.save_model` would write it, but for the loader, which knows our layers."""
-    from mlflow import pyfunc  # warns of MLflow's own types when it is loaded
+    """Writes the folder that `mlflow.keras.save_model` would write, with a loader that registers our layers."""
+    from mlflow import pyfunc  # importing it warns of MLflow's own types
 
     (folder / "data").mkdir()
     shutil.copyfile(file, folder / "data" / "model.keras")
@@ -94,14 +97,14 @@ def _prepare(folder: Path, file: Path, model: Model) -> None:
 
 
 def _example(file: Path) -> dict[str, Any]:
-    """`x` and `y`: an array, or arrays by their names; what is not there is omitted."""
-    found: dict[str, Any] = {}
+    """Reads `x` and `y`, each an array or arrays by name; omits what the file lacks."""
+    example: dict[str, Any] = {}
     if file.is_file():
         with np.load(file, allow_pickle=False) as arrays:
             for key in arrays.files:
                 which, _, name = key.partition(":")
                 if name:
-                    found.setdefault(which, {})[name] = arrays[key]
+                    example.setdefault(which, {})[name] = arrays[key]
                 else:
-                    found[which] = arrays[key]
-    return found
+                    example[which] = arrays[key]
+    return example

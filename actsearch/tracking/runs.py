@@ -1,4 +1,4 @@
-"""The runs of one search in an MLflow experiment: found by the tags that name them, or made; written in batches."""
+"""The runs of one search in an MLflow experiment: found by their tags or created, and written in batches."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _OTHERS_A_BATCH = 100
 
 @dataclass
 class Run:
-    """What is known of a run in MLflow."""
+    """The state of a run in MLflow."""
 
     run_id: str
     status: str
@@ -41,18 +41,18 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether it was ended and not opened again."""
+        """Whether it was ended and not reopened."""
         return self.status != "RUNNING"
 
 
 class Runs:
-    """Finds, makes, writes and ends the runs of a search.
+    """Finds, creates, writes and ends the runs of a search.
 
     Args:
-        client: Connected to the store.
-        experiment_id: The experiment that holds the runs.
-        search_id: The search's own id.
-        written: Called after everything that MLflow took.
+        client: Client of the store.
+        experiment_id: Id of the experiment that holds the runs.
+        search_id: Id of the search.
+        written: Called whenever MLflow accepted something.
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, search_id: str, written: Callable[[], None]) -> None:
@@ -68,32 +68,32 @@ class Runs:
 
     @property
     def ids(self) -> dict[Key, str]:
-        """The ids of all runs."""
+        """Ids of all runs by key."""
         return {key: run.run_id for key, run in self._runs.items()}
 
     def find(self) -> None:
-        """Looks up what MLflow has; of two runs of one name, that which is empty is deleted.
+        """Looks up the runs that MLflow has; of duplicates, the empty one is deleted.
 
-        A second one is made where MLflow made a run and its answer was lost.
+        A duplicate arises if MLflow created a run but its answer was lost.
         """
-        known = {run.run_id for run in self._runs.values()}
-        found: dict[Key, list[Run]] = {}
+        earlier = {run.run_id for run in self._runs.values()}
+        by_key: dict[Key, list[Run]] = {}
         for run in self._pages():
-            found.setdefault(_key_of(run.tags), []).append(run)
-        for key, same in found.items():
-            same.sort(key=lambda run: (run.run_id not in known, not run.params, run.run_id))
-            for double in same[1:]:
-                self._client.delete_run(double.run_id)
+            by_key.setdefault(_key_of(run.tags), []).append(run)
+        for key, same in by_key.items():
+            same.sort(key=lambda run: (run.run_id not in earlier, not run.params, run.run_id))
+            for duplicate in same[1:]:
+                self._client.delete_run(duplicate.run_id)
             self._runs[key] = same[0]
 
     def find_or_make(self, key: Key, name: str, at: float, tags: Mapping[str, str | None]) -> Run:
-        """The run of that key, with at least the tags that name it."""
+        """Returns the run with this key; creates it if missing, with the tags that identify it."""
         if key not in self._runs:
             own = dict(zip((LEVEL, TRIAL_ID, EXECUTION), key, strict=False))
             own |= {SEARCH_ID: self._search_id, "mlflow.source.name": "actsearch", "mlflow.source.type": "LOCAL"}
-            known = {tag: _tag(value) for tag, value in {**own, **tags}.items() if value}
+            labels = {tag: _tag(value) for tag, value in {**own, **tags}.items() if value}
             start = milliseconds(at)
-            created = self._client.create_run(self._experiment_id, start, known, run_name=name[:250])
+            created = self._client.create_run(self._experiment_id, start, labels, run_name=name[:250])
             self._runs[key] = _run(created)
             self._written()
         return self._runs[key]
@@ -106,7 +106,7 @@ class Runs:
         metrics: Sequence[Metric] = (),
         tags: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Writes what the run lacks of these; a tag of None is taken away."""
+        """Writes whatever the run lacks; a tag with the value None is removed."""
         given = {tag: _tag(value) for tag, value in (tags or {}).items() if value}
         fresh = {name: value for name, value in given.items() if run.tags.get(name) != value}
         named = {
@@ -129,32 +129,32 @@ class Runs:
             del run.tags[stale]
 
     def end(self, run: Run, status: str, at: float) -> None:
-        """Ends a run; one that has this end already is left alone."""
+        """Ends a run, unless it already ended with this status and time."""
         if (run.status, run.ended_at) != (status, milliseconds(at)):
             self._client.set_terminated(run.run_id, status, milliseconds(at))
             run.status, run.ended_at = status, milliseconds(at)
             self._written()
 
     def reopen(self, run: Run) -> None:
-        """Opens a run again whose search is resumed."""
+        """Reopens a run, if its search is resumed."""
         if run.is_over:
             self._client.update_run(run.run_id, "RUNNING")
             run.status = "RUNNING"
 
     def write_figure(self, run: Run, figure: "Figure", path: str) -> None:
-        """Puts a picture among the run's files."""
+        """Writes a figure to the run's artifacts."""
         self._client.log_figure(run.run_id, figure, path)
         self._written()
 
     def write_text(self, run: Run, text: str, path: str) -> None:
-        """Puts a text among the run's files."""
+        """Writes a text to the run's artifacts."""
         self._client.log_text(run.run_id, text, path)
         self._written()
 
     def log_model(self, run: Run, file: Path, name: str, execution: int, register: str | None = None) -> None:
-        """Logs a saved model with the weights of an execution, once; registers it under a name, where one is given.
+        """Logs a saved model with the weights of an execution, once; registers it if a name is given.
 
-        What the store refuses for good becomes a tag of the run: no search is left open for a model.
+        A permanent error of the store becomes a tag of the run, so that a model never keeps a search from ending.
         """
         problem = None
         with self._working():
@@ -171,23 +171,23 @@ class Runs:
 
     @contextmanager
     def _working(self) -> Iterator[None]:
-        """Reports every second that work is under way, while a single call takes long."""
+        """Calls `written` every second in a `with` block, while a single call may take long."""
         done = Event()
 
-        def say() -> None:
+        def report() -> None:
             while not done.wait(1.0):
                 self._written()
 
-        speaker = Thread(target=say, daemon=True)
-        speaker.start()
+        reporter = Thread(target=report, daemon=True)
+        reporter.start()
         try:
             yield
         finally:
             done.set()
-            speaker.join()
+            reporter.join()
 
     def path(self, *key: str) -> str:
-        """What follows the address of the server in the link to a run."""
+        """Returns the link to a run, relative to the address of the server."""
         return f"#/experiments/{self._experiment_id}/runs/{self._runs[key].run_id}"
 
     def _pages(self) -> Iterator[Run]:
@@ -219,7 +219,13 @@ def _chunks(items: Sequence[Any], size: int) -> list[list[Any]]:
 
 
 def open_store(address: StoreAddress) -> tuple[MlflowClient, str]:
-    """A client of the store, and the id of its experiment, which is made where it is not there.
+    """Opens a store.
+
+    Args:
+        address: Address of the store and name of the experiment, which is created if missing.
+
+    Returns:
+        A client of the store, and the id of the experiment.
 
     Raises:
         TrackingError: The experiment was deleted.
@@ -230,14 +236,14 @@ def open_store(address: StoreAddress) -> tuple[MlflowClient, str]:
 
 
 def open_experiment(client: MlflowClient, address: StoreAddress) -> str:
-    """The experiment's id; it is made where it is not there, with its artifacts beside a local database."""
-    found = client.get_experiment_by_name(address.experiment)
-    if found is not None and found.lifecycle_stage == "deleted":
+    """Returns the id of the experiment; creates it if missing, with its artifacts next to a local database."""
+    existing = client.get_experiment_by_name(address.experiment)
+    if existing is not None and existing.lifecycle_stage == "deleted":
         raise TrackingError(
-            f"the experiment {address.experiment!r} was deleted in MLflow; restore it, or give another --experiment"
+            f"the experiment {address.experiment!r} was deleted in MLflow; restore it, or use another --experiment"
         )
-    if found is not None:
-        return found.experiment_id
+    if existing is not None:
+        return existing.experiment_id
     folder = re.sub(r"\W+", "-", address.experiment)
     artifacts = (address.database.parent / "mlruns" / folder).as_uri() if address.database else None
     tags = {"mlflow.experimentKind": "custom_model_development"}

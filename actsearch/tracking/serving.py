@@ -1,4 +1,4 @@
-"""How MLflow loads a logged model for prediction and serving: its layers are known before Keras reads it."""
+"""MLflow's loader of logged models for prediction and serving: it registers our layers before Keras reads the file."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from actsearch._private import load_keras_model
 
 
 def _load_pyfunc(path: str) -> Any:
-    """MLflow's entry point for `mlflow.pyfunc.load_model` and `mlflow models serve`."""
+    """Loads a model: the entry point of `mlflow.pyfunc.load_model` and `mlflow models serve`."""
     import actsearch.layers  # noqa: F401  registers them with Keras
 
     loaded = load_keras_model(path)
@@ -15,7 +15,7 @@ def _load_pyfunc(path: str) -> Any:
 
 
 class Several:
-    """A model with several outputs, which MLflow's own wrapper takes for one array.
+    """A model with several outputs, which MLflow's own wrapper mistakes for a single array.
 
     Args:
         model: The Keras model.
@@ -25,5 +25,5 @@ class Several:
         self._model = model
 
     def predict(self, data: Any, params: Any = None) -> Any:  # noqa: ARG002  MLflow passes it
-        """The outputs as the model's `predict` gives them: a list, or a dictionary by their names."""
+        """Returns the outputs of the model's `predict`: a list, or a dictionary by name."""
         return self._model.predict(data, verbose=0)

@@ -1,4 +1,4 @@
-"""Which MLflow store and experiment a search is written to."""
+"""The MLflow store and experiment that a search is written to."""
 
 import os
 import re
@@ -25,7 +25,7 @@ _MAGIC = b"SQLite format 3\0"
 class StoreAddress:
     """An MLflow tracking store and the name of an experiment in it.
 
-    `tracking_uri` may hold a password: it goes to MLflow alone. What people see, and what is written, is `shown`.
+    `tracking_uri` may contain a password and is passed only to MLflow; `shown` is what is displayed and recorded.
     """
 
     tracking_uri: str = field(repr=False)
@@ -38,14 +38,14 @@ class StoreAddress:
 
     @property
     def recorded(self) -> dict[str, str]:
-        """The address as the ledger keeps it."""
+        """The address as recorded in the ledger."""
         return {"tracking_uri": self.shown, "experiment": self.experiment}
 
     @property
     def database(self) -> Path | None:
-        """The file of a local SQLite store; None for any other."""
-        found = _SQLITE.fullmatch(self.tracking_uri)
-        return Path(found[2]) if found and found[2] else None
+        """The file of a local SQLite store; None for any other store."""
+        match = _SQLITE.fullmatch(self.tracking_uri)
+        return Path(match[2]) if match and match[2] else None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class MLflow:
         register: Name under which the best model is registered.
 
     Raises:
-        UsageError: There can be no such store, or `register` is not a name for a model.
+        UnknownNameError: `log_models` has another value.
+        UsageError: `register` is not a valid model name, or would be ignored.
 
     Example:
 
@@ -86,15 +87,22 @@ class MLflow:
 
     @property
     def address(self) -> StoreAddress:
-        """The store and the experiment that this means here and now."""
+        """The store and the experiment, given the current environment and working directory."""
         return store_address(self.uri, self.experiment)
 
 
 def store_address(tracking_uri: str | None = None, experiment: str | None = None) -> StoreAddress:
-    """What was asked for, else MLflow's own environment variables, else `mlflow.db` in the working directory.
+    """Resolves the address of a store: the arguments, else MLflow's environment variables, else `mlflow.db` here.
+
+    Args:
+        tracking_uri: Tracking URI; None for the default.
+        experiment: Name of the experiment; None for the default.
+
+    Returns:
+        The address; a server is not contacted.
 
     Raises:
-        UsageError: No store can be there; whether a server answers is not asked.
+        UsageError: The URI cannot be that of a store.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
@@ -112,24 +120,27 @@ def store_address(tracking_uri: str | None = None, experiment: str | None = None
 def recorded_address(
     recorded: Mapping[str, Any], tracking_uri: str | None = None, experiment: str | None = None
 ) -> StoreAddress:
-    """The store that a search was written to, or another that is given.
+    """Resolves the address of the store that a search was written to, unless another is given.
 
     Args:
-        recorded: What the ledger says of the search's environment.
+        recorded: Environment of the search, from the ledger.
         tracking_uri, experiment: Another store, another experiment.
 
+    Returns:
+        The address.
+
     Raises:
-        UsageError: The ledger has the address without its password, and it is found nowhere else.
+        UsageError: The recorded address lacks its password, and MLFLOW_TRACKING_URI does not have it.
     """
     uri = tracking_uri or recorded.get("tracking_uri")
     if not tracking_uri and uri and MASK in uri:
-        known = os.environ.get("MLFLOW_TRACKING_URI", "")
-        if mask(known) != uri:
+        with_password = os.environ.get("MLFLOW_TRACKING_URI", "")
+        if mask(with_password) != uri:
             raise UsageError(
-                f"The search was written to {uri}, and passwords are not kept. Give the whole address: --tracking-uri, "
-                "or MLFLOW_TRACKING_URI."
+                f"The search was written to {uri}, but its password was not stored. Give the whole address with "
+                "--tracking-uri or MLFLOW_TRACKING_URI."
             )
-        uri = known
+        uri = with_password
     return store_address(uri, experiment or recorded.get("experiment"))
 
 
@@ -138,7 +149,7 @@ def _check_scheme(uri: str) -> None:
     name = scheme.partition("+")[0] or (uri if uri in SERVERS else "file")
     if name == "file":
         raise UsageError(
-            f"The tracking URI {uri!r} is a folder: MLflow no longer writes its file store. Use a database such as "
+            f"The tracking URI {uri!r} is a folder, but MLflow no longer writes its file store. Use a database such as "
             "sqlite:///mlflow.db or a server such as http://127.0.0.1:5000; `mlflow migrate-filestore` moves old runs."
         )
     if name not in (*SERVERS, *DATABASES):
@@ -146,25 +157,25 @@ def _check_scheme(uri: str) -> None:
         if name not in plugins:
             raise UnknownNameError("scheme", name, [*SERVERS, *DATABASES, *plugins], f"Tracking URI {mask(uri)!r}")
     if name in ("http", "https") and not re.match(r"https?://[^/]", uri, re.I):
-        raise UsageError(f"The tracking URI {mask(uri)!r} names no server. Write it as http://127.0.0.1:5000.")
+        raise UsageError(f"The tracking URI {mask(uri)!r} does not name a server. Write it as http://127.0.0.1:5000.")
 
 
 def _checked_file(uri: str, name: str) -> Path:
-    """The absolute path of an SQLite file that is a database, or can become one."""
+    """Returns the absolute path of an SQLite file, after checking that it is a database or can become one."""
     file = Path(name).absolute()
     wrong = None
     if ":memory:" in name:
-        wrong = "lives in memory, where nobody else can read it"
+        wrong = "is in memory, where no other process can read it"
     elif file.is_dir():
         wrong = "is a folder; name a file in it"
     elif not file.parent.is_dir():
-        wrong = f"cannot be made: the folder {file.parent} does not exist"
+        wrong = f"cannot be created: the folder {file.parent} does not exist"
     elif not os.access(file if file.exists() else file.parent, os.R_OK | os.W_OK):
         wrong = "cannot be written by this user"
     elif file.exists() and file.stat().st_size and not _begins_with(file, _MAGIC):
         wrong = "is not an SQLite database"
     if wrong:
-        raise UsageError(f"The MLflow store {uri} {wrong}. Give another: --tracking-uri sqlite:///mlflow.db.")
+        raise UsageError(f"The MLflow store {uri} {wrong}. Use another one: --tracking-uri sqlite:///mlflow.db.")
     return file
 
 
@@ -179,8 +190,8 @@ def _refuse_legacy_store(folder: Path) -> None:
     for file in sorted((folder / "mlruns").glob("*/meta.yaml")):
         if file.parent.name.isdigit():
             raise UsageError(
-                f"{folder / 'mlruns'} is a store of MLflow's legacy kind, which MLflow no longer writes. Move its runs "
-                "with `mlflow migrate-filestore`, or give another store: --tracking-uri sqlite:///actsearch.db."
+                f"{folder / 'mlruns'} is a legacy file store, which MLflow no longer writes. Move its runs with "
+                "`mlflow migrate-filestore`, or use another store: --tracking-uri sqlite:///actsearch.db."
             )
 
 

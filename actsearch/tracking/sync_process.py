@@ -1,4 +1,4 @@
-"""This side of the process that writes a ledger to MLflow."""
+"""Controls the separate process that writes a ledger to MLflow."""
 
 import json
 import os
@@ -24,27 +24,27 @@ _early: list[subprocess.Popen[str]] = []
 
 @contextmanager
 def started_early() -> Iterator[None]:
-    """The process for a `SyncProcess` that is made in the block loads MLflow from now on, beside other imports."""
+    """Starts the process for a `SyncProcess` created in the `with` block, so that it loads MLflow meanwhile."""
     _early.append(_start())
     try:
         yield
     finally:
-        while _early:  # nobody needed it
+        while _early:  # no SyncProcess took it
             with _early.pop() as process:
                 process.kill()
 
 
 class SyncProcess:
-    """Starts the process that follows a ledger, and receives its answers; nothing here ever waits but `finish`.
+    """Starts the process that follows a ledger, and receives its answers; only `finish` waits.
 
-    The process has MLflow to itself, and its output goes to `tracking.log`. It outlives a store that cannot be reached:
-    it tries again, and catches up.
+    Only that process imports MLflow; its output goes to `tracking.log`. While the store is unreachable, it keeps trying
+    and then catches up.
 
     Args:
-        directory: The search's directory, with its ledger.
-        address: The store and experiment to write to.
-        running: Whether another process runs the search: its runs stay open.
-        message: Called once, from a thread, where the store is unreachable.
+        directory: Directory of the search, with its ledger.
+        address: Store and experiment to write to.
+        running: Whether another process is running the search, so that its runs stay open.
+        message: Called once, from a thread, if the store is unreachable.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class SyncProcess:
         self._listener.start()
 
     def finish(self) -> dict[str, Any]:
-        """Says that the search is over, and waits as long as its writing makes progress.
+        """Signals the end of the search, and waits as long as writing makes progress.
 
         Returns:
-            `experiment_id`, `run_id` and `trial_run_ids`; `problem` where MLflow is missing data.
+            `experiment_id`, `run_id` and `trial_run_ids`; `problem` if MLflow is missing data.
         """
         self._was_reported = True  # from here on, the caller reports
         self._send("over")
@@ -136,27 +136,27 @@ class SyncProcess:
 
 
 def _start() -> subprocess.Popen[str]:
-    """The process, which waits for its job; it has an environment of now, and its group is not the terminal's."""
+    """Starts the process, which waits for its job. It is not in the terminal's process group."""
     command = [sys.executable, "-P", "-m", "actsearch.tracking._sync_main", str(os.getpid())]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0)
 
 
 def sync(directory: str | Path, address: StoreAddress | None = None, *, running: bool = False) -> dict[str, Any]:
-    """Uploads whatever MLflow is missing for a search, with its original times; what it has is left alone.
+    """Uploads whatever MLflow is missing for a search, with the original times; existing data is not changed.
 
     Args:
-        directory: The search's directory.
+        directory: Directory of the search.
         address: Another store than the one that the search was written to.
-        running: Whether a process runs the search: its runs stay open. Else those that it left open are closed as
+        running: Whether a process is running the search, so that its runs stay open; otherwise open runs are closed as
             KILLED.
 
     Returns:
         `tracking_uri`, `experiment`, `experiment_id`, `run_id`, and `trial_run_ids` by trial.
 
     Raises:
-        LedgerError: There is no search, or its ledger is damaged.
-        UsageError: The store cannot be meant, or its password is not known.
-        TrackingError: The store does not answer, or another process is writing the search at the moment.
+        LedgerError: The directory does not hold a search, or its ledger is damaged.
+        UsageError: The URI cannot be that of a store, or its password is not known.
+        TrackingError: The store does not answer, or another process is currently writing the search.
     """
     search = Ledger(directory).read()
     address = address or recorded_address(search.environment)

@@ -1,8 +1,8 @@
-"""The page of an experiment in the MLflow UI, arranged for one search: its trials, their columns, and charts.
+"""Arranges the page of an experiment in the MLflow UI for one search: its trials, columns and charts.
 
-MLflow keeps such an arrangement as a shared view: a tag of the experiment, and a link that names it. It shows what the
-runs of trials have: the objective by epoch under its own name, `DIFFERENCE`, `PEAK_MEMORY`, and in `RUN_COLOUR` the
-colour that the activation has in our pictures.
+MLflow stores the arrangement as a shared view: a tag of the experiment, and a link that names it. The page shows data
+from the runs of trials: the objective by epoch under its own name, `DIFFERENCE`, `PEAK_MEMORY`, and in `RUN_COLOUR` the
+colour of the activation in our figures.
 """
 
 import base64
@@ -27,15 +27,15 @@ _COSTS = ("train_seconds", "cpu_seconds", PEAK_MEMORY)
 
 
 def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord) -> str:
-    """Arranges the experiment's page for a search; doing it again changes nothing.
+    """Arranges the experiment's page for a search; a second call changes nothing.
 
-    It opens on the search's trials, the best first, with what each gained and cost. Once trials are known, several
-    settings get parallel coordinates.
+    The page opens with the search's trials, the best first, with the gain and cost of each. If several hyperparameters
+    vary, it has a parallel coordinates chart.
 
     Args:
-        client: Connected to the store.
-        experiment_id: The experiment that has the search's runs.
-        search: Its records, with as many trials as are known.
+        client: Client of the store.
+        experiment_id: Id of the experiment that holds the search's runs.
+        search: Record of the search, with the trials so far.
 
     Returns:
         The key of the view, for `view_path`.
@@ -49,12 +49,12 @@ def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord)
 
 
 def key_of(search: SearchRecord) -> str:
-    """The key of a search's view."""
+    """Returns the key of a search's view."""
     return f"actsearch-{search.search_id}"
 
 
 def view_path(experiment_id: str, key: str) -> str:
-    """What follows the address of the server in the link to a view.
+    """Returns the link to a view, relative to the address of the server.
 
     Example:
 
@@ -66,7 +66,7 @@ def view_path(experiment_id: str, key: str) -> str:
 
 
 def view_state(search: SearchRecord) -> dict[str, Any]:
-    """The arrangement, in MLflow's words."""
+    """Returns the arrangement in MLflow's format."""
     best, settings = f"best_{search.objective.name}", _settings(search)
     columns = [_column("params", "activation"), *(_column("params", name) for name in settings)]
     columns += [_column("metrics", name) for name in (best, DIFFERENCE)] + [_column("tags", "actsearch.verdict")]
@@ -145,7 +145,7 @@ def _column(kind: str, name: str) -> str:
 
 
 def _settings(search: SearchRecord) -> list[str]:
-    """The first 12 hyperparameters that differ between trials, the activation apart; of one trial, those that may."""
+    """Lists up to 12 hyperparameters other than the activation that differ between trials, or may do so later."""
     if len(search.trials) < 2:
         return list(search.space.get("hyperparameters") or {})[:_MAX_SETTINGS]
     values: dict[str, set[str]] = {}

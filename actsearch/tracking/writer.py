@@ -1,7 +1,7 @@
-"""Writes facts of a ledger as MLflow runs: the search, under it its trials, under each its executions.
+"""Writes the facts of a ledger as MLflow runs: the search, nested in it the trials, nested in each the executions.
 
-Writing the same facts again changes nothing: runs are found by the tags that name them, what they have is left
-alone, and points carry the times of the ledger, by which MLflow knows a point that it has.
+Writing the same facts again changes nothing: runs are found by their tags, their existing data is kept, and points have
+the times of the ledger, by which MLflow recognizes duplicates.
 """
 
 import json
@@ -41,15 +41,15 @@ _SEARCH = ("search",)
 
 
 class MLflowWriter:
-    """One search in an MLflow store.
+    """Writes one search to an MLflow store.
 
-    After an error it is of no more use; another one, given the ledger from its beginning, writes what is missing.
+    After an error it cannot be used any more; a new one, given the ledger from its start, writes what is missing.
 
     Args:
-        client: Connected to the store.
-        experiment_id: The experiment that holds the runs.
-        ledger: The search's, in its directory.
-        written: Called after everything that MLflow took.
+        client: Client of the store.
+        experiment_id: Id of the experiment that holds the runs.
+        ledger: Ledger of the search.
+        written: Called whenever MLflow accepted something.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class MLflowWriter:
 
     @property
     def run_ids(self) -> dict[str, Any]:
-        """The runs that were written: of the search, and of each trial."""
+        """Ids of the runs that were written, for the search and for each trial."""
         ids = self._runs.ids
         return {"run_id": ids[_SEARCH], "trial_run_ids": {key[1]: run for key, run in ids.items() if key[0] == "trial"}}
 
     def write(self, facts: Sequence[Fact]) -> None:
-        """Writes facts in their order; an end closes the runs if nothing follows it."""
+        """Writes facts in their order; an end closes the runs if it is the last fact."""
         for fact in facts:
             if fact.kind is Kind.SEARCH:
                 self._write_search(parse(fact, SearchRecord))
@@ -126,9 +126,9 @@ class MLflowWriter:
         )
 
     def _write_execution(self, execution: ExecutionRecord) -> None:
-        """One run; it is ended last, so that one that is over has everything."""
-        known = self._trials[execution.trial_id]
-        trial = self._trials[known.trial_id] = replace(known, executions=(*known.executions, execution))
+        """Writes the run of an execution; it is ended last, so that a run that is over is complete."""
+        before = self._trials[execution.trial_id]
+        trial = self._trials[before.trial_id] = replace(before, executions=(*before.executions, execution))
         parent = self._runs["trial", trial.trial_id]
         tags = {"actsearch.reason": execution.reason, "actsearch.trainer": execution.trainer, PARENT: parent.run_id}
         key = ("execution", trial.trial_id, str(execution.execution))
@@ -147,16 +147,16 @@ class MLflowWriter:
         self._runs.end(run, status, execution.ended_at)
 
     def _write_health(self, run: Run, trial: TrialRecord) -> None:
-        """Where something is wrong: what it is, and a picture; the figures of all are among the points."""
+        """Writes the health issues of a trial, if any, with a figure; the numbers are among the points."""
         diagnoses = diagnoses_of(trial) if trial.executions[-1].health else []
-        found = diagnoses[-1].get("findings") if diagnoses else None
-        if found:
-            lines = [f"{one['severity']}, {one['site']}: {one['reason']}" for one in found]
+        issues = diagnoses[-1].get("findings") if diagnoses else None
+        if issues:
+            lines = [f"{issue['severity']}, {issue['site']}: {issue['reason']}" for issue in issues]
             self._runs.write_figure(run, plot_health(diagnoses), "health.png")
             self._runs.log(run, tags={"actsearch.health": "\n".join(lines)})
 
     def _write_shape(self, run: Run, trial: TrialRecord) -> None:
-        """The activation's picture, as its first execution left it."""
+        """Writes the figure of the activation after its first execution."""
         if len(trial.executions) == 1 and (figure := trial_activation_figure(trial)) is not None:
             self._runs.write_figure(run, figure, "activation.png")
 
@@ -192,17 +192,17 @@ _LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
 
 
 def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, verdict: Verdict) -> None:
-    """Writes what was found and ends the runs, that of the search last: one that is over has everything.
+    """Writes the results and ends the runs, that of the search last, so that a run that is over is complete.
 
-    The curves of a trial are written once, when its search is completed: MLflow keeps both where a point is written
-    again with another value, so those of a search that is resumed after that stay as they are.
+    The mean curves of a trial are written once, when its search is completed: if a point were written again with
+    another value, MLflow would keep both, so the curves do not change if the search is resumed later.
 
     Args:
-        runs: Of the search.
-        ledger: The search's, in its directory.
-        search: All that is known of it.
+        runs: Runs of the search.
+        ledger: Ledger of the search.
+        search: Record of the search.
         end: Its last end.
-        verdict: What `judge` says of it.
+        verdict: Its verdict, from `judge`.
     """
     status = STATUSES.get(end.how, "FAILED")
     rows = leaderboard_rows(search, verdict)
@@ -239,20 +239,20 @@ def _log_models(runs: Runs, ledger: Ledger, search: SearchRecord) -> None:
 
 
 def _note(runs: Runs, search: SearchRecord, verdict: Verdict) -> str:
-    """The report, each trial linked to its run, and how to repeat the search."""
+    """Writes the report, with a link from each trial to its run, and how to reproduce the search."""
     command = "\n".join(f"    {line}" for line in str(search.environment.get("command", "")).splitlines())
-    repeat = f"\nTo repeat it:\n\n{command}\n" if 0 < len(command) < _LONGEST_NOTE / 4 else ""
+    reproduce = f"\nTo reproduce this search:\n\n{command}\n" if 0 < len(command) < _LONGEST_NOTE / 4 else ""
     links = {trial.trial_id: runs.path("trial", trial.trial_id) for trial in search.trials}
-    return markdown_report(search, verdict, links=links, max_length=_LONGEST_NOTE - len(repeat)) + repeat
+    return markdown_report(search, verdict, links=links, max_length=_LONGEST_NOTE - len(reproduce)) + reproduce
 
 
 def _table(rows: Sequence[LeaderboardRow]) -> dict[str, Any]:
-    """One row a trial, the best first, as MLflow shows tables."""
+    """Makes a table for MLflow with one row per trial, the best first."""
     lines = []
     for row in rows:
-        known = row.plain()
+        values = row.plain()
         line = {"trial_id": row.trial_id, **row.hyperparameters, "activation": row.activation}
-        line |= {name: known[name] for name in ("mean_score", "sd_score", "num_executions")}
-        lines.append(line | {DIFFERENCE: row.gain, "verdict": known["verdict"]} | {n: known[n] for n in COST_UNITS})
+        line |= {name: values[name] for name in ("mean_score", "sd_score", "num_executions")}
+        lines.append(line | {DIFFERENCE: row.gain, "verdict": values["verdict"]} | {n: values[n] for n in COST_UNITS})
     columns = list(dict.fromkeys(name for line in lines for name in line))
     return {"columns": columns, "data": [[line.get(name) for name in columns] for line in lines]}

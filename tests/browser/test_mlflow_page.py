@@ -76,7 +76,7 @@ def test_the_charts_have_data_and_a_line_an_activation_in_its_colour(browser, vi
 
 def test_the_run_of_the_search_has_its_note_and_leads_to_its_trials(browser, page, runs, search):
     browser.open(page(runs[0]), height=1400)
-    browser.wait_for("document.body.innerText.includes('To repeat it')", "the note")
+    browser.wait_for("document.body.innerText.includes('To reproduce this search')", "the note")
     browser.keep("mlflow-search")
     assert verdict_of(search).recommendation in browser.ask("document.body.innerText")
     links = set(browser.ask("[...document.querySelectorAll('table a')].map(link => link.href)"))

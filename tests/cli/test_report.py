@@ -77,5 +77,5 @@ def test_of_a_damaged_ledger_what_is_intact_is_shown_with_a_warning(found, capsy
     run(found)
     out, err = capsys.readouterr()
     assert err.startswith("Warning:")
-    assert "What is intact of it is shown here" in err
+    assert "Only the intact part is shown here" in err
     assert "relu" in out

@@ -42,7 +42,7 @@ def test_stores_that_may_be_there(uri):
         ("runs", "file store"),
         ("file:///tmp/runs", "file store"),
         ("htp://host", "Did you mean 'http'"),
-        ("http://", "names no server"),
+        ("http://", "does not name a server"),
         ("uc:http://host", "Unknown scheme 'uc'"),
         ("sqlite:///none/mlflow.db", "none does not exist"),
         ("sqlite:///folder", "is a folder"),
