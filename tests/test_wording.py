@@ -42,6 +42,14 @@ BANNED = {
     r"\bnothing of the kind\b": "none of these",
     r"\bin the same way\b": "likewise",
     r"\bnothing is said of\b|\bsays? nothing of\b": "is not checked, is unknown",
+    r"\b[Ww]hoever\b|\bwho (?:gets|asks|follows|falls)\b": "the name of what it is",
+    r"\bin place of\b": "instead of",
+    r"\b[Ww]hat [\w' ]{1,30} (?:is|are) called\b": "names of",
+    r"\bmakes? no sense\b": "is out of range, is not valid",
+    r"\bg(?:iven|ives?) up\b": "stopped, withdrawn",
+    r"\b(?:an?|one) \w+ an? (?:trial|row|seed|site|epoch|execution|column|machine|file|name|command)\b": "per",
+    r"\b[Ww]hat (?:\w+ ){0,3}says? of\b": "the verdict on, the description of",
+    r"\b[Nn]ot one of\b": "none of",
 }
 MESSAGE_ERRORS = re.compile(r"\w*Error$")
 SHOWN = ("Option", "Argument", "Issue", "_option", "_number", "message")  # calls whose strings a user reads

@@ -37,7 +37,7 @@ class WorkerBackend(Protocol):
         """Sends what workers need before they can begin to their machines."""
 
     def hire(self) -> Any:
-        """Returns a worker that has not begun yet."""
+        """Returns a worker that `begin` was not called for yet."""
 
     def begin(self, worker: Any) -> Any:
         """Starts a call that is answered by None once the worker is ready, or by `Raised`."""
