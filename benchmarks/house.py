@@ -25,7 +25,6 @@ REASONS = {
     "cli/app": "the program itself, without any command",
     "cli/advise": "one file per command",
     "cli/export": "one file per command",
-    "cli/report": "one file per command",
     "cli/spaces": "one file per command",
     "cli/sync": "one file per command",
     "tracking/serving": "MLflow loads it by this path, which is kept in users' models",
