@@ -6,6 +6,7 @@ Everything is imported inside the functions, so importing this module loads noth
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,30 @@ def layers_in(layer: Any, *, include_self: bool = True) -> list[Any]:
 def direct_layers(operation: Any) -> Sequence[Any]:
     """Returns the layers that are attributes of a layer. Replaced by a public `Layer.layers`."""
     return getattr(operation, "_layers", ())
+
+
+@contextmanager
+def changing_attributes(layer: Any) -> Iterator[None]:
+    """Lets a built layer get other layers as attributes, in the block. Replaced by Keras tracking them at any time."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        if locked:
+            layer._tracker.lock()
+
+
+def discard_own_weights(layer: Any) -> None:
+    """Removes the variables of a layer, but not those of the layers in it. Replaced by a method that does so."""
+    with changing_attributes(layer):
+        layer._trainable_variables.clear()
+        layer._non_trainable_variables.clear()
+
+
+def discard_losses(layer: Any) -> None:
+    """Removes the losses that a call added to a layer and to those in it. Replaced by a method that does so."""
+    layer._clear_losses()
 
 
 def own_trainable_variables(layer: Any) -> list[Any]:

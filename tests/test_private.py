@@ -126,6 +126,31 @@ def check_direct_layers():
     assert list(_private.direct_layers(wrapper)) == [wrapper.layer]
 
 
+def check_changing_attributes():
+    model = network()
+    dense = model.get_layer("wrapper").layer
+    with _private.changing_attributes(dense):
+        dense.extra = keras.layers.PReLU()
+    dense.extra.build((None, 3))
+    assert any(weight is dense.extra.trainable_weights[0] for weight in model.trainable_weights)
+    with pytest.raises(ValueError, match="cannot add"):
+        dense.more = keras.layers.PReLU()
+
+
+def check_discard_own_weights():
+    layer = keras.layers.PReLU()
+    layer.build((None, 3))
+    _private.discard_own_weights(layer)
+    assert layer.weights == []
+
+
+def check_discard_losses():
+    layer = keras.layers.ActivityRegularization(1.0)
+    layer(np.ones((1, 2)))
+    _private.discard_losses(layer)
+    assert layer.losses == []
+
+
 def check_own_trainable_variables():
     wrapper = network().get_layer("wrapper")
     assert _private.own_trainable_variables(wrapper) == []

@@ -1,6 +1,6 @@
 """A model as a graph of calls: each use of a layer or operation, with nested models expanded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from actsearch._private import functional_class, functional_inside, nodes_of
 from actsearch.errors import ModelError
 
 Shape = tuple[int | None, ...]
+Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 WRAPPERS = (keras.layers.TimeDistributed, keras.layers.SpectralNormalization)
 
 
@@ -24,6 +25,7 @@ class Call:
         sources: The calls whose outputs it takes.
         users: The calls that take its output.
         is_output: Whether its output is an output of the model.
+        arguments: The positional and keyword arguments, with symbolic tensors; None if they are not known.
     """
 
     operation: Any
@@ -32,6 +34,7 @@ class Call:
     sources: list["Call"]
     users: list["Call"] = field(default_factory=list)
     is_output: bool = False
+    arguments: Arguments | None = None
 
 
 def is_graph(operation: Any) -> bool:
@@ -46,13 +49,14 @@ def trace(model: Any) -> list[Call]:
     """Returns all calls of a model in topological order.
 
     Args:
-        model: A Sequential or Functional model.
+        model: A Keras model.
 
     Returns:
-        The calls, each after those that feed it.
+        The calls, each after those that feed it. A subclassed model is a single call, since its own code calls its
+        layers.
 
     Raises:
-        ModelError: The model is subclassed, so its graph is known only to its code.
+        ModelError: The model is subclassed and not built.
 
     Example:
 
@@ -60,16 +64,43 @@ def trace(model: Any) -> list[Call]:
     ['head']
     """
     if not is_graph(model):
-        raise ModelError(
-            f"{type(model).__name__} is a subclassed model: its own code calls its layers, so its activations "
-            "cannot be found or replaced from outside. Build it with keras.Sequential or "
-            "keras.Model(inputs, outputs), or call actsearch.choose(hp, space) in the function that builds it "
-            "and use .layer() of the result as the activation."
-        )
+        return [_whole(model)]
     calls: list[Call] = []
     for output in _run(model, [], "", calls):
         output.is_output = True
     return calls
+
+
+def _whole(model: Any) -> Call:
+    """Returns the call of a subclassed model."""
+    arguments = arguments_of(model)
+    if arguments is None:
+        raise ModelError(
+            f"{type(model).__name__} is a subclassed model that is not built, so the inputs of its layers are unknown. "
+            "Call it once on some samples, model(x[:1]), or pass actsearch.search the function that makes it."
+        )
+    return Call(model, "", None, [], is_output=True, arguments=arguments)
+
+
+def arguments_of(model: Any) -> Arguments | None:
+    """Returns symbolic arguments like those that a model was built with; None if it is not built."""
+    config = model.get_build_config() if model.built else None
+    if not config:
+        return None
+    dtype = model.input_dtype
+    if "input_shape" in config:
+        return [_symbolic(config["input_shape"], dtype)], {}
+    shapes = config["shapes_dict"]
+    return [], {name.removesuffix("_shape"): _symbolic(shape, dtype) for name, shape in shapes.items()}
+
+
+def _symbolic(shapes: Any, dtype: str) -> Any:
+    """Returns symbolic tensors for a shape, or for a nested structure of shapes."""
+    if isinstance(shapes, Mapping):
+        return {name: _symbolic(shape, dtype) for name, shape in shapes.items()}
+    if any(isinstance(size, list | tuple) for size in shapes):
+        return [_symbolic(shape, dtype) for shape in shapes]
+    return keras.KerasTensor((None, *shapes[1:]), dtype)
 
 
 def upstream(call: Call) -> set[Call]:
@@ -92,7 +123,8 @@ def _run(model: Any, inputs: Sequence[Call], prefix: str, calls: list[Call]) -> 
         if id(node.outputs[0]) in producers:
             continue
         sources = [producers[id(tensor)] for tensor in node.input_tensors]
-        outputs = _call(node.operation, sources, node.outputs[0].shape, prefix, calls)
+        arguments = node.arguments.args, node.arguments.kwargs
+        outputs = _call(node.operation, sources, node.outputs[0].shape, prefix, calls, arguments)
         producers.update((id(t), outputs[min(i, len(outputs) - 1)]) for i, t in enumerate(node.outputs))
     return [producers[id(tensor)] for tensor in graph.outputs]
 
@@ -105,13 +137,20 @@ def _run_unbuilt(model: Any, inputs: Sequence[Call], prefix: str, calls: list[Ca
     return outputs
 
 
-def _call(operation: Any, sources: list[Call], shape: Shape | None, prefix: str, calls: list[Call]) -> list[Call]:
+def _call(
+    operation: Any,
+    sources: list[Call],
+    shape: Shape | None,
+    prefix: str,
+    calls: list[Call],
+    arguments: Arguments | None = None,
+) -> list[Call]:
     path = prefix + operation.name
     if is_graph(operation):
         return _run(operation, sources, f"{path}/", calls)
     if isinstance(operation, WRAPPERS) and is_graph(operation.layer):
         return _run(operation.layer, sources, f"{path}/{operation.layer.name}/", calls)
-    call = Call(operation, path, shape, sources)
+    call = Call(operation, path, shape, sources, arguments=arguments)
     for source in sources:
         source.users.append(call)
     calls.append(call)

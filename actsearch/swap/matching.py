@@ -58,7 +58,7 @@ def fit_dropouts(
     calls: Iterable[Call], traced_sites: Iterable[TracedSite], wanted: Mapping[TracedSite, BoundActivation]
 ) -> Iterator[tuple[Call, type]]:
     """Yields the dropout layers whose class changes: those after replaced sites that all need the same class."""
-    at = {call: wanted.get(traced) for traced in traced_sites for call in traced.calls}
+    at = {call: wanted.get(traced) for traced in traced_sites if not traced.uses for call in traced.calls}
     for call in calls:
         if type(call.operation) not in (keras.layers.Dropout, keras.layers.AlphaDropout):
             continue

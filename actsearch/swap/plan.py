@@ -9,6 +9,7 @@ from actsearch._text_tables import html_table, text_table
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
+from actsearch.layers.interposition import is_own_code
 from actsearch.swap.graph import trace
 from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers
 from actsearch.swap.recognition import SlotKind
@@ -102,6 +103,7 @@ def plan_swap(
     *,
     match: bool = True,
     include_gates: bool = False,
+    include_recurrent: bool = False,
 ) -> SwapReport:
     """Reports what `swap_activations` would change with the same arguments, without building a model.
 
@@ -119,14 +121,37 @@ def plan_swap(
     >>> report.matching
     {'a.initializer': 'variance_scaling(1, fan_in, truncated_normal)'}
     """
-    return make_plan(model, activation, match=match, include_gates=include_gates).report
+    included = Included(gates=include_gates, recurrent=include_recurrent)
+    return make_plan(TracedModel(model), activation, match=match, included=included).report
 
 
-def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: bool, include_gates: bool) -> Plan:
+@dataclass(frozen=True)
+class Included:
+    """The kinds of sites, beside hidden ones, that are replaced without being named."""
+
+    gates: bool = False
+    recurrent: bool = False
+
+
+class TracedModel:
+    """A model with its calls and sites, which many swaps of the same model can share.
+
+    Args:
+        model: A Keras model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.calls = trace(model)
+        self.sites = locate(self.calls)
+
+
+def make_plan(
+    traced_model: TracedModel, activation: Choice | Mapping[str, Choice], *, match: bool, included: Included
+) -> Plan:
     """Does the work of `plan_swap`, and returns the report with the objects needed to rebuild the model."""
-    calls = trace(model)
-    traced_sites = locate(calls)
-    wanted, reasons = _decide(model, traced_sites, activation, include_gates)
+    model, calls, traced_sites = traced_model.model, traced_model.calls, traced_model.sites
+    wanted, reasons = _decide(model, traced_sites, activation, included)
     initializers = fit_initializers(wanted) if match else Initializers()
     dropouts = dict(fit_dropouts(calls, traced_sites, wanted)) if match else {}
     report = SwapReport(
@@ -138,12 +163,12 @@ def make_plan(model: Any, activation: Choice | Mapping[str, Choice], *, match: b
 
 
 def _decide(
-    model: Any, traced_sites: tuple[TracedSite, ...], activation: Choice | Mapping[str, Choice], include_gates: bool
+    model: Any, traced_sites: tuple[TracedSite, ...], activation: Choice | Mapping[str, Choice], included: Included
 ) -> tuple[dict[TracedSite, BoundActivation], dict[TracedSite, str]]:
     """Returns the new activations of replaced sites, and the reasons why the others are unchanged."""
     if not traced_sites:
         raise ModelError(
-            f"The model {model.name!r} has no activations, so there is nothing to replace. Put "
+            f"The model {model.name!r} has no activations, so there is nothing to replace.{_unknown(model)} Put "
             'activation="relu" or keras.layers.Activation("relu") at the sites to search.'
         )
     named = isinstance(activation, Mapping)
@@ -152,7 +177,7 @@ def _decide(
     reasons: dict[TracedSite, str] = {}
     for traced in traced_sites:
         choice = choices.get(traced.site.name)
-        reason = _obstacle(traced, choice, asked=include_gates or named)
+        reason = _obstacle(traced, choice, Included(gates=True, recurrent=True) if named else included)
         if reason and choice is not None and named:
             raise UsageError(f"The activation at {traced.site.name!r} cannot be replaced: {reason}.")
         if choice is None or reason:
@@ -174,16 +199,23 @@ def _by_site(sites: Sequence[str], activation: Choice | Mapping[str, Choice]) ->
     return {name: bind(choice) for name, choice in activation.items()}
 
 
-def _obstacle(traced: TracedSite, choice: BoundActivation | None, *, asked: bool) -> str:
+def _obstacle(traced: TracedSite, choice: BoundActivation | None, included: Included) -> str:
     """Returns the reason why a site cannot be replaced; empty if it can."""
     site = traced.site
     if site.kind is SiteKind.OUTPUT:
         return "it is an output"
     if site.slot_kind is SlotKind.FIXED:
         return f"the code of the layer around it applies this {site.layer_class} itself"
-    if site.kind is SiteKind.GATE and not asked:
+    if site.kind is SiteKind.GATE and not included.gates:
         return "it is a gate"
-    if site.slot_kind is SlotKind.INNER_ARGUMENT and choice is not None and choice.activation.learns:
+    if site.kind is SiteKind.RECURRENT and not included.recurrent:
+        return "it is recurrent"
+    if (
+        site.slot_kind is SlotKind.INNER_ARGUMENT
+        and choice is not None
+        and choice.activation.learns
+        and not traced.uses
+    ):
         return f"{site.layer_class} applies it inside, where Keras does not train the parameters of {choice.label}"
     return ""
 
@@ -191,7 +223,24 @@ def _obstacle(traced: TracedSite, choice: BoundActivation | None, *, asked: bool
 def _nothing_to_replace(model: Any, reasons: Mapping[TracedSite, str]) -> str:
     shown = "; ".join(f"{traced.site.name}: {reason}" for traced, reason in list(reasons.items())[:5])
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+    kinds = {traced.site.kind for traced in reasons}
+    ways = [
+        text
+        for kind, text in (
+            (SiteKind.RECURRENT, "pass include_recurrent=True to replace the activation of recurrent layers"),
+            (SiteKind.GATE, "name a gate, or pass swap_activations(..., include_gates=True), to replace it"),
+        )
+        if kind in kinds
+    ]
     return (
         f"The model {model.name!r} has no activation that can be replaced ({shown}{more}). A search needs hidden "
-        "activations: add some, or call actsearch.choose(hp, space) in the function that builds the model."
+        f"activations: {'; '.join([*ways, 'add some'])}; or call actsearch.choose(hp, space) in the function that "
+        "builds the model."
     )
+
+
+def _unknown(model: Any) -> str:
+    """Names the layers whose code cannot be seen to apply any activation."""
+    opaque = [layer for layer in model.layers if is_own_code(type(layer))]
+    names = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in opaque[:3])
+    return f" None is recognised in the code of {names}." if opaque else ""

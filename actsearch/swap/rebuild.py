@@ -19,7 +19,8 @@ from actsearch._private import (
 )
 from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
-from actsearch.swap.graph import WRAPPERS, is_graph
+from actsearch.swap.graph import WRAPPERS, arguments_of, is_graph
+from actsearch.swap.inner_swap import Swaps, exchange_inside, is_exchanged
 from actsearch.swap.plan import Plan
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import TracedSite, unique
@@ -44,14 +45,25 @@ class Rebuilder:
         # Layers that replace operations of keras.ops: like these, they do not pass on a mask.
         self._maskless: set[int] = set()
         self._names: list[set[str]] = []
+        self._exchanged: list[tuple[Any, Any, Swaps]] = []
 
     def model(self, model: Any) -> Any:
         """Returns a new model with the changes of the plan, not compiled."""
-        new = self._graph(model)
+        new = self._graph(model) if is_graph(model) else self._subclassed(model)
         for old, made in reversed(self._pairs):
             copy_trainable(old, made)
         for old, made in self._pairs:
             copy_weights(old, made, always=self._keep_weights)
+        for old, made, swaps in self._exchanged:
+            redraw = old.trainable and not self._keep_weights
+            exchange_inside(old, made, swaps, self._plan.initializers.changes, redraw=redraw)
+        return new
+
+    def _subclassed(self, model: Any) -> Any:
+        """Makes a model of the same class, and builds it for the same inputs."""
+        new = self._single(model)
+        args, kwargs = arguments_of(model) or ((), {})
+        new(*args, **kwargs)
         return new
 
     def _graph(self, model: Any) -> Any:
@@ -106,7 +118,9 @@ class Rebuilder:
 
     def _single(self, operation: Any) -> Any:
         """Rebuilds a layer or operation that contains no other."""
-        swaps = self._plan.by_owner.get(id(operation), [])
+        both = self._plan.by_owner.get(id(operation), [])
+        exchanged = [swap for swap in both if is_exchanged(*swap)]
+        swaps = [swap for swap in both if not is_exchanged(*swap)]
         if swaps and swaps[0][0].slot.kind in (SlotKind.LAYER, SlotKind.OPERATION):
             new = new_activation_layer(*swaps[0], name=operation.name)
             if swaps[0][0].slot.kind is SlotKind.OPERATION:
@@ -121,6 +135,8 @@ class Rebuilder:
             self._pairs.append((operation, new))
         if split is not None:
             self._following[id(new)] = self._split_off(*split)
+        if exchanged:
+            self._exchanged.append((operation, new, exchanged))
         return new
 
     def _split_off(self, traced: TracedSite, wanted: BoundActivation) -> Any:

@@ -1,7 +1,7 @@
 """Recognises the activation in a Keras function, layer or operation, and names it as in the catalogue."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -14,6 +14,7 @@ from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation
 from actsearch.layers import FunctionActivation
 from actsearch.layers.base import ActivationLayer
+from actsearch.layers.interposition import activation_functions
 from actsearch.swap.graph import WRAPPERS
 
 # These weigh the entries of an axis against each other, so they cannot be replaced by a function of one number.
@@ -21,7 +22,6 @@ NORMALISING = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
 # The values of these are shares, from 0 to 1.
 SHARES = frozenset({"sigmoid", "hard_sigmoid", "sparse_sigmoid"})
 
-_PARAMETER_NAMES = {"negative_slope": "slope"}
 _LAYERS = (
     ActivationLayer,
     keras.layers.ReLU,
@@ -77,6 +77,8 @@ def recognise(target: Any) -> Recognised:
         return recognise(target.activation)
     if isinstance(target, keras.layers.PReLU):
         return _of_keras_prelu(target)
+    if isinstance(target, keras.layers.Lambda):
+        return _of_function(target.function, {})
     if isinstance(target, keras.Operation):
         return _of_operation(target)
     return _of_function(target, {})
@@ -87,6 +89,8 @@ def is_activation(operation: Any) -> bool:
     kind = type(operation)
     if isinstance(operation, keras.layers.Activation):
         return recognise(operation).name != "linear"
+    if isinstance(operation, keras.layers.Lambda):
+        return id(operation.function) in activation_functions() and not operation.arguments
     if isinstance(operation, keras.layers.Layer):
         return isinstance(operation, _LAYERS) or _registered(kind) is not None
     named = registry.find(kind.__name__) is not None or _snake(kind.__name__) in NORMALISING
@@ -97,11 +101,18 @@ def _of_function(function: Any, parameters: Mapping[str, float]) -> Recognised:
     registered = _registered(function)
     if registered is not None:
         return Recognised.entry(registered, parameters)
-    name = getattr(function, "__name__", type(function).__name__)
-    if function not in (getattr(module, name, None) for module in (keras.activations, keras.ops)):
+    name = getattr(function, "__name__", type(function).__name__).removesuffix("_v2")
+    known = id(function) in activation_functions()
+    if not known and function not in (getattr(module, name, None) for module in (keras.activations, keras.ops)):
         return Recognised(name)
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()}
     return _named(name, {**defaults, **parameters})
+
+
+def recognise_call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recognised:
+    """Recognises an activation function of Keras or TensorFlow with the arguments of one call."""
+    given = inspect.signature(function).bind(*args, **kwargs).arguments
+    return _of_function(function, dict(list(given.items())[1:]))
 
 
 def _of_operation(operation: Any) -> Recognised:
@@ -122,13 +133,18 @@ def _of_keras_prelu(layer: keras.layers.PReLU) -> Recognised:
 
 def _named(name: str, settings: Mapping[str, Any]) -> Recognised:
     """Recognises an activation by the name of its class or function, and by its settings."""
-    numbers = {_PARAMETER_NAMES.get(k, k): float(v) for k, v in settings.items() if type(v) in (int, float)}
+    numbers = {_parameter(name, k): float(v) for k, v in settings.items() if type(v) in (int, float)}
     if registry.spelling(name) == "relu":
         return _relu(numbers)
     if settings.get("approximate") is True:
         return Recognised("gelu(approximate)")
     entry = registry.find(name)
     return Recognised(_snake(name)) if entry is None else Recognised.entry(entry, numbers)
+
+
+def _parameter(name: str, key: str) -> str:
+    """Returns the name in the catalogue of a parameter: Keras and TensorFlow name slopes differently."""
+    return "slope" if key == "negative_slope" or (name == "leaky_relu" and key == "alpha") else key
 
 
 def _relu(numbers: Mapping[str, float]) -> Recognised:
@@ -168,7 +184,7 @@ LINEAR_LAYERS = (
     keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D,
 )
-_KEYS = ("activation", "recurrent_activation")
+ARGUMENTS = ("activation", "recurrent_activation")
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 _SOFTMAX_ATTENTION = (keras.layers.Attention, keras.layers.AdditiveAttention)
 
@@ -180,6 +196,7 @@ class SlotKind(StrEnum):
     LAYER = "activation layer"
     OPERATION = "operation"
     INNER_ARGUMENT = "argument used inside its layer"
+    INNER = "applied by the code of its layer"
     FIXED = "fixed inside its layer"
 
 
@@ -194,6 +211,7 @@ class ActivationSlot:
         kind: How the owner holds it.
         keys: The path to it in the owner's config, for an inner argument.
         gate: Whether the kind of layer makes it a gate.
+        recurrent: Whether a recurrent cell applies it to its state.
     """
 
     owner: Any
@@ -202,6 +220,7 @@ class ActivationSlot:
     kind: SlotKind
     keys: tuple[str, ...] = ()
     gate: bool = False
+    recurrent: bool = False
 
 
 def core(operation: Any) -> Any:
@@ -217,13 +236,13 @@ def activation_slots(operation: Any) -> list[ActivationSlot]:
     if is_activation(operation):
         kind = SlotKind.LAYER if isinstance(operation, keras.layers.Layer) else SlotKind.OPERATION
         return [ActivationSlot(operation, "", recognise(operation), kind)]
-    slots = list(_arguments(operation))
+    slots = list(argument_slots(operation))
     if not (slots and isinstance(operation, _RECURRENT)):
         slots += _fixed(operation)
     return [slot for slot in slots if slot.activation.name != "linear"]
 
 
-def _arguments(operation: Any) -> Iterator[ActivationSlot]:
+def argument_slots(operation: Any) -> Iterator[ActivationSlot]:
     """Yields the activations that are arguments of the layer, of its cell, or of its two directions."""
     holder, keys = operation, tuple[str, ...]()
     if isinstance(holder, keras.layers.Bidirectional):
@@ -231,13 +250,18 @@ def _arguments(operation: Any) -> Iterator[ActivationSlot]:
     if type(holder) is keras.layers.RNN:
         holder, keys = holder.cell, (*keys, "cell", "config")
     gated = hasattr(holder, "recurrent_activation")
-    for key in _KEYS:
+    for key in ARGUMENTS:
         function = getattr(holder, key, None)
         if not callable(function):
             continue
-        suffix = f"/{key}" if gated or keys else ""
         yield ActivationSlot(
-            operation, suffix, recognise(function), _slot_kind(operation, holder, (*keys, key)), (*keys, key), gated
+            operation,
+            f"/{key}" if gated or keys else "",
+            recognise(function),
+            _slot_kind(operation, holder, (*keys, key)),
+            (*keys, key),
+            gate=key == "recurrent_activation",
+            recurrent=key == "activation" and isinstance(operation, _RECURRENT),
         )
 
 
@@ -245,7 +269,7 @@ def _fixed(operation: Any) -> Iterator[ActivationSlot]:
     """Yields the activations that the layer's own code applies, which cannot be replaced from outside."""
     if isinstance(operation, _SOFTMAX_ATTENTION):
         yield ActivationSlot(operation, "/softmax", Recognised("softmax"), SlotKind.FIXED, gate=True)
-    arguments = [getattr(operation, key, None) for key in _KEYS]
+    arguments = [getattr(operation, key, None) for key in ARGUMENTS]
     for layer in direct_layers(operation):
         if any(layer is argument for argument in arguments):
             continue

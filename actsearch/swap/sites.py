@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 from actsearch._text_tables import html_table, text_table
 from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
 from actsearch.swap.graph import Call, Shape, trace
-from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, SlotKind, activation_slots, core
+from actsearch.swap.inside import InnerUse
+from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, SlotKind, core
+from actsearch.swap.slots import slots_at
 
 
 class SiteKind(StrEnum):
     """The role of an activation."""
 
     HIDDEN = "hidden"
+    RECURRENT = "recurrent"
     GATE = "gate"
     OUTPUT = "output"
 
@@ -36,7 +39,7 @@ class Site:
         parameters: The parameters of the activation, named as in the catalogue.
         in_catalogue: Whether the activation is in the catalogue.
         learned: Whether training changes the activation.
-        kind: Hidden, gate or output.
+        kind: Hidden, recurrent, gate or output.
         slot_kind: How the layer or operation holds the activation.
         layer_class: The class that holds the activation: `"Dense"`, `"ReLU"`, `"LSTM"`.
         shape: Its shape with the batch axis; None if the model is not built.
@@ -68,12 +71,21 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class TracedSite:
-    """A site with its objects in the model: the calls that use it, and the calls of the layers that feed it."""
+    """A site with its objects in the model.
+
+    Args:
+        site: The site.
+        slot: The activation in its layer or operation.
+        calls: The calls that use it.
+        feeders: The calls of the layers that feed it.
+        uses: Its applications by the code of the layer, if that is known.
+    """
 
     site: Site
     slot: ActivationSlot
     calls: tuple[Call, ...]
     feeders: tuple[Call, ...]
+    uses: tuple[InnerUse, ...] = ()
 
 
 class SiteList(tuple[Site, ...]):
@@ -100,20 +112,21 @@ def find_sites(model: Any) -> SiteList:
     """Finds the sites of a model, from input to output; linear activations are not sites.
 
     Sites are `activation` arguments, activation layers (Keras's, ours and registered ones), operations such as
-    `keras.ops.relu`, and activations inside nested models, wrappers, recurrent cells, attention and user layers.
+    `keras.ops.relu`, and activations inside nested models, wrappers, recurrent cells and attention. User layers and
+    subclassed models are called once, symbolically, to find the activations that their code applies.
 
     A site is an *output* if its values, apart from reshaping and scaling, are an output of the model. It is a *gate*
     if it controls an LSTM or GRU, if it is a softmax that is not an output, or if it is a sigmoid that multiplies a
     branch that does not itself depend on it (squeeze-and-excite). All other sites are *hidden*.
 
     Args:
-        model: A Sequential or Functional Keras model. It is not changed.
+        model: A Keras model; a subclassed one must be built. It is not changed.
 
     Returns:
         The sites in the order in which the model applies them; may be empty. Prints as a table.
 
     Raises:
-        ModelError: The model is subclassed.
+        ModelError: The model is subclassed and not built.
 
     Example:
 
@@ -129,16 +142,17 @@ def find_sites(model: Any) -> SiteList:
 
 def locate(calls: Iterable[Call]) -> tuple[TracedSite, ...]:
     """Finds the sites among the calls of a model, with the objects of each."""
-    uses: dict[tuple[int, str], list[tuple[Call, ActivationSlot]]] = {}
+    found: dict[tuple[int, str], list[tuple[Call, ActivationSlot, tuple[InnerUse, ...]]]] = {}
     for call in calls:
-        for slot in activation_slots(call.operation):
-            uses.setdefault((id(slot.owner), "/".join(slot.keys)), []).append((call, slot))
+        for slot, uses in slots_at(call):
+            found.setdefault((id(slot.owner), slot.suffix), []).append((call, slot, uses))
     traced: list[TracedSite] = []
     taken: set[str] = set()
-    for same in uses.values():
-        first_call, slot = same[0]
-        name = unique(first_call.path + slot.suffix, taken)
-        traced.append(_traced(name, slot, tuple(call for call, _ in same), _last_hidden(traced)))
+    for same in found.values():
+        first_call, slot, _ = same[0]
+        name = unique((first_call.path + slot.suffix).lstrip("/"), taken)
+        uses = tuple(use for _, _, inner in same for use in inner)
+        traced.append(_traced(name, slot, tuple(call for call, _, _ in same), uses, _last_hidden(traced)))
     return tuple(traced)
 
 
@@ -156,26 +170,39 @@ def _last_hidden(traced: list[TracedSite]) -> Site | None:
     return next((t.site for t in reversed(traced) if t.site.kind is SiteKind.HIDDEN), None)
 
 
-def _traced(name: str, slot: ActivationSlot, calls: tuple[Call, ...], previous: Site | None) -> TracedSite:
-    by_itself = slot.kind in (SlotKind.LAYER, SlotKind.OPERATION)
-    feeders = tuple(feeder(call) if by_itself else call for call in calls)
+def _traced(
+    name: str, slot: ActivationSlot, calls: tuple[Call, ...], uses: tuple[InnerUse, ...], previous: Site | None
+) -> TracedSite:
+    if uses:
+        feeders = tuple(_inner_feeder(calls[0], use) for use in uses)
+    else:
+        by_itself = slot.kind in (SlotKind.LAYER, SlotKind.OPERATION)
+        feeders = tuple(feeder(call) if by_itself else call for call in calls)
     site = Site(
         name=name,
         activation=slot.activation.name,
         parameters=slot.activation.parameters,
         in_catalogue=slot.activation.in_catalogue,
         learned=slot.activation.learned,
-        kind=_kind(slot, calls),
+        kind=_kind(slot, calls, uses),
         slot_kind=slot.kind,
-        layer_class=type(slot.owner).__name__,
-        shape=calls[0].shape,
+        layer_class=uses[0].layer_class if slot.kind is SlotKind.INNER else type(slot.owner).__name__,
+        shape=uses[0].shape if uses else calls[0].shape,
         feeders=tuple(Feeder(f.path, type(core(f.operation)).__name__) for f in feeders if f is not None),
-        num_uses=len(calls),
+        num_uses=len(calls) if slot.recurrent or slot.gate else len(uses) or len(calls),
         block=None,
     )
     if site.kind is SiteKind.HIDDEN:
         site = replace(site, block=_block(site, previous))
-    return TracedSite(site, slot, calls, tuple(f for f in feeders if f is not None))
+    return TracedSite(site, slot, calls, tuple(f for f in feeders if f is not None), uses)
+
+
+def _inner_feeder(call: Call, use: InnerUse) -> Call | None:
+    """Returns the layer inside a layer that feeds an activation there, as a call."""
+    if use.feeder is None:
+        return None
+    layer, path = use.feeder
+    return Call(layer, f"{call.path}/{path}".strip("/"), use.shape, [])
 
 
 def _block(site: Site, previous: Site | None) -> int:
@@ -184,14 +211,19 @@ def _block(site: Site, previous: Site | None) -> int:
     return previous.block + (site.shape != previous.shape)
 
 
-def _kind(slot: ActivationSlot, calls: tuple[Call, ...]) -> SiteKind:
+def _kind(slot: ActivationSlot, calls: tuple[Call, ...], uses: tuple[InnerUse, ...]) -> SiteKind:
     name = slot.activation.name
     if slot.gate:
         return SiteKind.GATE
+    if slot.recurrent or any(use.is_recurrent for use in uses):
+        return SiteKind.RECURRENT
     if slot.kind is SlotKind.FIXED:
         return SiteKind.GATE if name in NORMALISING | SHARES else SiteKind.HIDDEN
-    if any(becomes_output(call) for call in calls):
+    ends = not uses or any(use.is_output for use in uses)
+    if ends and any(becomes_output(call) for call in calls):
         return SiteKind.OUTPUT
-    if name in NORMALISING or any(multiplies_a_branch(call, name) for call in calls):
+    if name in NORMALISING or any(use.is_gate for use in uses):
+        return SiteKind.GATE
+    if not uses and any(multiplies_a_branch(call, name) for call in calls):
         return SiteKind.GATE
     return SiteKind.HIDDEN

@@ -7,7 +7,7 @@ import keras
 
 from actsearch._private import keras_message
 from actsearch.errors import ModelError
-from actsearch.swap.plan import Choice, make_plan
+from actsearch.swap.plan import Choice, Included, TracedModel, make_plan
 from actsearch.swap.rebuild import Rebuilder
 
 
@@ -18,16 +18,18 @@ def swap_activations(
     match: bool = True,
     keep_weights: bool = False,
     include_gates: bool = False,
+    include_recurrent: bool = False,
 ) -> Any:
     """Returns a new, independent model with the hidden activations replaced; everything else is unchanged.
 
     The new model has the same names, regularizers, constraints, dtype policies, `trainable` flags, shared layers and
     arguments of `compile`, but not the state of the optimizer. A layer with an `activation` argument becomes linear
     and is followed by a layer `NAME_activation`, because Keras does not train the parameters of an argument.
-    Arguments of recurrent cells and of user layers stay arguments, and accept only activations that learn nothing.
+    Activations that the code of user layers or of a subclassed model applies are exchanged inside a copy of it, which
+    keeps its class and saves with them.
 
     Args:
-        model: A Sequential or Functional Keras model. It is not changed.
+        model: A Keras model; a subclassed one must be built. It is not changed.
         activation: For all hidden sites, a name, an `Activation`, or one with parameters,
             `actsearch.activations.bind("leaky_relu", slope=0.1)`. Or a mapping of site names to these; sites that it
             does not name are unchanged.
@@ -36,13 +38,15 @@ def swap_activations(
         keep_weights: Whether layers that are not replaced keep their weights; otherwise all weights are drawn again.
             Layers that training would not change (`trainable=False`, an adapted `Normalization`) always keep theirs.
         include_gates: Whether to replace gates as well; a gate that a mapping names is replaced in any case.
+        include_recurrent: Whether to replace the `activation` of recurrent layers as well; one that a mapping names is
+            replaced in any case. TensorFlow's cuDNN kernels need tanh there, so others are slower on a GPU.
 
     Returns:
         The new model, compiled if the original is. `plan_swap` with the same arguments reports the changes.
 
     Raises:
-        ModelError: The model is subclassed, has no activation that can be replaced, has a layer that cannot be
-            copied, or is compiled with an object that Keras cannot copy.
+        ModelError: The model is subclassed and not built, has no activation that can be replaced, has a layer that
+            cannot be copied, or is compiled with an object that Keras cannot copy.
         UnknownNameError: The activation, parameter or site is unknown; the message suggests the nearest name.
         UsageError: A site that the mapping names cannot be replaced.
 
@@ -54,7 +58,21 @@ def swap_activations(
     >>> [layer.name for layer in swap_activations(model, "prelu").layers]
     ['a', 'a_activation', 'b']
     """
-    plan = make_plan(model, activation, match=match, include_gates=include_gates)
+    included = Included(gates=include_gates, recurrent=include_recurrent)
+    return swap_traced(TracedModel(model), activation, match=match, keep_weights=keep_weights, included=included)
+
+
+def swap_traced(
+    traced_model: TracedModel,
+    activation: Choice | Mapping[str, Choice],
+    *,
+    match: bool,
+    keep_weights: bool,
+    included: Included,
+) -> Any:
+    """Does the work of `swap_activations` on a model whose sites are known."""
+    model = traced_model.model
+    plan = make_plan(traced_model, activation, match=match, included=included)
     settings = _compile_settings(model)
     swapped = Rebuilder(plan, keep_weights=keep_weights).model(model)
     if settings is not None:

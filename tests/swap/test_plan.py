@@ -60,23 +60,19 @@ def test_the_report_says_what_was_left_alone_and_why() -> None:
     ]
 
 
-def test_gates_are_left_alone_unless_asked_for() -> None:
-    gates = {"lstm/activation": None, "lstm/recurrent_activation": None}
-    assert new_by_site(plan_swap(recurrent(), "elu")) == {**gates, "rnn": "elu"}
-    assert new_by_site(plan_swap(recurrent(), "elu", include_gates=True)) == dict.fromkeys([*gates, "rnn"], "elu")
-    assert new_by_site(plan_swap(recurrent(), {"lstm/activation": "elu"})) == {
-        **gates,
-        "lstm/activation": "elu",
-        "rnn": None,
-    }
+def test_gates_and_recurrent_activations_are_left_alone_unless_asked_for() -> None:
+    names = ["lstm/activation", "lstm/recurrent_activation", "rnn"]
+    everything = plan_swap(recurrent(), "elu", include_gates=True, include_recurrent=True)
+    assert new_by_site(everything) == dict.fromkeys(names, "elu")
+    states = plan_swap(recurrent(), "elu", include_recurrent=True)
+    assert new_by_site(states) == {"lstm/activation": "elu", "lstm/recurrent_activation": None, "rnn": "elu"}
+    assert new_by_site(plan_swap(recurrent(), {"rnn": "elu"})) == {**dict.fromkeys(names), "rnn": "elu"}
 
 
-def test_what_a_layer_applies_inside_takes_only_what_learns_nothing() -> None:
+def test_a_recurrent_layer_takes_a_learned_activation() -> None:
     mixed = net(kl.SimpleRNN(3, name="rnn"), kl.Dense(2, activation="relu", name="a"), kl.Dense(1), shape=(4, 2))
-    rnn, dense = plan_swap(mixed, "prelu").sites
-    assert rnn.activation is None
-    assert rnn.reason == "SimpleRNN applies it inside, where Keras does not train the parameters of prelu"
-    assert dense.activation == "prelu"
+    assert [swap.reason for swap in plan_swap(mixed, "prelu").sites] == ["it is recurrent", ""]
+    assert new_by_site(plan_swap(mixed, "prelu", include_recurrent=True)) == {"rnn": "prelu", "a": "prelu"}
 
 
 def test_attention_cannot_be_replaced_even_when_asked() -> None:
@@ -102,14 +98,13 @@ def test_attention_cannot_be_replaced_even_when_asked() -> None:
             lambda: net(kl.GRU(3, name="gru"), kl.Dense(1), shape=(4, 2)),
             "elu",
             ModelError,
-            "gru/activation: it is a gate",
+            r"gru/activation: it is recurrent.*include_recurrent=True.*include_gates=True",
         ),
         (mlp, "rleu", UnknownNameError, r"Unknown activation 'rleu'\. Did you mean 'relu'"),
         (mlp, ("elu", {"alpha": 1.0}), UsageError, "expected a name, an Activation or a BoundActivation"),
         (mlp, {"heads": "elu"}, UnknownNameError, r"Unknown activation site 'heads'\. Did you mean 'head'"),
         (mlp, {"head": "elu"}, UsageError, "'head' cannot be replaced: it is an output"),
-        (recurrent, {"rnn": "prelu"}, UsageError, "'rnn' cannot be replaced: SimpleRNN applies it inside"),
-        (keras.Model, "elu", ModelError, r"subclassed model.*actsearch\.choose"),
+        (keras.Model, "elu", ModelError, r"subclassed model that is not built.*actsearch\.search"),
     ],
 )
 def test_what_cannot_be_done_is_refused(

@@ -57,7 +57,7 @@ def test_recurrent_layers_and_wrappers() -> None:
     new = swap_activations(model, {name: "prelu" for name in identity(model) if name != "simple"})
     assert sum(v.path.endswith("slope") for v in new.trainable_variables) == 4
     assert new(x).shape == (2, 1)
-    everything = swap_activations(model, "elu", include_gates=True)
+    everything = swap_activations(model, "elu", include_gates=True, include_recurrent=True)
     assert {site.activation for site in find_sites(everything)} == {"elu"}
     directions = everything.get_layer("both")
     assert [type(d.activation).__name__ for d in (directions.forward_layer, directions.backward_layer)] == ["ELU"] * 2

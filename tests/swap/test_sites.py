@@ -201,8 +201,9 @@ def test_recurrent_layers_have_gates() -> None:
             kl.Dense(1),
         ]
     )
-    gates = {f"{name}/{key}" for name in ("both", "cell", "lstm") for key in ("activation", "recurrent_activation")}
-    assert kinds_of(model) == dict.fromkeys(gates, "gate") | {"simple": "hidden"}
+    gates = dict.fromkeys([f"{name}/recurrent_activation" for name in ("both", "cell", "lstm")], "gate")
+    states = dict.fromkeys([f"{name}/activation" for name in ("both", "cell", "lstm")] + ["simple"], "recurrent")
+    assert kinds_of(model) == gates | states
     assert {site.slot_kind for site in find_sites(model)} == {SlotKind.INNER_ARGUMENT}
 
 
@@ -231,8 +232,8 @@ class Block(kl.Layer):
 def test_activations_inside_a_users_own_layer_are_reported() -> None:
     sites = sites_of(keras.Sequential([keras.Input((4,)), Block(name="mine"), kl.Dense(1)]))
     assert {name: (site.kind, site.slot_kind) for name, site in sites.items()} == {
-        "mine/first": (SiteKind.HIDDEN, SlotKind.FIXED),
-        "mine/gate": (SiteKind.GATE, SlotKind.FIXED),
+        "mine/first": (SiteKind.HIDDEN, SlotKind.INNER),
+        "mine/gate": (SiteKind.GATE, SlotKind.INNER),
     }
 
 
@@ -260,12 +261,12 @@ def test_a_sequential_that_is_not_built_has_sites_without_shapes() -> None:
     assert [site.shape for site in find_sites(model)] == [None, None]
 
 
-def test_a_subclassed_model_is_refused_with_the_way_out() -> None:
+def test_a_subclassed_model_that_is_not_built_is_refused_with_the_way_out() -> None:
     class Net(keras.Model):
         def call(self, x):
             return x
 
-    with pytest.raises(ModelError, match=r"Net is a subclassed model.*actsearch\.choose\(hp, space\)"):
+    with pytest.raises(ModelError, match=r"Net is a subclassed model that is not built.*model\(x\[:1\]\)"):
         find_sites(Net())
 
 

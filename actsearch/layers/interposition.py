@@ -1,0 +1,165 @@
+"""Redirects the activation functions that a layer's own code calls, such as `keras.ops.relu(x)` inside `call`."""
+
+import functools
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# Names under which Keras and TensorFlow offer activation functions.
+NAMES = frozenset(
+    [
+        "celu",
+        "elu",
+        "gelu",
+        "glu",
+        "hard_shrink",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "leaky_relu",
+        "log_sigmoid",
+        "log_softmax",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "soft_shrink",
+        "softmax",
+        "softplus",
+        "softsign",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "sparsemax",
+        "squareplus",
+        "swish",
+        "tanh",
+        "tanh_shrink",
+        "threshold",
+    ]
+)
+_MODULES = ("keras.ops", "keras.activations", "keras._tf_keras.keras.ops", "keras._tf_keras.keras.activations")
+_LIBRARIES = ("actsearch", "keras", "tensorflow", "numpy")
+
+# Called instead of an activation function, with the function, the frame that calls it, and its arguments.
+Handler = Callable[[Callable[..., Any], FrameType, tuple[Any, ...], Mapping[str, Any]], Any]
+
+_local = threading.local()
+_lock = threading.Lock()
+_redirected: dict[tuple[int, str], int] = {}
+_originals: dict[int, Callable[..., Any]] = {}
+
+
+@functools.cache
+def activation_functions() -> Mapping[int, Callable[..., Any]]:
+    """Returns the activation functions of Keras and TensorFlow by their id."""
+    spaces = [vars(keras.ops), vars(keras.activations), vars(tf.nn), vars(tf.math), vars(tf)]
+    return {id(space[name]): space[name] for space in spaces for name in NAMES if callable(space.get(name))}
+
+
+def is_own_code(target: Any) -> bool:
+    """Returns whether a class, function or module name belongs to neither actsearch nor a library it stands on."""
+    name = target if isinstance(target, str) else getattr(target, "__module__", "") or ""
+    return name.partition(".")[0] not in _LIBRARIES
+
+
+def place_of(function: Callable[..., Any], frame: FrameType) -> str:
+    """Names the place in the code at which a frame calls a function: `"relu@Block.call+2:15"`.
+
+    The place is the same in all processes that run the same source.
+    """
+    line, column = _position(frame.f_code, frame.f_lasti)
+    return f"{function.__name__}@{frame.f_code.co_qualname}+{line - frame.f_code.co_firstlineno}:{column}"
+
+
+def _position(code: CodeType, instruction: int) -> tuple[int, int]:
+    line, _, column, _ = list(code.co_positions())[instruction // 2]
+    return line or code.co_firstlineno, instruction if column is None else column
+
+
+@contextmanager
+def redirecting(classes: tuple[type, ...], handler: Handler) -> Iterator[None]:
+    """Redirects calls of activation functions in this thread from code outside of Keras to `handler`.
+
+    Args:
+        classes: Classes whose methods may have imported activation functions by name.
+        handler: Called instead of the functions; handlers of inner contexts come first.
+    """
+    places = list(_places(classes))
+    previous = getattr(_local, "handler", None)
+    with _lock:
+        for space, name in places:
+            _redirect(space, name)
+    _local.handler = handler
+    try:
+        yield
+    finally:
+        _local.handler = previous
+        with _lock:
+            for space, name in places:
+                _restore(space, name)
+
+
+def _places(classes: tuple[type, ...]) -> Iterator[tuple[MutableMapping[str, Any], str]]:
+    """Yields the namespaces from which such code takes activation functions, with the name in each."""
+    spaces = [vars(tf.nn), vars(tf.math), vars(tf)]
+    spaces += [vars(sys.modules[name]) for name in _MODULES if name in sys.modules]
+    for space in spaces:
+        yield from ((space, name) for name in NAMES if callable(space.get(name)))
+    known = activation_functions()
+    for space in {id(space): space for kind in classes for space in _globals_of(kind)}.values():
+        yield from ((space, name) for name, value in list(space.items()) if id(_original(value)) in known)
+
+
+def _globals_of(kind: type) -> Iterator[MutableMapping[str, Any]]:
+    for base in kind.__mro__:
+        if is_own_code(base):
+            functions = [value for value in vars(base).values() if hasattr(value, "__globals__")]
+            yield from (function.__globals__ for function in functions if is_own_code(function))
+
+
+def _original(value: Any) -> Any:
+    return _originals.get(id(value), value)
+
+
+def _redirect(space: MutableMapping[str, Any], name: str) -> None:
+    key = id(space), name
+    _redirected[key] = _redirected.get(key, 0) + 1
+    if _redirected[key] == 1:
+        space[name] = _dispatching(space[name])
+
+
+def _restore(space: MutableMapping[str, Any], name: str) -> None:
+    key = id(space), name
+    _redirected[key] -= 1
+    if not _redirected[key]:
+        del _redirected[key]
+        space[name] = _originals.pop(id(space[name]))
+
+
+def _caller() -> FrameType | None:
+    frame = inspect.currentframe()
+    return frame.f_back.f_back if frame and frame.f_back else None
+
+
+def _dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that asks the handler of its thread, if own code calls it, and else calls the original."""
+
+    @functools.wraps(function)
+    def dispatch(*args: Any, **kwargs: Any) -> Any:
+        handler, frame = getattr(_local, "handler", None), _caller()
+        if handler is None or frame is None or not is_own_code(frame.f_globals.get("__name__", "")):
+            return function(*args, **kwargs)
+        return handler(function, frame, args, kwargs)
+
+    _originals[id(dispatch)] = function
+    return dispatch

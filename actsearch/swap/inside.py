@@ -1,0 +1,315 @@
+"""Finds the activations that the code of a layer or model applies to itself, by tracing one call of it."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from actsearch._private import discard_losses, layers_in
+from actsearch.layers.exchange import Place, PlaceKind, input_of
+from actsearch.layers.interposition import activation_functions, is_own_code, place_of, redirecting
+from actsearch.swap.graph import Shape, is_graph
+from actsearch.swap.recognition import (
+    ARGUMENTS,
+    LINEAR_LAYERS,
+    NORMALISING,
+    SHARES,
+    Recognised,
+    is_activation,
+    recognise,
+    recognise_call,
+)
+from actsearch.swap.tensorflow_graph import key_of, multiplies_another, passes_through, reaches, source_of
+
+_PASSING = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.Dropout,
+    keras.layers.AlphaDropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.MaxPooling1D,
+    keras.layers.MaxPooling2D,
+    keras.layers.MaxPooling3D,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class InnerUse:
+    """One application of an activation by the code of a layer.
+
+    Args:
+        place: Where the layer has it.
+        path: Its name in the layer: `"mlp/0"`, `"relu"`; empty for the layer's own `activation`.
+        function: The function or layer that is applied.
+        activation: The activation.
+        layer_class: The class of the layer inside that applies it.
+        shape: The shape of its input, with the batch axis.
+        feeder: The linear layer whose output it takes, with its name; None if there is none.
+        is_output: Whether its values are an output of the layer, apart from reshaping and scaling.
+        is_gate: Whether its values weigh or scale others.
+        is_recurrent: Whether it is part of a recurrent cell.
+    """
+
+    place: Place
+    path: str
+    function: Any
+    activation: Recognised
+    layer_class: str
+    shape: Shape
+    feeder: tuple[Any, str] | None = None
+    is_output: bool = False
+    is_gate: bool = False
+    is_recurrent: bool = False
+
+
+def has_own_code(operation: Any) -> bool:
+    """Returns whether a layer or model, or a layer in it, applies layers by code that does not belong to Keras."""
+    if not isinstance(operation, keras.layers.Layer) or is_activation(operation):
+        return False
+    if is_graph(operation):
+        return any(has_own_code(layer) for layer in operation.layers)
+    return any(is_own_code(type(layer)) and not is_activation(layer) for layer in layers_in(operation))
+
+
+def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[InnerUse] | None:
+    """Traces one call of a layer or model, and returns the activations that it applies, in order.
+
+    Args:
+        operation: A built layer or model. It is not changed.
+        args, kwargs: The arguments of the call; tensors are symbolic.
+
+    Returns:
+        The applications; None if the call cannot be traced.
+    """
+    trace = _Trace(operation)
+    tensors = [t for t in keras.tree.flatten([args, kwargs]) if isinstance(t, keras.KerasTensor)]
+
+    def call(*given: Any) -> Any:
+        waiting = iter(given)
+
+        def filled(value: Any) -> Any:
+            return next(waiting) if isinstance(value, keras.KerasTensor) else value
+
+        trace.start()
+        real_args, real_kwargs = keras.tree.map_structure(filled, (tuple(args), dict(kwargs)))
+        with trace.recording():
+            trace.outputs = operation(*real_args, **real_kwargs)
+        return [t for t in tf.nest.flatten(trace.outputs) if isinstance(t, tf.Tensor)]
+
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+    try:
+        graph = tf.function(call, autograph=False).get_concrete_function(*specs)
+    except Exception:  # noqa: BLE001  whatever the code of a layer raises; the caller says that it is not reached
+        return None
+    finally:
+        discard_losses(operation)
+    del graph
+    return trace.uses()
+
+
+@dataclass(frozen=True, eq=False)
+class _Applied:
+    place: Place
+    path: str
+    function: Any
+    activation: Recognised
+    layer: Any
+    input: Any
+    output: Any
+
+
+@dataclass
+class _Trace:
+    """The activations and layers that run while a layer is called."""
+
+    owner: Any
+    outputs: Any = None
+    applied: list[_Applied] = field(default_factory=list)
+    ran: dict[tuple[int, str], tuple[int, Any]] = field(default_factory=dict)
+    _inside: bool = False
+
+    def __post_init__(self) -> None:
+        self.layers = layers_in(self.owner)
+        self.paths = layer_paths(self.owner, self.layers)
+
+    def start(self) -> None:
+        """Forgets an earlier call: TensorFlow may trace a function twice."""
+        self.applied, self.ran, self._inside = [], {}, False
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Lets all layers record what they apply, in the block."""
+        with ExitStack() as stack:
+            for number, layer in enumerate(self.layers):
+                self._record(stack, number, layer)
+            yield
+
+    def _record(self, stack: ExitStack, number: int, layer: Any) -> None:
+        path = self.paths[number]
+        if is_activation(layer):
+            place = Place(number, PlaceKind.LAYER)
+            new = self._recorder(place, path, layer, layer.call, recognise(layer), layer)
+            stack.enter_context(_replaced(layer, "call", new))
+            return
+        for name, value in _functions_of(layer):
+            inner = "/".join(part for part in (path, "" if name == "activation" else name) if part)
+            place = Place(number, PlaceKind.ATTRIBUTE, name)
+            new = self._recorder(place, inner, layer, value, recognise(value), value)
+            stack.enter_context(_replaced(layer, name, new))
+        if is_own_code(type(layer)):
+            stack.enter_context(_replaced(layer, "call", self._with_code(number, path, layer)))
+        elif isinstance(layer, (*LINEAR_LAYERS, *_PASSING)):
+            stack.enter_context(_replaced(layer, "call", self._with_tensors(number, layer)))
+
+    def _recorder(
+        self, place: Place, path: str, layer: Any, function: Callable[..., Any], activation: Recognised, target: Any
+    ) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def record(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return function(*args, **kwargs)
+            self._inside = True
+            try:
+                output = function(*args, **kwargs)
+            finally:
+                self._inside = False
+            given = input_of(args, kwargs)
+            self.applied.append(_Applied(place, path, target, activation, layer, given, output))
+            return output
+
+        return record
+
+    def _with_code(self, number: int, path: str, layer: Any) -> Callable[..., Any]:
+        original = layer.call
+
+        def handler(function: Callable[..., Any], frame: FrameType, args: Any, kwargs: Mapping[str, Any]) -> Any:
+            place = Place(number, PlaceKind.CODE, place_of(function, frame))
+            name = "/".join(part for part in (path, function.__name__.removesuffix("_v2")) if part)
+            activation = recognise_call(function, args, kwargs)
+            return self._recorder(place, name, layer, function, activation, function)(*args, **kwargs)
+
+        @functools.wraps(original)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with redirecting((type(layer),), handler):
+                return original(*args, **kwargs)
+
+        return call
+
+    def _with_tensors(self, number: int, layer: Any) -> Callable[..., Any]:
+        original = layer.call
+
+        @functools.wraps(original)
+        def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            output = original(inputs, *args, **kwargs)
+            if isinstance(output, tf.Tensor):
+                self.ran[key_of(output)] = number, inputs
+            return output
+
+        return call
+
+    def uses(self) -> list[InnerUse]:
+        """Returns what was recorded, with the part that each activation plays."""
+        ends = [tensor for tensor in tf.nest.flatten(self.outputs) if isinstance(tensor, tf.Tensor)]
+        return [self._use(applied, ends) for applied in self.applied if applied.activation.name != "linear"]
+
+    def _use(self, applied: _Applied, ends: Sequence[Any]) -> InnerUse:
+        name, layer = applied.activation.name, applied.layer
+        recurrent = hasattr(layer, "state_size") or hasattr(layer, "recurrent_activation")
+        gate = applied.place.name == "recurrent_activation" or name in NORMALISING
+        return InnerUse(
+            applied.place,
+            applied.path,
+            applied.function,
+            applied.activation,
+            type(layer).__name__,
+            tuple(applied.input.shape),
+            self._feeder(applied),
+            is_output=reaches(applied.output, ends),
+            is_gate=gate or (name in SHARES and multiplies_another(applied.output)),
+            is_recurrent=recurrent and not gate,
+        )
+
+    def _feeder(self, applied: _Applied) -> tuple[Any, str] | None:
+        if applied.place.kind is PlaceKind.ATTRIBUTE and isinstance(applied.layer, LINEAR_LAYERS):
+            return applied.layer, applied.path
+        tensor = applied.input
+        while isinstance(tensor, tf.Tensor):
+            if key_of(tensor) in self.ran:
+                number, given = self.ran[key_of(tensor)]
+                if isinstance(self.layers[number], LINEAR_LAYERS):
+                    return self.layers[number], self.paths[number]
+                tensor = given
+            else:
+                tensor = source_of(tensor) if passes_through(tensor) else None
+        return None
+
+
+@contextmanager
+def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
+    """Replaces an attribute of a layer, in the block, without Keras noticing."""
+    missing = object()
+    before = vars(layer).get(name, missing)
+    object.__setattr__(layer, name, value)
+    try:
+        yield
+    finally:
+        if before is missing:
+            object.__delattr__(layer, name)
+        else:
+            object.__setattr__(layer, name, before)
+
+
+def _functions_of(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the attributes of a layer that hold activation functions."""
+    for name, value in list(vars(layer).items()):
+        if not callable(value) or isinstance(value, type | keras.layers.Layer):
+            continue
+        if name in ARGUMENTS or id(value) in activation_functions():
+            yield name, value
+
+
+def layer_paths(owner: Any, layers: Sequence[Any]) -> list[str]:
+    """Returns a name for each layer inside a layer: the attributes that lead to it, such as `"blocks/0/dense"`.
+
+    Names of layers would end in numbers that count all layers that the process has made.
+    """
+    found: dict[int, str] = {id(owner): ""}
+    todo = [owner]
+    while todo:
+        layer = todo.pop(0)
+        for name, child in _children(layer):
+            if id(child) not in found:
+                found[id(child)] = "/".join(part for part in (found[id(layer)], name) if part)
+                todo.append(child)
+    return [found.get(id(layer), layer.name) for layer in layers]
+
+
+def _children(layer: Any) -> Iterator[tuple[str, Any]]:
+    if is_graph(layer):
+        yield from ((str(number), child) for number, child in enumerate(layer.layers))
+        return
+    for name, value in sorted(vars(layer).items(), key=lambda item: item[0].startswith("_")):
+        if name in ("_layers", "_tracker"):
+            continue
+        for suffix, child in _members(value):
+            yield name.lstrip("_") + suffix, child
+
+
+def _members(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, keras.layers.Layer):
+        yield "", value
+    elif isinstance(value, list | tuple):
+        yield from ((f"/{i}{rest}", child) for i, part in enumerate(value) for rest, child in _members(part))
+    elif isinstance(value, Mapping):
+        yield from ((f"/{key}{rest}", child) for key, part in value.items() for rest, child in _members(part))

@@ -1,0 +1,116 @@
+"""What becomes of a tensor in a TensorFlow graph, apart from operations that only move or scale its values."""
+
+from collections.abc import Callable, Container, Iterable
+from typing import Any
+
+_MOVING = frozenset(
+    [
+        "BatchToSpaceND",
+        "BroadcastTo",
+        "Cast",
+        "CheckNumerics",
+        "ConcatV2",
+        "DepthToSpace",
+        "EnsureShape",
+        "ExpandDims",
+        "GatherV2",
+        "Identity",
+        "IdentityN",
+        "MirrorPad",
+        "Pack",
+        "Pad",
+        "PadV2",
+        "PlaceholderWithDefault",
+        "PreventGradient",
+        "Reshape",
+        "ReverseV2",
+        "Slice",
+        "SpaceToBatchND",
+        "SpaceToDepth",
+        "Split",
+        "SplitV",
+        "Squeeze",
+        "StopGradient",
+        "StridedSlice",
+        "Transpose",
+        "Unpack",
+    ]
+)
+_SCALING = frozenset(["Add", "AddV2", "Div", "Mul", "Neg", "RealDiv", "Sub"])
+_ENLARGING = frozenset(["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "Tile"])
+
+
+def key_of(tensor: Any) -> tuple[int, str]:
+    """Returns what identifies a tensor: TensorFlow makes a new object for it at each access."""
+    return id(tensor.graph), tensor.name
+
+
+def reaches(tensor: Any, ends: Iterable[Any]) -> bool:
+    """Returns whether the values of a tensor are those of one of `ends`, apart from order and scale."""
+    goals = {key_of(end) for end in ends}
+    return any(key_of(reached) in goals for reached in _followed(tensor, _keeps_values))
+
+
+def multiplies_another(tensor: Any) -> bool:
+    """Returns whether the values of a tensor scale another tensor that does not depend on them."""
+    for reached in _followed(tensor, lambda op: _keeps_values(op) or op.type in _ENLARGING):
+        for op in reached.consumers():
+            others = [given for given in op.inputs if key_of(given) != key_of(reached)]
+            if op.type == "Mul" and others and not _is_fixed(others[0]) and not _depends(others[0], tensor):
+                return True
+    return False
+
+
+def passes_through(tensor: Any) -> bool:
+    """Returns whether a tensor has the values of the one that its operation takes."""
+    return bool(_keeps_values(tensor.op)) and tensor.op.type not in ("ConcatV2", "Pack")
+
+
+def source_of(tensor: Any) -> Any:
+    """Returns the first tensor that the operation of a tensor takes; None if it takes none."""
+    return tensor.op.inputs[0] if tensor.op.inputs else None
+
+
+def _followed(tensor: Any, through: Callable[[Any], bool]) -> list[Any]:
+    """Returns the tensor, and later ones that its values reach only through operations that satisfy `through`."""
+    reached, seen = [tensor], {key_of(tensor)}
+    for current in reached:
+        for op in current.consumers():
+            if through(op):
+                fresh = [output for output in op.outputs if key_of(output) not in seen]
+                seen |= {key_of(output) for output in fresh}
+                reached += fresh
+    return reached
+
+
+def _keeps_values(op: Any) -> bool:
+    if op.type in _MOVING:
+        return True
+    varying = [given for given in op.inputs if not _is_fixed(given, variables=False)]
+    return op.type in _SCALING and len(varying) <= 1
+
+
+def _is_fixed(tensor: Any, *, variables: bool = True) -> bool:
+    """Returns whether a tensor does not depend on the input of the graph.
+
+    Args:
+        tensor: A tensor of a graph.
+        variables: Whether the values of variables count as fixed.
+    """
+    leaves = {"Const", "ReadVariableOp"} if variables else {"Const"}
+    return all(op.type in leaves for op in _upstream(tensor, leaves) if op.type in leaves or not op.inputs)
+
+
+def _depends(tensor: Any, other: Any) -> bool:
+    return other.op.name in {op.name for op in _upstream(tensor)}
+
+
+def _upstream(tensor: Any, leaves: Container[str] = ()) -> list[Any]:
+    """Returns the operations that a tensor depends on, up to those whose type is in `leaves`."""
+    ops, seen = [tensor.op], {tensor.op.name}
+    for op in ops:
+        if op.type not in leaves:
+            fresh = {given.op.name: given.op for given in op.inputs if given.op.name not in seen}
+            seen |= set(fresh)
+            ops += fresh.values()
+    return ops

@@ -1,0 +1,212 @@
+"""Activations that the code of layers and subclassed models applies: found, exchanged, trained, saved."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as kl
+from keras import ops
+from keras.activations import gelu
+
+import actsearch
+from actsearch import find_sites, swap_activations
+from actsearch.swap.inside import has_own_code, layer_paths, uses_inside
+from tests.helpers.networks import assert_same_outputs, uniform
+
+
+@keras.saving.register_keras_serializable("tests.inside")
+class Mixed(kl.Layer):
+    """Applies activations in all ways: arguments, layers, attributes, and calls of both libraries."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = kl.Dense(6, activation="gelu")
+        self.learned = kl.PReLU()
+        self.stack = keras.Sequential([kl.Dense(6, activation="relu"), kl.BatchNormalization(), kl.ReLU()])
+        self.parts = [kl.Dense(6, activation="elu"), {"last": kl.Dense(6, activation="tanh")}]
+        self.function = keras.activations.silu
+        self.share = kl.Dense(6, activation="sigmoid")
+
+    def call(self, x):
+        y = self.stack(self.learned(self.dense(x)))
+        z = self.parts[1]["last"](self.parts[0](y)) * self.share(x)
+        both = ops.concatenate([ops.relu(z), ops.relu(-z)], -1)
+        return self.function(both) + tf.nn.leaky_relu(both, alpha=0.3) + gelu(both)
+
+
+@keras.saving.register_keras_serializable("tests.inside")
+class Inner(kl.Layer):
+    """Hands its argument on to a layer, and applies it."""
+
+    def __init__(self, activation="gelu", **kwargs):
+        super().__init__(**kwargs)
+        self.activation = keras.activations.get(activation)
+        self.first, self.second = kl.Dense(8, activation=self.activation), kl.Dense(4)
+
+    def build(self, input_shape):
+        self.first.build(input_shape)
+        self.second.build((*input_shape[:-1], 8))
+
+    def call(self, x):
+        return x + self.second(self.activation(self.first(x)))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "activation": keras.activations.serialize(self.activation)}
+
+
+@keras.saving.register_keras_serializable("tests.inside")
+class Net(keras.Model):
+    """A subclassed model."""
+
+    def __init__(self, units=8, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.hidden, self.head = kl.Dense(units, activation="relu"), kl.Dense(3, activation="softmax")
+
+    def call(self, x):
+        return self.head(ops.silu(self.hidden(x)))
+
+
+def around(layer, shape=(4,)):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, kl.Dense(2)(layer(inputs)))
+
+
+def same(model):
+    """The model with each hidden activation exchanged for itself."""
+    bound = {
+        site.name: actsearch.activations.bind(site.activation, **site.parameters)
+        for site in find_sites(model)
+        if site.kind == "hidden"
+    }
+    return swap_activations(model, bound, match=False, keep_weights=True)
+
+
+def test_all_ways_to_apply_an_activation_are_found_with_their_part():
+    found = {site.name: (site.activation, str(site.kind)) for site in find_sites(around(Mixed(name="own")))}
+    assert found == {
+        "own/dense": ("gelu", "hidden"),
+        "own/learned": ("prelu", "hidden"),
+        "own/stack/0": ("relu", "hidden"),
+        "own/stack/2": ("relu", "hidden"),
+        "own/parts/0": ("elu", "hidden"),
+        "own/parts/1/last": ("tanh", "hidden"),
+        "own/share": ("sigmoid", "gate"),
+        "own/relu": ("relu", "hidden"),
+        "own/relu_1": ("relu", "hidden"),
+        "own/function": ("silu", "hidden"),
+        "own/leaky_relu": ("leaky_relu", "hidden"),
+        "own/gelu": ("gelu", "hidden"),
+    }
+
+
+def test_layers_that_feed_them_are_found():
+    feeders = {site.name: site.feeder and site.feeder.name for site in find_sites(around(Mixed(name="own")))}
+    assert feeders["own/learned"] == "own/dense"
+    assert feeders["own/stack/2"] == "own/stack/0"
+    assert feeders["own/relu"] is None
+
+
+def test_an_exchange_for_itself_changes_nothing():
+    model = around(Mixed(name="own"))
+    assert_same_outputs(model, same(model), uniform(5, 4))
+
+
+@pytest.mark.filterwarnings("ignore:`build:UserWarning")  # Keras's, of layers without a build method
+def test_learned_activations_inside_are_trained_and_saved(tmp_path):
+    model = swap_activations(around(Mixed(name="own")), "prelu")
+    slopes = [weight for weight in model.trainable_weights if "slope" in weight.path]
+    before = [slope.numpy() for slope in slopes]
+    model.compile(keras.optimizers.Adam(0.1), "mse")
+    model.fit(uniform(32, 4), np.ones((32, 2)), verbose=0)
+    assert len(slopes) == 11
+    assert all(np.any(slope.numpy() != old) for slope, old in zip(slopes, before, strict=True))
+    model.save(tmp_path / "model.keras")
+    assert_same_outputs(model, keras.models.load_model(tmp_path / "model.keras"), uniform(5, 4))
+
+
+def test_the_swapped_layer_keeps_its_class_and_the_model_its_original():
+    model = around(Mixed(name="own"))
+    expected = model(uniform(5, 4))
+    new = swap_activations(model, "elu")
+    assert isinstance(new.layers[1], Mixed)
+    assert type(new.layers[1]).__name__ == "Mixed"
+    assert keras.ops.relu(-1.0) == 0
+    np.testing.assert_array_equal(expected, model(uniform(5, 4)))
+
+
+def test_an_argument_that_is_handed_on_is_one_site():
+    model = around(Inner(name="block"))
+    (site,) = find_sites(model)
+    assert (site.name, site.num_uses) == ("block", 2)
+    assert [swap.reason for swap in actsearch.plan_swap(model, "prelu").sites] == [""]
+    assert [site.activation for site in find_sites(swap_activations(model, "elu"))] == ["elu"]
+    slopes = [w for w in swap_activations(model, "prelu").trainable_weights if "slope" in w.path]
+    assert [tuple(slope.shape) for slope in slopes] == [(8,), (8,)]
+
+
+def test_what_a_last_layer_applies_inside_is_hidden_and_what_it_returns_is_an_output():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, Inner(name="second")(Inner(name="first")(inputs)))
+    assert [str(site.kind) for site in find_sites(model)] == ["hidden", "hidden"]
+
+    class Head(kl.Layer):
+        def call(self, x):
+            return ops.reshape(ops.softmax(x) * 2.0, (-1, 2, 2))
+
+    assert [str(site.kind) for site in find_sites(keras.Model(inputs, Head()(inputs)))] == ["output"]
+
+
+def test_a_subclassed_model_is_swapped_trained_and_saved(tmp_path):
+    model = Net()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model(uniform(2, 4))
+    kinds = {site.name: str(site.kind) for site in find_sites(model)}
+    assert kinds == {"hidden": "hidden", "silu": "hidden", "head": "output"}
+    assert_same_outputs(model, same(model), uniform(5, 4))
+    new = swap_activations(model, "prelu")
+    new.fit(uniform(32, 4), np.zeros(32), verbose=0)
+    assert isinstance(new, Net)
+    new.save(tmp_path / "model.keras")
+    assert_same_outputs(new, keras.models.load_model(tmp_path / "model.keras"), uniform(5, 4))
+
+
+def test_the_weights_that_feed_them_are_drawn_from_the_matched_initializer():
+    model = around(Mixed(name="own"), shape=(512,))
+    keras.utils.set_random_seed(0)
+    new = swap_activations(model, "relu")
+    kernel = new.layers[1].dense.kernel.numpy()
+    assert kernel.std() == pytest.approx(np.sqrt(2 / 512), rel=0.05)
+
+
+def test_own_code_inside_a_wrapper_and_a_recurrent_cell_is_reached():
+    model = around(kl.TimeDistributed(Inner(name="block"), name="each"), shape=(3, 4))
+    (site,) = find_sites(model)
+    assert site.name == "each/block"
+    assert_same_outputs(model, same(model), uniform(2, 3, 4))
+
+    class Cell(kl.SimpleRNNCell):
+        def call(self, inputs, states, training=False):
+            return super().call(inputs, states, training=training)
+
+    recurrent = around(kl.RNN(Cell(4), name="rnn"), shape=(3, 4))
+    assert [str(site.kind) for site in find_sites(recurrent)] == ["recurrent"]
+
+
+def test_a_call_that_cannot_be_traced_gives_nothing():
+    class Failing(kl.Layer):
+        def call(self, x):
+            raise RuntimeError("no")
+
+    layer = Failing()
+    assert has_own_code(layer)
+    assert uses_inside(layer, [keras.KerasTensor((None, 4))], {}) is None
+
+
+def test_layers_are_named_by_the_attributes_that_lead_to_them():
+    layer = Mixed()
+    layer(uniform(2, 4))
+    assert layer_paths(layer, [layer, layer.parts[1]["last"], layer.stack.layers[2]]) == ["", "parts/1/last", "stack/2"]
