@@ -125,7 +125,8 @@ def _selu_company(traced: TracedSite) -> Iterator[Issue]:
         return
     for feeder in traced.feeders:
         yield from _selu_initializer(traced, core(feeder.operation))
-    around = [*_between(traced), *(call for used in traced.calls for call in _following(used))]
+    after = () if traced.uses else traced.calls
+    around = [*_between(traced), *(call for used in after for call in _following(used))]
     name = traced.site.activation
     if any(isinstance(core(call.operation), _NORMALISATIONS) for call in around):
         yield Issue(
@@ -196,7 +197,7 @@ def _deep_stacks(calls: Iterable[Call], sites: Iterable[TracedSite]) -> Iterator
     """Reports many sigmoids or tanhs in a row without a normalisation or a skip connection between them."""
     hidden = [traced for traced in sites if traced.site.kind is SiteKind.HIDDEN]
     for kinds, limit, severity in ((SHARES, DEEP_SIGMOID, Severity.WARNING), (_TANH, DEEP_TANH, Severity.HINT)):
-        stacked = {c: p.site for p in hidden if p.site.activation in kinds for c in p.calls}
+        stacked = {c: p.site for p in hidden if p.site.activation in kinds and not p.uses for c in p.calls}
         depths: dict[Call, int] = {}
         for call in calls:
             broken = len(call.sources) > 1 or isinstance(core(call.operation), _NORMALISATIONS)
@@ -240,8 +241,8 @@ def _deadly_learning_rate(model: Any, calls: Iterable[Call], sites: Iterable[Tra
 
 
 def _between(traced: TracedSite) -> Iterator[Call]:
-    """Yields the calls between a site and the layers that feed it."""
-    for call in traced.calls:
+    """Yields the calls between a site and the layers that feed it; none inside a user's layer."""
+    for call in () if traced.uses else traced.calls:
         while call not in traced.feeders and len(call.sources) == 1:
             (call,) = call.sources
             if call not in traced.feeders:

@@ -13,7 +13,9 @@ from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.errors import DataError
 from actsearch.swap.dataflow import class_of
 from actsearch.swap.graph import Call
+from actsearch.swap.inside import has_own_code
 from actsearch.swap.recognition import LINEAR_LAYERS, SHARES, activation_slots, core
+from actsearch.swap.slots import slots_at
 
 _LOSSES = {
     "sparsecategoricalcrossentropy": "sparse",
@@ -110,9 +112,12 @@ def _per_output(given: Any, keys: list[Any], names: list[str]) -> list[Any]:
 def _end(call: Call) -> tuple[str, str | None]:
     """Returns the path of the layer or operation that determines the values of an output, and its activation."""
     while True:
+        if has_own_code(core(call.operation)):
+            ends = [slot for slot, uses in slots_at(call) if any(use.is_output for use in uses)]
+            return call.path, ends[0].activation.name if len(ends) == 1 else None
         slots = activation_slots(call.operation)
         if slots:
-            return call.path, None if slots[0].gate else slots[0].activation.name
+            return call.path, None if slots[0].gate or slots[0].recurrent else slots[0].activation.name
         if isinstance(core(call.operation), LINEAR_LAYERS):
             return call.path, "linear"
         if class_of(call) not in _PASSING or len(call.sources) != 1:

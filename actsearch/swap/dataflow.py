@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterable
 
 from actsearch.swap.graph import Call, upstream
 from actsearch.swap.recognition import SHARES, activation_slots, core
+from actsearch.swap.tensorflow_graph import moves_values
 
 _SHAPING = frozenset(
     [
@@ -44,11 +45,12 @@ _NORMALISING = frozenset(["BatchNormalization", "LayerNormalization", "GroupNorm
 _POOLING = frozenset(["MaxPooling1D", "MaxPooling2D", "MaxPooling3D"])
 _MERGING = frozenset(["Add", "Concatenate"])
 _JOINING = frozenset(["Concatenate", "Stack"])
+_CHANGING = _ENLARGING | _NORMALISING | _POOLING | _MERGING | _JOINING
 
 
 def becomes_output(call: Call) -> bool:
-    """Returns whether its values are an output of the model, apart from reshaping, scaling and concatenation."""
-    reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _JOINING)
+    """Returns whether its values are an output of the model, apart from their order, scale and repetition."""
+    reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _JOINING | _ENLARGING)
     return any(c.is_output for c in reached)
 
 
@@ -112,4 +114,15 @@ def _keeps_values(call: Call) -> bool:
     name = class_of(call)
     if name == "Activation":
         return not activation_slots(call.operation)
-    return name in _SHAPING | _DROPPING or (name in _ARITHMETIC and len(call.sources) == 1)
+    if name in _SHAPING | _DROPPING:
+        return True
+    return len(call.sources) == 1 and (name in _ARITHMETIC or _moves_values(call))
+
+
+def _moves_values(call: Call) -> bool:
+    """Returns whether an operation without weights moves or scales values, as its own graph shows."""
+    operation = call.operation
+    if call.arguments is None or getattr(operation, "weights", ()) or class_of(call) in _CHANGING:
+        return False
+    return moves_values(operation, *call.arguments)
+

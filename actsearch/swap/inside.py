@@ -24,7 +24,7 @@ from actsearch.swap.recognition import (
     recognise,
     recognise_call,
 )
-from actsearch.swap.tensorflow_graph import key_of, multiplies_another, passes_through, reaches, source_of
+from actsearch.swap.tensorflow_graph import filled, key_of, multiplies_another, passes_through, reaches, source_of
 
 _PASSING = (
     keras.layers.BatchNormalization,
@@ -93,28 +93,22 @@ def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) 
         The applications; None if the call cannot be traced.
     """
     trace = _Trace(operation)
-    tensors = [t for t in keras.tree.flatten([args, kwargs]) if isinstance(t, keras.KerasTensor)]
+    tensors = [t for t in keras.tree.flatten([list(args), dict(kwargs)]) if isinstance(t, keras.KerasTensor)]
 
     def call(*given: Any) -> Any:
-        waiting = iter(given)
-
-        def filled(value: Any) -> Any:
-            return next(waiting) if isinstance(value, keras.KerasTensor) else value
-
         trace.start()
-        real_args, real_kwargs = keras.tree.map_structure(filled, (tuple(args), dict(kwargs)))
+        real_args, real_kwargs = filled([list(args), dict(kwargs)], given)
         with trace.recording():
             trace.outputs = operation(*real_args, **real_kwargs)
         return [t for t in tf.nest.flatten(trace.outputs) if isinstance(t, tf.Tensor)]
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
     try:
-        graph = tf.function(call, autograph=False).get_concrete_function(*specs)
+        tf.function(call, autograph=False).get_concrete_function(*specs)
     except Exception:  # noqa: BLE001  whatever the code of a layer raises; the caller says that it is not reached
         return None
     finally:
         discard_losses(operation)
-    del graph
     return trace.uses()
 
 

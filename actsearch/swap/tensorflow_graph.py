@@ -1,7 +1,10 @@
 """What becomes of a tensor in a TensorFlow graph, apart from operations that only move or scale its values."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
+
+import keras
+import tensorflow as tf
 
 _MOVING = frozenset(
     [
@@ -69,6 +72,37 @@ def passes_through(tensor: Any) -> bool:
 def source_of(tensor: Any) -> Any:
     """Returns the first tensor that the operation of a tensor takes; None if it takes none."""
     return tensor.op.inputs[0] if tensor.op.inputs else None
+
+
+def moves_values(operation: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Returns whether the output of an operation has the values of its first tensor, apart from order and scale.
+
+    Args:
+        operation: A layer or another callable. It is called once, in a graph.
+        args, kwargs: Its arguments, with symbolic tensors of Keras.
+    """
+    tensors = [t for t in keras.tree.flatten([list(args), dict(kwargs)]) if isinstance(t, keras.KerasTensor)]
+    moved = False
+
+    def call(*given: Any) -> Any:
+        nonlocal moved
+        real_args, real_kwargs = filled([list(args), dict(kwargs)], given)
+        outputs = operation(*real_args, **real_kwargs)
+        moved = reaches(given[0], [t for t in tf.nest.flatten(outputs) if isinstance(t, tf.Tensor)])
+        return outputs
+
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+    try:
+        tf.function(call, autograph=False).get_concrete_function(*specs)
+    except Exception:  # noqa: BLE001  whatever a user's code raises; what is not known to move values does not
+        return False
+    return moved
+
+
+def filled(arguments: Any, given: Iterable[Any]) -> Any:
+    """Returns arguments of a call with the tensors of a graph instead of Keras's symbolic ones, in their order."""
+    waiting = iter(given)
+    return keras.tree.map_structure(lambda a: next(waiting) if isinstance(a, keras.KerasTensor) else a, arguments)
 
 
 def _followed(tensor: Any, through: Callable[[Any], bool]) -> list[Any]:
