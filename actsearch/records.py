@@ -178,7 +178,8 @@ class SearchRecord:
 
     `baseline` is the label that all others are compared with, None if the search has no baseline. `config` has the
     numbers it was started with, `model` a fingerprint of the searched model, `environment` the versions, git commit and
-    hardware, and `data` describes the data (name, fingerprint, sizes, task).
+    hardware, and `data` describes the data (name, fingerprint, sizes, task). `remarks` say what a reader of the results
+    has to know of the model, such as activations that stay the same in all trials.
     """
 
     search_id: str
@@ -192,6 +193,7 @@ class SearchRecord:
     model: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
 
     @property

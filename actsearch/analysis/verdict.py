@@ -102,7 +102,7 @@ def _notes(family: ComparisonFamily) -> list[str]:
     judged = family.judged
     used = judged.executions
     if not used:
-        return ["No execution has ended for every trial yet."]
+        return ["No execution has ended for every trial yet.", *judged.search.remarks]
     which = f"execution{'s' if len(used) > 1 else ''} {number_range(used)}"
     notes = [f"Uses {which}, which ended for every trial then in the running; judged by {judged.source} scores."]
     if any(e.execution > max(used) for t in judged.search.trials for e in t.executions):
@@ -124,7 +124,7 @@ def _notes(family: ComparisonFamily) -> list[str]:
     failed = sum(judged.failed(t) for t in judged.baselines)
     if family.has_baseline and failed:
         notes.append(f"{failed} executions of the baseline failed; only the completed ones form pairs.")
-    return notes
+    return [*notes, *judged.search.remarks]
 
 
 MIN_PAIRS = 3

@@ -125,4 +125,3 @@ def _moves_values(call: Call) -> bool:
     if call.arguments is None or getattr(operation, "weights", ()) or class_of(call) in _CHANGING:
         return False
     return moves_values(operation, *call.arguments)
-

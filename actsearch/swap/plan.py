@@ -65,6 +65,20 @@ class SwapReport:
         initializers = {f"{name}.initializer": text for name, text in self.initializers.items()}
         return initializers | {f"{name}.dropout": text for name, text in self.dropouts.items()}
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on activations that stay although they are neither gates nor outputs; empty if there are none."""
+        inner = [swap for swap in self.sites if swap.site.kind in (SiteKind.HIDDEN, SiteKind.RECURRENT)]
+        alike: dict[tuple[str, str], list[str]] = {}
+        for swap in inner:
+            if swap.activation is None:
+                alike.setdefault((swap.site.activation, swap.reason), []).append(swap.site.name)
+        return tuple(
+            f"{len(names)} of {len(inner)} hidden activations stay{'s' if len(names) == 1 else ''} {activation} in all "
+            f"trials: {', '.join(names[:3])}{', …' if len(names) > 3 else ''} ({reason})."
+            for (activation, reason), names in alike.items()
+        )
+
     def __repr__(self) -> str:
         return f"<SwapReport: {len(self.replaced)} of {len(self.sites)} activation sites are replaced>"
 

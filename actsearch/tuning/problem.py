@@ -55,6 +55,11 @@ class Hypermodel:
         """Name of a search over it."""
         return self.space.name if self.space else "search"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on activations of an existing model that no trial replaces."""
+        return tuple(self.build.remarks) if hasattr(self.build, "remarks") else ()
+
     def label_on(self, hp: Any) -> str:
         """Returns the activation label of a trial, after a model was built on its hyperparameters."""
         choices = choices_on(hp)
@@ -215,6 +220,7 @@ def describe_search(
         model=model_fingerprint(hypermodel.model),
         data=dict(data),
         environment=describe_environment() | dict(environment),
+        remarks=hypermodel.remarks,
     )
 
 

@@ -127,3 +127,17 @@ def test_a_report_is_a_table_in_print_and_one_line_in_repr():
     ]
     assert str(report).splitlines()[3].startswith("a.initializer: variance_scaling")
     assert "<td>stays: it is an output</td>" in report._repr_html_()
+
+
+def test_remarks_name_what_stays():
+    mixed = net(
+        kl.SimpleRNN(3, name="a", return_sequences=True),
+        kl.SimpleRNN(3, name="b"),
+        kl.Dense(2, activation="relu"),
+        kl.Dense(1, activation="sigmoid"),
+        shape=(4, 2),
+    )
+    assert plan_swap(mixed, "elu").remarks == (
+        "2 of 3 hidden activations stay tanh in all trials: a, b (it is recurrent).",
+    )
+    assert plan_swap(mixed, "elu", include_recurrent=True).remarks == ()
