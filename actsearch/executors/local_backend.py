@@ -145,6 +145,9 @@ class WorkerProcess:
             return "the process closed its connection to the search"
 
 
+_SECONDS_TO_END = 5.0  # from the end of a connection to that of its process
+
+
 class Template:
     """A process that imports TensorFlow, and from which workers are forked."""
 
@@ -180,11 +183,19 @@ class Template:
         except (EOFError, OSError):
             return -signal.SIGKILL
 
-    def close(self) -> str:
-        """Ends it; in words, how it ended."""
+    def close(self) -> None:
+        """Ends it."""
         self._process.kill()
         self._connection.close()
-        return ending(self._process.wait())
+        self._process.wait()
+
+    def failure(self) -> str:
+        """Says how it ended by itself, once its connection has; ends it if it is still running then."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_SECONDS_TO_END)
+        status = self._process.poll()
+        self.close()
+        return "the process does not answer" if status is None else ending(status)
 
 
 def ending(status: int) -> str:
@@ -290,6 +301,6 @@ class LocalBackend:
             try:
                 return self._template.fork(job)
             except (EOFError, OSError):
-                how = self._template.close()
+                how = self._template.failure()
                 self._template = None
         raise SearchFailedError(f"The workers of the search could not begin: {how}.")

@@ -122,6 +122,6 @@ def _keeps_values(call: Call) -> bool:
 def _moves_values(call: Call) -> bool:
     """Returns whether an operation without weights moves or scales values, as its own graph shows."""
     operation = call.operation
-    if call.arguments is None or getattr(operation, "weights", ()) or class_of(call) in _CHANGING:
+    if call.arguments is None or bool(getattr(operation, "weights", None)) or class_of(call) in _CHANGING:
         return False
     return moves_values(operation, *call.arguments)
