@@ -145,7 +145,7 @@ class WorkerProcess:
             return "the process closed its connection to the search"
 
 
-_SECONDS_TO_END = 5.0  # from the end of a connection to that of its process
+_SECONDS_TO_END = 2.0  # from the end of a connection to that of its process
 
 
 class Template:
