@@ -103,8 +103,51 @@ def discard_losses(layer: Any) -> None:
 
 
 def own_trainable_variables(layer: Any) -> list[Any]:
-    """Lists the variables of a layer, without those of the layers in it. Replaced by a public name for them."""
+    """Lists the variables that a layer made trainable, even if single ones were frozen later; without those of the
+    layers in it. Replaced by a public name for them.
+    """
     return list(layer._trainable_variables)
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """Lists the weights of a layer, trainable or not, without those of the layers in it and without seeds.
+
+    Replaced by a public name for them.
+    """
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def document_weights_of(layer: Any) -> Any:
+    """Returns the inverse document frequencies of a text or lookup layer as an array; None if it has none.
+
+    Replaced by a public method beside `get_vocabulary`.
+    """
+    weights = getattr(getattr(layer, "_lookup_layer", layer), "idf_weights", None)
+    return None if weights is None else weights.numpy()
+
+
+def compile_arguments(model: Any) -> dict[str, Any]:
+    """Returns the objects that a model was compiled with. Replaced by a public name for them: `get_compile_config`
+    has configs, which lose objects that are not registered.
+    """
+    return dict(model._compile_config.config)
+
+
+def optimizer_config(optimizer: Any) -> dict[str, Any]:
+    """Returns the config of an optimizer, in which a schedule or function stays an object. Replaced by a config that
+    does not fail for schedules without one.
+    """
+    rate = optimizer._learning_rate
+    if not callable(rate) or hasattr(rate, "assign"):
+        return dict(optimizer.get_config())
+    stand_in = object.__new__(type(optimizer))
+    vars(stand_in).update({**vars(optimizer), "_learning_rate": None})
+    return {**stand_in.get_config(), "learning_rate": rate}
+
+
+def function_of_metric(metric: Any) -> tuple[Any, dict[str, Any]]:
+    """Returns the function of a `MeanMetricWrapper` and its arguments. Replaced by public attributes."""
+    return metric._fn, dict(metric._fn_kwargs)
 
 
 def compute_loss(model: Any, x: Any, y: Any, outputs: Any, weight: Any) -> Any:

@@ -177,9 +177,10 @@ class SearchRecord:
     """One search as recorded in the ledger.
 
     `baseline` is the label that all others are compared with, None if the search has no baseline. `config` has the
-    numbers it was started with, `model` a fingerprint of the searched model, `environment` the versions, git commit and
-    hardware, and `data` describes the data (name, fingerprint, sizes, task). `remarks` say what a reader of the results
-    has to know of the model, such as activations that stay the same in all trials.
+    numbers it was started with, `model` a fingerprint of the searched model, `weights` whether executions `keep` the
+    weights of that model or `redraw` them (None if a build function makes the models), `environment` the versions, git
+    commit and hardware, and `data` describes the data (name, fingerprint, sizes, task). `remarks` say what a reader of
+    the results has to know of the model, such as activations that stay the same in all trials.
     """
 
     search_id: str
@@ -191,6 +192,7 @@ class SearchRecord:
     space: Mapping[str, Any] = field(default_factory=dict)
     config: SearchConfig = field(default_factory=SearchConfig)
     model: str = ""
+    weights: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()

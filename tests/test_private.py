@@ -157,6 +157,39 @@ def check_own_trainable_variables():
     assert _private.own_trainable_variables(wrapper.layer) == wrapper.layer.trainable_variables
 
 
+def check_own_variables():
+    wrapper = network().get_layer("wrapper")
+    assert _private.own_variables(wrapper) == []
+    assert _private.own_variables(keras.layers.BatchNormalization()) == []
+    assert _private.own_variables(wrapper.layer) == wrapper.layer.weights
+
+
+def check_document_weights_of():
+    text = keras.layers.TextVectorization(output_mode="tf_idf")
+    assert _private.document_weights_of(text) is None
+    text.adapt(["a b", "b"])
+    assert len(_private.document_weights_of(text)) == len(text.get_vocabulary())
+    assert _private.document_weights_of(keras.layers.StringLookup()) is None
+
+
+def check_compile_arguments():
+    arguments = _private.compile_arguments(network())
+    assert isinstance(arguments["optimizer"], keras.optimizers.AdamW)
+    assert arguments["loss"] == "mse"
+    keras.Model.compile(network(), **arguments)
+
+
+def check_optimizer_config():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    assert _private.optimizer_config(keras.optimizers.SGD(schedule, momentum=0.5))["learning_rate"] is schedule
+    assert _private.optimizer_config(keras.optimizers.SGD(0.5))["learning_rate"] == 0.5
+
+
+def check_function_of_metric():
+    metric = keras.metrics.MeanMetricWrapper(keras.losses.huber, delta=0.5)
+    assert _private.function_of_metric(metric) == (keras.losses.huber, {"delta": 0.5})
+
+
 def check_compute_loss():
     assert float(_private.compute_loss(network(), np.ones((1, 4)), np.ones((1, 2)), np.zeros((1, 2)), None)) == 1.0
 

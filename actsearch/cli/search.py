@@ -99,6 +99,10 @@ def search(
     learning_rate: Annotated[
         float | None, _option(MODEL, "Learning rate of the optimizer, Adam.", default="0.001")
     ] = None,
+    weights: Annotated[
+        str | None,
+        _option(MODEL, "Weights of a trained .keras model: keep, to start each execution from them, or redraw."),
+    ] = None,
     objective: Annotated[
         str | None,
         _option(
@@ -186,7 +190,7 @@ def search(
     network = _given(
         layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm or None
     )
-    _check_used(model, space, network)
+    _check_used(model, space, network, weights)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
     elsewhere = workers_of(
         isolate=isolate,
@@ -198,7 +202,7 @@ def search(
     )
     mlflow = nullcontext() if no_tracking else started_early()
     with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
-        dataset, build, own_objective = _problem(data, target, task, seed, model, space, network, reporter)
+        dataset, build, own_objective = _problem(data, target, task, seed, model, space, network, weights, reporter)
         tuner = _tuner(
             build,
             objective or own_objective,
@@ -227,7 +231,7 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _check_used(model: str, space: str | None, network: Mapping[str, Any]) -> None:
+def _check_used(model: str, space: str | None, network: Mapping[str, Any], weights: str | None) -> None:
     """Rejects options that the model would ignore.
 
     Raises:
@@ -237,6 +241,8 @@ def _check_used(model: str, space: str | None, network: Mapping[str, Any]) -> No
     if network and not is_ours:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
         raise UsageError(f"{flags} would be ignored: they apply only to mlp and cnn, not to {model}. Omit them.")
+    if weights is not None and not model.endswith(".keras"):
+        raise UsageError(f"--weights would be ignored: it applies to .keras files, not to {model}. Omit it.")
     if space is not None and ":" in model:
         raise UsageError(f"{model} names its search space itself, where it calls choose(hp, space). Omit {space!r}.")
 
@@ -249,6 +255,7 @@ def _problem(
     model: str,
     space: str | None,
     network: Mapping[str, Any],
+    weights: str | None,
     reporter: "Reporter",
 ) -> "tuple[Dataset, Any, Any]":
     """Loads the data and returns it with the hypermodel and the default objective."""
@@ -265,7 +272,7 @@ def _problem(
     reporter.message(dataset.summary)
     output = output_for(dataset.task, dataset.num_classes)
     if model.endswith(".keras"):
-        build, objective = _existing_model(model, space, dataset)
+        build, objective = _existing_model(model, space, weights, dataset)
         return dataset, build, objective
     if ":" in model:
         return dataset, _users_function(model), output.objective
@@ -282,7 +289,7 @@ def _network(
     return network_builder(model, loaded, dataset.input_shape, output, NetworkOptions(**network))
 
 
-def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[Any, str]:
+def _existing_model(file: str, space: str | None, weights: str | None, dataset: "Dataset") -> tuple[Any, str]:
     from actsearch.spaces import load_space
     from actsearch.swap.searched_model import SearchedModel
     from actsearch.swap.user_model import load_user_model
@@ -294,7 +301,8 @@ def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[A
             f"{file} takes samples of shape {tuple(model.input_shape[1:])}, but those of {dataset.name} have the shape "
             f"{dataset.input_shape}. Give data of the model's shape, for example with package.module:function."
         )
-    return SearchedModel(model, load_space(space or DEFAULT_SPACE)), default_objective(model)
+    build = SearchedModel(model, load_space(space or DEFAULT_SPACE), weights=weights)
+    return build, default_objective(model)
 
 
 def _users_function(name: str) -> Any:

@@ -10,6 +10,7 @@ from actsearch.activations import registry
 from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.diagnostics.output_rules import heads, output_issues
 from actsearch.swap.graph import Call, trace
+from actsearch.swap.matching import channel_axis
 from actsearch.swap.recognition import SHARES, SlotKind, core
 from actsearch.swap.sites import SiteKind, TracedSite, locate
 
@@ -106,13 +107,14 @@ def _slopes_of_pixels(traced: TracedSite) -> Iterator[Issue]:
     if not traced.site.learned or traced.site.slot_kind is not SlotKind.LAYER or len(shape) < 3:
         return
     sizes = [int(np.prod(w.shape)) for w in traced.slot.owner.trainable_weights]
-    if sizes and max(sizes) > (shape[-1] or 1):
+    axis = channel_axis(traced.calls[0]) % len(shape)
+    if sizes and max(sizes) > (shape[axis] or 1):
         ours = 'sharing="channel"' if type(traced.slot.owner).__module__.startswith("actsearch.") else None
-        axes = list(range(1, len(shape) - 1))
+        axes = [other for other in range(1, len(shape)) if other != axis]
         yield Issue(
             Severity.WARNING,
             traced.site.name,
-            f"It learns {max(sizes):,} numbers, one for each element of {tuple(shape[1:])}, instead of {shape[-1]}, "
+            f"It learns {max(sizes):,} numbers, one for each element of {tuple(shape[1:])}, instead of {shape[axis]}, "
             "one for each channel.",
             f"Set {ours or f'shared_axes={axes}'}.",
         )
@@ -168,9 +170,9 @@ def _negative_biases(traced: TracedSite) -> Iterator[Issue]:
     for feeder in traced.feeders:
         layer = core(feeder.operation)
         bias = getattr(layer, "bias", None)
-        if not isinstance(layer, _PLAIN) or not layer.built or bias is None:
+        if not isinstance(layer, _PLAIN) or not layer.built or bias is None or layer.quantization_mode is not None:
             continue
-        kernel = np.asarray(layer.kernel.value, dtype="float64").reshape(-1, bias.shape[0])
+        kernel = np.asarray(keras.ops.convert_to_tensor(layer.kernel), dtype="float64").reshape(-1, bias.shape[0])
         reach = np.linalg.norm(kernel, axis=0)
         shift = float(np.median(np.asarray(bias.value) / np.maximum(reach, 1e-12)))
         if shift <= NEGATIVE_BIAS:

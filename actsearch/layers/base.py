@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from actsearch._private import is_decayed, layers_in
 from actsearch.errors import ModelError, UsageError
-from actsearch.layers.sharing import Sharing, check_sharing, parameter_shape
+from actsearch.layers.sharing import Sharing, check_axis, check_sharing, parameter_shape
 
 __all__ = ["LearnedActivation", "decay_free_variables", "exclude_from_weight_decay"]
 
@@ -62,12 +62,13 @@ class LearnedActivation(ActivationLayer):
 
     Args:
         starts: The initial value of each parameter, by name.
-        sharing: `"channel"`: one of each for every channel (the last axis); `"layer"`: one for the whole layer;
-            `"element"`: one for every element of a sample.
+        sharing: `"channel"`: one of each for every channel; `"layer"`: one for the whole layer; `"element"`: one for
+            every element of a sample.
+        axis: The axis of the channels: -1, the last one, or 1 after layers with `data_format="channels_first"`.
         **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
 
     Raises:
-        UsageError: `sharing` has another value, or an initial value is below its lower bound; in `build`, a
+        UsageError: `sharing` or `axis` has another value, or an initial value is below its lower bound; in `build`, a
             dimension that `sharing` needs is unknown.
 
     Example:
@@ -84,18 +85,22 @@ class LearnedActivation(ActivationLayer):
 
     smallest: ClassVar[Mapping[str, float]] = {}
 
-    def __init__(self, starts: Mapping[str, float], *, sharing: Sharing = "channel", **kwargs: Any) -> None:
+    def __init__(
+        self, starts: Mapping[str, float], *, sharing: Sharing = "channel", axis: int = -1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_sharing(type(self).__name__, sharing)
+        check_axis(type(self).__name__, axis)
         for name, start in starts.items():
             _check_start(type(self).__name__, name, start, self.smallest.get(name))
         self.starts = dict(starts)
         self.sharing = sharing
+        self.axis = axis
         self.learned: list[Any] = []
 
     def build(self, input_shape: Any) -> None:
         """Creates the parameters for inputs of this shape."""
-        shape = parameter_shape(type(self).__name__, self.sharing, tuple(input_shape))
+        shape = parameter_shape(type(self).__name__, self.sharing, tuple(input_shape), axis=self.axis)
         self.learned = [
             self.add_weight(
                 name=name,
@@ -115,7 +120,8 @@ class LearnedActivation(ActivationLayer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration: the initial values of the parameters and how they are shared."""
-        return {**super().get_config(), **self.starts, "sharing": self.sharing}
+        axis = {} if self.axis == -1 else {"axis": self.axis}  # subclasses need not accept it
+        return {**super().get_config(), **self.starts, "sharing": self.sharing, **axis}
 
 
 def check_positive(layer: str, **numbers: float) -> None:

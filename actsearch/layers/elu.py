@@ -98,7 +98,7 @@ class PELU(LearnedActivation):
         a: a before training; it levels out at -a. Never below 0.1, as in the paper.
         b: b before training; the larger it is, the more slowly the function levels out. Never below 0.1.
         sharing: One a and one b for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
+        **kwargs: `axis` as for `LearnedActivation`; `name`, `dtype` and `trainable`, as for every Keras layer.
 
     Input and output: any shape of rank 2 or more; the output has the shape of the input.
 
@@ -131,7 +131,7 @@ class MPELU(LearnedActivation):
         alpha: α before training; it levels out at -α.
         beta: β before training; the larger it is, the faster the function levels out. Never below 0.01.
         sharing: One α and one β for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
+        **kwargs: `axis` as for `LearnedActivation`; `name`, `dtype` and `trainable`, as for every Keras layer.
 
     Input and output: any shape of rank 2 or more; the output has the shape of the input.
 

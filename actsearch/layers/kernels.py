@@ -163,6 +163,9 @@ def _summed(product: Tensor, parameter: Tensor) -> Tensor:
         return tf.reduce_sum(product)
     if rank == product.shape.rank:
         return product
+    if rank > 1 and all(size == 1 for size in parameter.shape[1:]):  # channels first
+        summed = tf.reduce_sum(product, axis=[0, *range(2, product.shape.rank)])
+        return tf.reshape(summed, parameter.shape)
     if rank == 1:
         # The kernel for the gradient of a bias; reduce_sum takes twice as long.
         return tf.raw_ops.BiasAddGrad(out_backprop=product)

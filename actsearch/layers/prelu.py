@@ -60,7 +60,7 @@ class PReLU(LearnedActivation):
     Args:
         slope: The slope before training.
         sharing: One slope for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
+        **kwargs: `axis` as for `LearnedActivation`; `name`, `dtype` and `trainable`, as for every Keras layer.
 
     Input and output: any shape of rank 2 or more; the output has the shape of the input.
 

@@ -184,7 +184,7 @@ class ParametricSELU(LearnedActivation):
         scale: λ before training.
         alpha: α before training.
         sharing: One λ and one α for each `"channel"` (the last axis), `"layer"` or `"element"`.
-        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
+        **kwargs: `axis` as for `LearnedActivation`; `name`, `dtype` and `trainable`, as for every Keras layer.
 
     Input and output: any shape of rank 2 or more; the output has the shape of the input.
 

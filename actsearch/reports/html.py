@@ -159,7 +159,7 @@ def environment_of(search: SearchRecord) -> dict[str, str]:
 def config_of(search: SearchRecord) -> dict[str, str]:
     """Describes the configuration of the search and its data."""
     data = {f"data: {name}": value for name, value in search.data.items()}
-    values = {**search.config.plain(), **data}
+    values = {**search.config.plain(), "weights": search.weights, **data}
     return {name.replace("_", " "): _plain(value) for name, value in values.items() if value is not None}
 
 

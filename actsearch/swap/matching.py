@@ -1,4 +1,4 @@
-"""Matches a model to a new activation: initializers of the layers that feed it, and the dropout after it."""
+"""Matches a new activation to its model: initializers of the layers that feed it, dropout after it, channel axis."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from actsearch.activations.bound import BoundActivation
-from actsearch.swap.dataflow import origins
+from actsearch.swap.dataflow import class_of, origins
 from actsearch.swap.graph import Call
-from actsearch.swap.recognition import core
+from actsearch.swap.recognition import core, is_activation
 from actsearch.swap.sites import TracedSite
 
 _PLAIN = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -18,6 +18,16 @@ _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 _MATCHED = _PLAIN + _TRANSPOSED + _DEPTHWISE + _SEPARABLE
+# Operations whose output has its channels where their inputs have them.
+KEEPING_AXES = frozenset(
+    [
+        *("Activation", "Add", "Average", "Cast", "Concatenate", "Divide", "Identity", "Maximum", "Minimum"),
+        *("Multiply", "Negative", "Rescaling", "Subtract", "TrueDivide", "Masking", "ActivityRegularization"),
+        *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
+        *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+        *("LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,41 @@ def fit_dropouts(
         kinds = {type(bound.dropout(call.operation.rate)) if bound else None for bound in before}
         if len(kinds) == 1 and (kind := kinds.pop()) is not None and kind is not type(call.operation):
             yield call, kind
+
+
+def is_frozen(traced: TracedSite) -> bool:
+    """Returns whether training changes neither the layer that has an activation nor, if that has no weights, those
+    that feed it.
+    """
+    owner = traced.slot.owner
+    if getattr(owner, "weights", ()):
+        return not owner.trainable_weights
+    if not getattr(owner, "trainable", True):
+        return True
+    feeding = [core(call.operation) for call in traced.feeders if getattr(call.operation, "weights", ())]
+    return bool(feeding) and not any(layer.trainable_weights for layer in feeding)
+
+
+def channel_axis(call: Call) -> int:
+    """Returns the axis of the channels in the output of a call: 1 where they come first, else -1, the last axis.
+
+    It follows from the layers that the values come from: their `data_format`, or the axis of a `BatchNormalization`.
+    """
+    todo, seen = [call], {call}
+    while todo:
+        call = todo.pop(0)
+        layer = core(call.operation)
+        if call.shape is None or len(call.shape) < 3:
+            return -1
+        if class_of(call) in KEEPING_AXES or is_activation(call.operation):
+            fresh = [source for source in call.sources if source not in seen]
+            todo += fresh
+            seen |= set(fresh)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            return 1 if layer.axis == 1 else -1
+        elif getattr(layer, "data_format", None) in ("channels_first", "channels_last"):
+            return 1 if layer.data_format == "channels_first" else -1
+    return -1
 
 
 def _by_feeder(wanted: Mapping[TracedSite, BoundActivation]) -> dict[int, tuple[Call, list[BoundActivation]]]:

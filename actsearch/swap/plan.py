@@ -11,7 +11,7 @@ from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.layers.interposition import is_own_code
 from actsearch.swap.graph import trace
-from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers
+from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers, is_frozen
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import Site, SiteKind, TracedSite, locate
 
@@ -118,6 +118,7 @@ def plan_swap(
     match: bool = True,
     include_gates: bool = False,
     include_recurrent: bool = False,
+    include_frozen: bool = False,
 ) -> SwapReport:
     """Reports what `swap_activations` would change with the same arguments, without building a model.
 
@@ -135,7 +136,7 @@ def plan_swap(
     >>> report.matching
     {'a.initializer': 'variance_scaling(1, fan_in, truncated_normal)'}
     """
-    included = Included(gates=include_gates, recurrent=include_recurrent)
+    included = Included(gates=include_gates, recurrent=include_recurrent, frozen=include_frozen)
     return make_plan(TracedModel(model), activation, match=match, included=included).report
 
 
@@ -145,6 +146,7 @@ class Included:
 
     gates: bool = False
     recurrent: bool = False
+    frozen: bool = False
 
 
 class TracedModel:
@@ -191,7 +193,8 @@ def _decide(
     reasons: dict[TracedSite, str] = {}
     for traced in traced_sites:
         choice = choices.get(traced.site.name)
-        reason = _obstacle(traced, choice, Included(gates=True, recurrent=True) if named else included)
+        asked = Included(gates=True, recurrent=True, frozen=True) if named else included
+        reason = _obstacle(traced, choice, asked)
         if reason and choice is not None and named:
             raise UsageError(f"The activation at {traced.site.name!r} cannot be replaced: {reason}.")
         if choice is None or reason:
@@ -224,6 +227,8 @@ def _obstacle(traced: TracedSite, choice: BoundActivation | None, included: Incl
         return "it is a gate"
     if site.kind is SiteKind.RECURRENT and not included.recurrent:
         return "it is recurrent"
+    if not included.frozen and is_frozen(traced):
+        return "it is frozen"
     if (
         site.slot_kind is SlotKind.INNER_ARGUMENT
         and choice is not None

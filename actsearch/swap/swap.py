@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
-from actsearch._private import keras_message
-from actsearch.errors import ModelError
+from actsearch.swap.beside_graph import compile_like
 from actsearch.swap.plan import Choice, Included, TracedModel, make_plan
 from actsearch.swap.rebuild import Rebuilder
 
@@ -19,14 +16,15 @@ def swap_activations(
     keep_weights: bool = False,
     include_gates: bool = False,
     include_recurrent: bool = False,
+    include_frozen: bool = False,
 ) -> Any:
     """Returns a new, independent model with the hidden activations replaced; everything else is unchanged.
 
-    The new model has the same names, regularizers, constraints, dtype policies, `trainable` flags, shared layers and
-    arguments of `compile`, but not the state of the optimizer. A layer with an `activation` argument becomes linear
-    and is followed by a layer `NAME_activation`, because Keras does not train the parameters of an argument.
-    Activations that the code of user layers or of a subclassed model applies are exchanged inside a copy of it, which
-    keeps its class and saves with them.
+    The new model has the same class, names, regularizers, constraints, dtype policies, `trainable` flags, shared layers
+    and arguments of `compile`, but a new optimizer and new metrics. Classes and functions need not be registered. A
+    layer with an `activation` argument becomes linear and is followed by a layer `NAME_activation`, because Keras does
+    not train the parameters of an argument. Activations that the code of user layers or of a subclassed model applies
+    are exchanged inside a copy of it, which keeps its class and saves with them.
 
     Args:
         model: A Keras model; a subclassed one must be built. It is not changed.
@@ -36,10 +34,13 @@ def swap_activations(
         match: Whether layers that feed a replaced site and have Keras's default initializer get the initializer
             matched to the new activation, and whether `Dropout` and `AlphaDropout` after it are exchanged to match.
         keep_weights: Whether layers that are not replaced keep their weights; otherwise all weights are drawn again.
-            Layers that training would not change (`trainable=False`, an adapted `Normalization`) always keep theirs.
+            Weights that training would not change (of a layer or a single variable with `trainable=False`, of a
+            quantized layer or an adapted `Normalization`) are always kept.
         include_gates: Whether to replace gates as well; a gate that a mapping names is replaced in any case.
         include_recurrent: Whether to replace the `activation` of recurrent layers as well; one that a mapping names is
             replaced in any case. TensorFlow's cuDNN kernels need tanh there, so others are slower on a GPU.
+        include_frozen: Whether to replace the activations of frozen layers (`trainable=False`) as well; one that a
+            mapping names is replaced in any case.
 
     Returns:
         The new model, compiled if the original is. `plan_swap` with the same arguments reports the changes.
@@ -52,13 +53,14 @@ def swap_activations(
 
     Example:
 
+    >>> import keras
     >>> model = keras.Sequential(
     ...     [keras.Input((4,)), keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
     ... )
     >>> [layer.name for layer in swap_activations(model, "prelu").layers]
     ['a', 'a_activation', 'b']
     """
-    included = Included(gates=include_gates, recurrent=include_recurrent)
+    included = Included(gates=include_gates, recurrent=include_recurrent, frozen=include_frozen)
     return swap_traced(TracedModel(model), activation, match=match, keep_weights=keep_weights, included=included)
 
 
@@ -71,26 +73,8 @@ def swap_traced(
     included: Included,
 ) -> Any:
     """Does the work of `swap_activations` on a model whose sites are known."""
-    model = traced_model.model
     plan = make_plan(traced_model, activation, match=match, included=included)
-    settings = _compile_settings(model)
-    swapped = Rebuilder(plan, keep_weights=keep_weights).model(model)
-    if settings is not None:
-        swapped.compile(**settings)
+    rebuilder = Rebuilder(plan, keep_weights=keep_weights)
+    swapped = rebuilder.model(traced_model.model)
+    compile_like(traced_model.model, swapped, rebuilder.counterparts)
     return swapped
-
-
-def _compile_settings(model: Any) -> dict[str, Any] | None:
-    """Returns a copy of the arguments of `compile`; None if the model is not compiled."""
-    if not model.compiled:
-        return None
-    try:
-        settings = keras.saving.deserialize_keras_object(model.get_compile_config())
-    except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"The model {model.name!r} is compiled with an object that Keras cannot copy: {keras_message(error)} "
-            "Put @keras.saving.register_keras_serializable() before the definition of the loss, metric or "
-            "optimizer (a function with a name, not a lambda), and compile again."
-        ) from error
-    # Losses have no state, and the config of some is incomplete (it lacks Huber's delta).
-    return {**settings, "loss": model.loss}

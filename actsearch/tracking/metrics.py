@@ -90,6 +90,7 @@ def search_params(search: SearchRecord) -> dict[str, Any]:
     params = {"space": search.name, "baseline": search.baseline, "objective": search.objective.name}
     matching = "off" if search.space.get("matching") is False else "on"
     params |= {"direction": search.objective.direction, "matching": matching, "model": search.model}
+    params |= {"weights": search.weights} if search.weights else {}
     params |= search.config.plain()
     return params | {f"data_{name}": value for name, value in search.data.items()}
 

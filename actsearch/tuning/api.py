@@ -33,6 +33,7 @@ def search(
     y: Any = None,
     *,
     space: SpaceLike | None = None,
+    weights: str | None = None,
     validation_data: Any = None,
     test_data: Any = None,
     epochs: int | None = None,
@@ -67,6 +68,8 @@ def search(
             class.
         space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
             `SearchSpace`; `relu_variants` if omitted. A build function names its own.
+        weights: For a model that was trained before: `keep` to start each execution from its weights, as in
+            fine-tuning, or `redraw` to draw new ones. Omit it for a model with new weights, and for a build function.
         validation_data, test_data: `(x, y)`, if the data is already divided.
         epochs: Epochs of each execution. 30 if omitted.
         executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
@@ -117,7 +120,7 @@ def search(
     ['gelu', 'relu']
     """
     _check_options(fit_options, model)
-    hypermodel = _hypermodel(model, space)
+    hypermodel = _hypermodel(model, space, weights)
     divides = validation_data is None and y is not None and not fit_options.get("validation_split")
     if divides and sample_weight is not None:
         raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
@@ -157,9 +160,11 @@ def search(
     )
 
 
-def _hypermodel(model: Any, space: SpaceLike | None) -> Any:
+def _hypermodel(model: Any, space: SpaceLike | None, weights: str | None) -> Any:
     if isinstance(model, keras.Model):
-        return SearchedModel(model, load_space(DEFAULT_SPACE if space is None else space))
+        return SearchedModel(model, load_space(DEFAULT_SPACE if space is None else space), weights=weights)
+    if weights is not None:
+        raise UsageError("A build function decides itself which weights its model has. Omit weights.")
     if space is not None:
         raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
     return model

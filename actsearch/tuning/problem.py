@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import keras_tuner
+import numpy as np
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._user_code import user_code
@@ -23,6 +24,7 @@ from actsearch.environment import describe_environment
 from actsearch.errors import DataError, ModelError
 from actsearch.records import Objective, SearchRecord
 from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
+from actsearch.swap.searched_model import KEEP, SearchedModel
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import TrainingData, describe_data
 from actsearch.training.execution import Executions, FitFunction
@@ -77,6 +79,11 @@ class Hypermodel:
         if hasattr(self.build, "matching"):
             return dict(self.build.matching(hp.values)) if choices_on(hp) else {}
         return matching_of(choices_on(hp).values())
+
+    @property
+    def weights(self) -> str | None:
+        """Whether executions `keep` the weights of an existing model or `redraw` them; None for a build function."""
+        return self.build.weights if isinstance(self.build, SearchedModel) else None
 
     @property
     def baseline(self) -> str | None:
@@ -217,15 +224,20 @@ def describe_search(
         created_at=time.time(),
         space=space.to_dict() if space else hypermodel.hyperparameters.get_config(),
         config=config,
-        model=model_fingerprint(hypermodel.model),
+        model=model_fingerprint(hypermodel.model, with_weights=hypermodel.weights == KEEP),
+        weights=hypermodel.weights,
         data=dict(data),
         environment=describe_environment() | dict(environment),
         remarks=hypermodel.remarks,
     )
 
 
-def model_fingerprint(model: keras.Model) -> str:
+def model_fingerprint(model: keras.Model, *, with_weights: bool = False) -> str:
     """Hashes a model's layers, optimizer and losses; for a subclassed model, the names and shapes of its weights.
+
+    Args:
+        model: The model.
+        with_weights: Whether to include the values of its weights.
 
     Example:
 
@@ -239,4 +251,7 @@ def model_fingerprint(model: keras.Model) -> str:
     except (NotImplementedError, TypeError, ValueError):
         shapes = [(weight.path, list(weight.shape)) for weight in model.weights]
         text = json.dumps([type(model).__qualname__, shapes])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(text.encode())
+    for weight in model.get_weights() if with_weights else ():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()[:16]

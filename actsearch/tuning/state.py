@@ -63,7 +63,7 @@ def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, A
     old, new = before.config.plain(), now.config.plain()
     rows += [(n, old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]
     rows += [(f"data.{n}", before.data.get(n), now.data.get(n)) for n in sorted({*before.data, *now.data})]
-    return [*rows, ("model", before.model, now.model)]
+    return [*rows, ("model", before.model, now.model), ("weights", before.weights, now.weights)]
 
 
 def _as_in_json(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The initializers and dropouts of a swap, and their descriptions in the report."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -131,3 +132,34 @@ def test_dropout_after_several_branches_changes_only_where_all_agree() -> None:
     assert plan_swap(model, "selu").dropouts == {"d": "AlphaDropout"}
     assert plan_swap(model, {"a": "selu"}).dropouts == {}
     assert plan_swap(model, {"a": "selu", "b": "elu"}).dropouts == {}
+
+
+def test_learned_activations_share_by_channel_where_the_channels_are() -> None:
+    first = {"data_format": "channels_first"}
+    inputs = keras.Input((3, 8, 8))
+    x = kl.Conv2D(5, 3, activation="relu", name="argument", **first)(inputs)
+    x = kl.BatchNormalization(axis=1)(kl.Conv2D(5, 3, padding="same", **first)(x))
+    x = kl.ReLU(name="layer")(kl.Dropout(0.1)(x))
+    x = keras.ops.relu(kl.Add()([x, kl.MaxPooling2D(1, **first)(x)]))
+    x = kl.ReLU(name="permuted")(kl.Permute((2, 3, 1))(x))
+    x = kl.Conv2D(6, 3, activation="relu", name="last", data_format="channels_last")(x)
+    model = keras.Model(inputs, kl.Dense(2)(kl.Dense(4, "relu")(kl.GlobalAveragePooling2D()(x))))
+    for name in ("prelu", "mpelu"):
+        new = swap_activations(model, name)
+        shapes = [tuple(v.shape) for v in new.trainable_variables if v.path.rpartition("/")[2] in ("slope", "alpha")]
+        assert shapes == [(5, 1, 1)] * 3 + [(5,), (6,), (4,)]
+
+
+def test_a_series_with_channels_first_trains_and_is_saved(tmp_path: Path) -> None:
+    first = {"data_format": "channels_first"}
+    layers = [kl.MaxPooling1D(1, **first), kl.ReLU(), kl.GlobalAveragePooling1D(**first), kl.Dense(1)]
+    model = keras.Sequential([keras.Input((3, 7)), *layers])
+    model.compile("sgd", "mse")
+    new = swap_activations(model, "prelu")
+    new.fit(np.random.default_rng(0).normal(size=(8, 3, 7)), np.ones((8, 1)), verbose=0)
+    slopes = new.layers[1].learned[0]
+    assert tuple(slopes.shape) == (3, 1)
+    assert (slopes.numpy() != 0.25).all()
+    new.save(tmp_path / "new.keras")
+    loaded = keras.models.load_model(tmp_path / "new.keras")
+    np.testing.assert_array_equal(loaded.layers[1].learned[0], slopes)

@@ -7,6 +7,7 @@ import pytest
 
 import actsearch
 from actsearch.errors import ModelError, UnknownNameError, UsageError
+from actsearch.executors.serialization import Payload
 from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tuning.api import default_objective
@@ -123,7 +124,77 @@ def test_the_whole_search(store, digits):
     assert isinstance(result.best_model(), keras.Model)
 
 
+def test_a_trained_model_needs_a_word_about_its_weights():
+    model = network()
+    model.get_layer("out").bias.assign(np.ones(10))
+    space = load_space("relu_variants")
+    with pytest.raises(UsageError, match=r'the bias of out is not what Zeros gives.*weights="keep" \(--weights keep\)'):
+        SearchedModel(model, space)
+    with pytest.raises(UnknownNameError, match="Unknown value of weights 'kept'. Did you mean 'keep'"):
+        SearchedModel(model, space, weights="kept")
+    assert SearchedModel(network(), space).weights == "redraw"
+    for choice, kept in (("keep", True), ("redraw", False)):
+        build = SearchedModel(model, space, weights=choice)
+        built = build(hyperparameters(activation="prelu"))
+        same = [np.array_equal(built.get_layer(n).kernel, model.get_layer(n).kernel) for n in ("conv1", "conv3", "out")]
+        assert same == [kept] * 3
+        assert any("initializer" in name for name in build.matching({"activation": "elu"})) is not kept
+        assert {v.numpy().mean() for v in built.trainable_variables if v.name == "slope"} == {0.25}
+
+
+def test_the_weights_of_a_model_that_was_sent_to_another_process():
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(8, "relu", name="hidden")
+    model = keras.Model(inputs, keras.layers.Dense(1, name="out")(hidden(inputs)))
+    hidden.enable_lora(2)
+    hidden.lora_kernel_b.assign(np.ones((2, 8)))
+    model.get_layer("out").kernel.trainable = False
+    model.compile("adam", "mse")
+    build = SearchedModel(model, load_space("relu_variants"), weights="keep")
+    sent = Payload.pack(build).unpack()
+    for old, new in zip(model.weights, sent.model.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+        assert old.trainable == new.trainable
+
+
+def test_a_frozen_base_is_searched_only_when_asked():
+    model = network()
+    for name in ("conv1", "conv2", "relu2"):
+        model.get_layer(name).trainable = False
+    space = load_space({"activations": ["relu", "elu"], "sites": "per_layer"})
+    for asked, sites in ((False, ["relu3"]), (True, ["conv1", "relu2", "relu3"])):
+        hp = keras_tuner.HyperParameters()
+        SearchedModel(model, space, include_frozen=asked)(hp)
+        assert [p.name for p in hp.space] == [f"activation.{site}" for site in sites]
+
+
+def test_fine_tuning_starts_from_the_weights_of_the_model(store, digits):
+    x, y = digits
+    model = network()
+    model.fit(x.reshape(-1, 8, 8, 1), y, epochs=1, verbose=0)
+    model.compile(keras.optimizers.Adam(1e-7), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    options = {"space": ["relu", "prelu"], "epochs": 1, "executions": 2, "directory": "tuned", "verbose": 0}
+    with pytest.raises(UsageError, match="was trained before"):
+        actsearch.search(model, x.reshape(-1, 8, 8, 1), y, **options)
+    result = actsearch.search(model, x.reshape(-1, 8, 8, 1), y, weights="keep", **options)
+    np.testing.assert_allclose(
+        result.best_model().get_layer("conv3").kernel, model.get_layer("conv3").kernel, atol=1e-4
+    )
+    relu, _ = result.trials
+    losses = [execution.history["loss"][0] for execution in relu.executions]
+    assert losses[0] != losses[1], "the seed still determines dropout and the order of the data"
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    assert runs_of(store, "search")[0].data.params["weights"] == "keep"
+    assert actsearch.load_result("tuned").record.weights == "keep"
+    for change in ({"weights": "redraw"}, {"weights": "keep"}):
+        model.get_layer("out").bias.assign(np.ones(10))
+        with pytest.raises(UsageError, match="differs from this one"):
+            actsearch.search(model, x.reshape(-1, 8, 8, 1), y, **options, **change)
+
+
 def test_a_build_function_names_its_own_space(digits):
     x, y = digits
     with pytest.raises(UsageError, match="Omit space"):
         actsearch.search(lambda hp: None, x, y, space="classic")
+    with pytest.raises(UsageError, match="Omit weights"):
+        actsearch.search(lambda hp: None, x, y, weights="keep")

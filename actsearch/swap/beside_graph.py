@@ -1,0 +1,199 @@
+"""What a rebuilt model takes over beside its graph: what it was compiled with, and the attributes of its own class."""
+
+import copy
+import inspect
+import types
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import keras
+
+from actsearch._private import compile_arguments, function_of_metric, keras_message, optimizer_config
+from actsearch.errors import ModelError
+from actsearch.swap.copying import CANNOT_COPY, is_plain, is_users_class, remade
+
+_MADE_BY_KERAS = {"history", "_eval_epoch_iterator", "_is_quantized"}  # only while a model trains, or is quantized
+
+
+class Counterparts:
+    """Returns for each object of a model the one that takes its place in a rebuilt model, always the same one.
+
+    Layers are those of the rebuilt model; optimizers, metrics, seed generators and variables are new ones. Everything
+    else, such as losses, schedules and functions, has no state and is used by both models.
+
+    Args:
+        layer: Returns the counterpart of a layer or model.
+    """
+
+    def __init__(self, layer: Callable[[Any], Any]) -> None:
+        self._layer = layer
+        self._made: dict[int, tuple[Any, Any]] = {}
+
+    def of(self, value: Any) -> Any:
+        """Returns the counterpart of an object, or of all objects in a nested structure."""
+        return keras.tree.map_structure(self._of, value)
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, keras.layers.Layer):
+            return self._layer(value)
+        make = next((make for kind, make in _FRESH.items() if isinstance(value, kind)), None)
+        if make is None and not _has_variables(value):
+            return value
+        if id(value) not in self._made:
+            self._made[id(value)] = (value, (make or _deep_copy)(value))  # the old one too, so that its id stays taken
+        return self._made[id(value)][1]
+
+
+def compile_like(model: Any, new: Any, counterparts: Counterparts) -> None:
+    """Compiles a rebuilt model as the original was, if it was, with counterparts of its optimizer and metrics.
+
+    A `compile` of the model's own class is not called: its arguments are not known, and the attributes that it sets are
+    copied with the others.
+
+    Raises:
+        ModelError: The optimizer or a metric cannot be copied.
+    """
+    if not model.compiled:
+        return
+    try:
+        settings = {
+            name: counterparts.of(value) if name in ("optimizer", "metrics", "weighted_metrics", "loss") else value
+            for name, value in compile_arguments(model).items()
+        }
+    except CANNOT_COPY as error:
+        raise ModelError(
+            f"The model {model.name!r} is compiled with an object that cannot be copied: {keras_message(error)} "
+            "Let get_config() of its class return all arguments of its __init__, and compile again."
+        ) from error
+    keras.Model.compile(new, **settings)
+
+
+def fresh_optimizer(optimizer: Any) -> Any:
+    """Returns a new optimizer with the same settings; a learning rate schedule of any kind is used by both."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return type(optimizer)(
+            fresh_optimizer(optimizer.inner_optimizer),
+            initial_scale=optimizer.initial_scale,
+            dynamic_growth_steps=optimizer.dynamic_growth_steps,
+            name=optimizer.name,
+        )
+    return remade(optimizer, type(optimizer), optimizer_config(optimizer))
+
+
+def fresh_metric(metric: Any) -> Any:
+    """Returns a new metric with the same settings, whether or not its class is registered or has a config."""
+    kind = type(metric)
+    if kind is keras.metrics.MeanMetricWrapper:
+        function, arguments = function_of_metric(metric)
+        return kind(function, name=metric.name, dtype=metric.dtype, **arguments)
+    if not is_users_class(kind):
+        return kind.from_config(metric.get_config())
+    new = _deep_copy(metric)
+    new.reset_state()
+    return new
+
+
+def _fresh_variable(variable: Any) -> Any:
+    return keras.Variable(variable.numpy(), dtype=variable.dtype, trainable=variable.trainable, name=variable.name)
+
+
+def _fresh_seeds(generator: Any) -> Any:
+    return keras.random.SeedGenerator(name=generator.name)
+
+
+_FRESH: dict[type, Callable[[Any], Any]] = {
+    keras.metrics.Metric: fresh_metric,
+    keras.optimizers.Optimizer: fresh_optimizer,
+    keras.Variable: _fresh_variable,
+    keras.random.SeedGenerator: _fresh_seeds,
+}
+
+
+def _has_variables(value: Any) -> bool:
+    """Returns whether a loss has variables, so that two models must not share it."""
+    return isinstance(value, keras.losses.Loss) and any(isinstance(v, keras.Variable) for v in vars(value).values())
+
+
+def _deep_copy(thing: Any) -> Any:
+    """Copies an object of the user's class with its state; layers in it, such as a pretrained encoder, are shared."""
+    known: dict[int, Any] = {}
+    for part in keras.tree.flatten(list(vars(thing).values())):
+        if isinstance(part, keras.layers.Layer):
+            known[id(part)] = part
+        elif isinstance(part, tuple(_FRESH)) and id(part) not in known:
+            known[id(part)] = next(make for kind, make in _FRESH.items() if isinstance(part, kind))(part)
+    new = object.__new__(type(thing))
+    vars(new).update(copy.deepcopy(vars(thing), known))
+    return new
+
+
+def has_own_behaviour(kind: type) -> bool:
+    """Returns whether a model's class defines more than how it is made, saved and loaded."""
+    makers = {"__init__", "get_config", "from_config", "__doc__", "__module__", "__qualname__", "__dict__"}
+    own = [name for each in kind.__mro__ if is_users_class(each) for name in vars(each)]
+    return any(name not in makers and not (name.startswith("__") and name.endswith("__")) for name in own)
+
+
+def made_without_init(kind: Any, base: Any, **arguments: Any) -> Any:
+    """Makes a model of a class whose `__init__` makes its layers itself, from other layers and without that.
+
+    Its attributes have to be copied. Keras would load a file of it with the layers that `__init__` makes, so it
+    refuses to be saved.
+    """
+    new = kind.__new__(kind)
+    base.__init__(new, **arguments)
+
+    def refused() -> Any:
+        raise NotImplementedError(
+            f"{kind.__name__} makes its layers in __init__, so a file of the model would be loaded with the "
+            "activations that __init__ gives them. Save the weights, or let __init__ accept "
+            f"({', '.join(name for name in arguments if name != 'name')}, **kwargs)."
+        )
+
+    new.get_config = refused
+    return new
+
+
+def copy_attributes(old: Any, new: Any, counterparts: Counterparts) -> None:
+    """Gives a rebuilt model the attributes that the original has and those of Keras's classes have not.
+
+    Args:
+        old: The original model.
+        new: The rebuilt one. What its own `__init__` has set is kept, but for plain data that differ.
+        counterparts: Returns the counterparts of their values.
+
+    Raises:
+        ModelError: An attribute is a function that uses the original model.
+    """
+    for name, value in vars(old).items():
+        if name in _keras_attributes() or (name in vars(new) and not _is_newer(value, vars(new)[name])):
+            continue
+        if any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(value)):
+            continue  # belongs to the graph of the original
+        if inspect.ismethod(value) and value.__self__ is old:
+            value = types.MethodType(value.__func__, new)
+        elif inspect.isfunction(value) and any(cell.cell_contents is old for cell in value.__closure__ or ()):
+            raise ModelError(
+                f"The attribute {name} of the model {old.name!r} is a function that uses this very model, so a model "
+                f"with other activations cannot have it. Make it a method of {type(old).__name__}."
+            )
+        setattr(new, name, counterparts.of(value))
+
+
+def _is_newer(value: Any, now: Any) -> bool:
+    """Returns whether an attribute has to be copied though the new model has one of this name."""
+    parts = keras.tree.flatten(value)
+    if any(isinstance(part, keras.layers.Layer | keras.Variable) for part in parts):
+        return True
+    return is_plain(value) and is_plain(now) and value != now
+
+
+@cache
+def _keras_attributes() -> frozenset[str]:
+    """Returns the names of the attributes that a compiled model of Keras's own classes has."""
+    inputs = keras.Input((1,), name="usual")
+    models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
+    for model in models:
+        model.compile("sgd", "mse", metrics=["mae"])
+    return frozenset(_MADE_BY_KERAS.union(*(vars(model) for model in models)))

@@ -1,0 +1,381 @@
+"""Copies single objects of a model: layers, operations, optimizers and what else Keras makes from a config.
+
+Keras copies an object with `from_config(get_config())`. That fails for classes whose `__init__` does not accept what
+`get_config` returns, and silently gives another object if `get_config` omits an argument. Here, arguments that are
+not accepted are set afterwards, and arguments that are missing are taken from the attributes of the same name.
+"""
+
+import copy
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+import numpy as np
+
+from actsearch._private import direct_layers, keras_message, layers_in, output_shape_of
+from actsearch.activations.bound import BoundActivation
+from actsearch.errors import ModelError
+from actsearch.swap.weights import copy_adapted
+
+CANNOT_COPY = (AttributeError, ImportError, KeyError, NotImplementedError, TypeError, ValueError)
+_LATER = ("name", "dtype", "trainable", "activity_regularizer")  # can be set once the object exists
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def new_layer(
+    operation: Any,
+    kind: type,
+    *,
+    initializers: Mapping[str, Any],
+    inner: Mapping[tuple[str, ...], BoundActivation],
+    linear: bool,
+    copied: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Makes a copy of a layer or operation, with changes.
+
+    Args:
+        operation: The layer or operation to copy.
+        kind: The class of the copy.
+        initializers: The configs of new initializers, by argument.
+        inner: New activations, by their path in the config.
+        linear: Whether to remove its own activation and, with it, the activity regularizer.
+        copied: Copies a layer that is an argument of the layer; if omitted, without changes.
+
+    Returns:
+        The copy; its weights are new.
+
+    Raises:
+        ModelError: It cannot be made from its config or from its attributes.
+    """
+    if type(operation) is keras.layers.Lambda:
+        return _lambda(operation)
+    changes = dict(initializers) | ({"activation": "linear"} if linear else {})
+    try:
+        with _known_objects(operation):
+            config = config_of(operation)
+            if config is None:
+                new = _from_attributes(operation, kind, copied or _unchanged)
+            else:
+                new = _from_config(operation, kind, config, changes, inner)
+        if isinstance(operation, keras.layers.Layer):
+            _set_later(operation, new, linear=linear)
+    except CANNOT_COPY as error:
+        raise ModelError(
+            f"The layer {operation.name!r} ({type(operation).__name__}) cannot be copied into a new model: "
+            f"{keras_message(error)} Let __init__ of its class accept **kwargs and get_config() return all other "
+            "arguments of __init__, or call actsearch.choose(hp, space) in the function that builds the model."
+        ) from error
+    copy_adapted(operation, new)
+    return new
+
+
+def config_of(operation: Any) -> dict[str, Any] | None:
+    """Returns the config of a layer or operation, in which the user's own functions and objects stay objects.
+
+    So they need not be registered with Keras. An initializer that chose its own seed is copied with a new one.
+
+    Returns:
+        The config; None if Keras knows none, because the class has no `get_config` for its arguments.
+    """
+    own = {name: value for name, value in vars(operation).items() if _is_users_object(value)}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+            try:
+                config = dict(operation.get_config())
+            except TypeError:
+                if not own:
+                    raise
+                config = dict(_without(operation, own).get_config())
+    except NotImplementedError:
+        return None
+    for key in config:
+        value = getattr(operation, key, None)
+        if key in own or (key in ("activation", "recurrent_activation") and inspect.isfunction(value)):
+            config[key] = passed_on(value)
+    return config
+
+
+def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
+    """Makes an object from a config, even if its class does not accept all of it or the config lacks arguments.
+
+    Args:
+        old: The object that the config describes.
+        kind: The class of the new object.
+        config: The config, with changes.
+
+    Returns:
+        The new object. Arguments that `__init__` does not accept are set as attributes.
+
+    Raises:
+        TypeError, ValueError: The new object cannot be made, or differs from the config.
+    """
+    if not is_users_class(kind):
+        return _from_keras_config(kind, config)
+    parameters = _parameters(kind)
+    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    optional = _LATER if _has_own_loader(kind) else tuple(config)
+    given = {key: value for key, value in config.items() if anything or key in parameters or key not in optional}
+    given |= _required(old, parameters, given)
+    new = _load(kind, given, anything=anything)
+    omitted = {name: getattr(old, name) for name in parameters if name not in config and _differ(old, new, name)}
+    if omitted:
+        new = _load(kind, {**given, **omitted}, anything=anything)
+    for name, value in omitted.items():
+        if getattr(new, name) != value:
+            raise TypeError(f"get_config() omits {name}, which is {value!r}.")
+    for key in config.keys() - given.keys() - set(_LATER):
+        _set_argument(new, key, config[key])
+    return new
+
+
+def passed_on(value: Any) -> Any:
+    """Returns an object of the user for use in a copy: itself, but for initializers that chose their own seed."""
+    if not isinstance(value, keras.initializers.Initializer) or not hasattr(value, "seed"):
+        return value
+    if value.get_config().get("seed", 0) is not None:
+        return value
+    new = copy.copy(value)
+    new.seed = keras.initializers.RandomUniform().seed
+    return new
+
+
+def is_users_class(kind: type) -> bool:
+    """Returns whether a class is neither Keras's, or from below that, nor ours."""
+    return kind.__module__.partition(".")[0] not in ("keras", "actsearch", "tensorflow", "builtins")
+
+
+def is_plain(value: Any) -> bool:
+    """Returns whether it is a number, a text and so on, or a nested structure of these."""
+    return all(isinstance(part, _PLAIN) for part in keras.tree.flatten(value))
+
+
+def _is_users_object(value: Any) -> bool:
+    """Returns whether it is a function, or an initializer, regularizer and so on, that Keras does not define."""
+    if isinstance(value, keras.layers.Layer | keras.Variable | type) or not callable(value):
+        return False
+    defined = value if hasattr(value, "__qualname__") else type(value)
+    return (getattr(defined, "__module__", None) or "").partition(".")[0] not in ("keras", "actsearch")
+
+
+class _PartLoader:
+    """Stands for the class of a layer inside a layer, while Keras loads that from the config of the outer one."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self._parts = parts
+
+    def from_config(self, config: dict[str, Any]) -> Any:
+        """Makes the copy of the part that has this config."""
+        old = next((part for part in self._parts if part.name == config.get("name")), self._parts[0])
+        new = remade(old, type(old), config)
+        _set_later(old, new, linear=False)
+        return new
+
+
+def _known_objects(operation: Any) -> AbstractContextManager[Any]:
+    """Lets Keras find the user's classes and functions in a layer by name, whether or not they are registered."""
+    parts = layers_in(operation) if isinstance(operation, keras.layers.Layer) else []
+    known: dict[str, Any] = {}
+    for value in [value for part in parts for value in vars(part).values() if _is_users_object(value)]:
+        known |= _by_name(value if hasattr(value, "__qualname__") else type(value))
+    for kind in {type(part) for part in parts if is_users_class(type(part))}:
+        loader = _PartLoader([part for part in parts if type(part) is kind])
+        known |= dict.fromkeys(_by_name(kind), loader)
+    return keras.saving.custom_object_scope(known)
+
+
+def _by_name(each: Any) -> dict[str, Any]:
+    name = getattr(each, "__name__", "")
+    return {} if hasattr(keras.layers, name) else {name: each, keras.saving.get_registered_name(each): each}
+
+
+def _from_config(
+    operation: Any,
+    kind: type,
+    config: dict[str, Any],
+    changes: Mapping[str, Any],
+    inner: Mapping[tuple[str, ...], BoundActivation],
+) -> Any:
+    """Makes a layer from its config, with other arguments, and with other activations inside."""
+    config |= changes
+    for keys, wanted in inner.items():
+        _set_activation(config, keys, wanted)
+    if "activation" in changes:
+        config.pop("activity_regularizer", None)
+    new = remade(operation, kind, config)
+    if is_users_class(kind):  # its __init__ may accept arguments and ignore them
+        for key in [*changes, *(keys[0] for keys in inner if len(keys) == 1)]:
+            _set_argument(new, key, config[key])
+    return new
+
+
+def _without(operation: Any, own: Mapping[str, Any]) -> Any:
+    """Returns a stand-in for a layer whose own functions and objects, which have no config, are replaced."""
+    stand_in = object.__new__(type(operation))
+    vars(stand_in).update(vars(operation))
+    vars(stand_in).update({name: keras.activations.linear if "activation" in name else None for name in own})
+    return stand_in
+
+
+def _from_keras_config(kind: Any, config: Mapping[str, Any]) -> Any:
+    """Makes an object of a class of Keras, whose `TextVectorization` does not load its own functions."""
+    if kind is keras.layers.TextVectorization and any(callable(config[key]) for key in ("standardize", "split")):
+        return kind(**config)
+    return kind.from_config(dict(config))
+
+
+def _load(kind: Any, given: Mapping[str, Any], *, anything: bool) -> Any:
+    """Makes an object of a user's class; the `from_config` of its base class in Keras may add arguments."""
+    base = keras.Operation if issubclass(kind, keras.Operation) else kind
+    if anything or _has_own_loader(kind) or kind.from_config.__func__ is base.from_config.__func__:
+        return kind.from_config(dict(given))
+    return kind(**keras.saving.deserialize_keras_object(dict(given)))
+
+
+def _from_attributes(operation: Any, kind: type, copied: Callable[[Any], Any]) -> Any:
+    """Makes a layer without a config from its attributes, and checks that all that it computes from them is the same.
+
+    Raises:
+        TypeError: An argument has no attribute of its name, or an attribute of the copy differs.
+    """
+    given: dict[str, Any] = {}
+    for name, parameter in _parameters(kind).items():
+        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) or name in _LATER:
+            continue
+        if not hasattr(operation, name):
+            raise TypeError(f"its argument {name} is neither in a config nor an attribute.")
+        given[name] = keras.tree.map_structure(functools.partial(_argument, copied), getattr(operation, name))
+    new = kind(**given)
+    usual = vars(keras.layers.Layer(name="usual"))
+    for name, value in vars(new).items():
+        if name not in usual and not _equal(value, getattr(operation, name, None)):
+            raise TypeError(f"its attribute {name} would be {value!r} instead of {getattr(operation, name, None)!r}.")
+    return new
+
+
+def _argument(copied: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, keras.Variable):
+        raise TypeError("two models would share a variable.")
+    return copied(value) if isinstance(value, keras.layers.Layer) else passed_on(value)
+
+
+def _unchanged(layer: Any) -> Any:
+    return new_layer(layer, type(layer), initializers={}, inner={}, linear=False)
+
+
+def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
+    """Returns the parameters of the class's `__init__`, without `self`."""
+    return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
+
+
+def _has_own_loader(kind: type) -> bool:
+    """Returns whether a class of the user defines `from_config`."""
+    return any("from_config" in vars(each) for each in kind.__mro__ if is_users_class(each))
+
+
+def _required(old: Any, parameters: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments without a default that are missing, from the attributes of the same name."""
+    named = {name for name, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
+    named |= {name for name, p in parameters.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY}
+    return {name: passed_on(getattr(old, name)) for name in named - given.keys() if hasattr(old, name)}
+
+
+def _differ(old: Any, new: Any, name: str) -> bool:
+    """Returns whether an attribute that is plain data differs."""
+    before, now = getattr(old, name, None), getattr(new, name, None)
+    return name not in _LATER and is_plain(before) and hasattr(old, name) and not _equal(before, now)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Returns whether two attributes are equal; layers and Keras's objects are if they are of the same class."""
+    parts, others = keras.tree.flatten(one), keras.tree.flatten(other)
+    return len(parts) == len(others) and all(_same(a, b) for a, b in zip(parts, others, strict=True))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or keras.ops.is_tensor(one):
+        return np.array_equal(np.asarray(one), np.asarray(other))
+    if isinstance(one, _PLAIN) or isinstance(other, _PLAIN) or inspect.isroutine(one):
+        return bool(one == other)
+    return type(one) is type(other)
+
+
+_LOADERS = {
+    "activation": keras.activations.get,
+    "initializer": keras.initializers.get,
+    "regularizer": keras.regularizers.get,
+    "constraint": keras.constraints.get,
+}
+
+
+def _set_argument(new: Any, key: str, value: Any) -> None:
+    """Gives an object an argument that `__init__` does not accept or ignores, as an attribute.
+
+    Raises:
+        TypeError: The object has no such attribute, or its config is different after that.
+    """
+    if _is_config(config_of(new) or {}, key, value):
+        return
+    if not hasattr(new, key):
+        raise TypeError(f"__init__ does not accept {key}, which is {value!r}.")
+    setattr(new, key, _LOADERS.get(key.rpartition("_")[2], lambda config: config)(value))
+    config = config_of(new) or {}
+    if key in config and not _is_config(config, key, value):
+        raise TypeError(f"__init__ does not accept {key}, which would be {config[key]!r} instead of {value!r}.")
+
+
+def _is_config(config: Mapping[str, Any], key: str, value: Any) -> bool:
+    now = config.get(key)
+    if callable(now) and not isinstance(value, str | dict):
+        return now is value or (not inspect.isroutine(now) and type(now) is type(value))
+    return bool(key in config and getattr(now, "__name__", now) == value)
+
+
+def _set_later(old: Any, new: Any, *, linear: bool) -> None:
+    """Gives a layer the name, dtype policies and activity regularizer of the old one, where its class dropped them."""
+    if not is_users_class(type(new)):
+        return
+    if new.name != old.name:
+        new.name = old.name
+    if old.activity_regularizer is not None and new.activity_regularizer is None and not linear:
+        new.activity_regularizer = old.activity_regularizer
+    _set_policies(old, new)
+
+
+def _set_policies(old: Any, new: Any) -> None:
+    """Copies dtype policies, also to the layers inside, as far as these exist before the layer is built."""
+    if new.dtype_policy.name != old.dtype_policy.name:
+        new.dtype_policy = old.dtype_policy
+    added = keras.layers.InputLayer  # by Keras, once a Sequential is built
+    inside = [[part for part in direct_layers(layer) if not isinstance(part, added)] for layer in (old, new)]
+    if [type(part) for part in inside[0]] == [type(part) for part in inside[1]]:
+        for old_part, new_part in zip(*inside, strict=True):
+            _set_policies(old_part, new_part)
+
+
+def _set_activation(config: dict[str, Any], keys: tuple[str, ...], wanted: BoundActivation) -> None:
+    new = wanted.layer()
+    activation = new.activation if isinstance(new, keras.layers.Activation) else new
+    ways = [keys, ("backward_layer", *keys[1:])] if keys[0] == "layer" else [keys]
+    for way in ways:
+        target = config
+        for key in way[:-1]:
+            target = target[key]
+        target[way[-1]] = keras.activations.serialize(activation)
+
+
+def _lambda(old: Any) -> Any:
+    """Copies a Lambda layer directly, because Keras refuses to load its function from a config."""
+    return keras.layers.Lambda(
+        old.function,
+        output_shape=output_shape_of(old),
+        mask=old.mask,
+        arguments=old.arguments,
+        name=old.name,
+        dtype=old.dtype_policy,
+        trainable=old.trainable,
+    )
