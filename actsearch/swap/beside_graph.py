@@ -155,19 +155,21 @@ def made_without_init(kind: Any, base: Any, **arguments: Any) -> Any:
     return new
 
 
-def copy_attributes(old: Any, new: Any, counterparts: Counterparts) -> None:
+def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_only: bool = False) -> None:
     """Gives a rebuilt model the attributes that the original has and those of Keras's classes have not.
 
     Args:
         old: The original model.
         new: The rebuilt one. What its own `__init__` has set is kept, but for plain data that differ.
         counterparts: Returns the counterparts of their values.
+        missing_only: Whether to keep all attributes that the new one has.
 
     Raises:
         ModelError: An attribute is a function that uses the original model.
     """
     for name, value in vars(old).items():
-        if name in _keras_attributes() or (name in vars(new) and not _is_newer(value, vars(new)[name])):
+        kept = name in vars(new) and (missing_only or not _is_newer(value, vars(new)[name]))
+        if kept or name in _keras_attributes():
             continue
         if any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(value)):
             continue  # belongs to the graph of the original

@@ -45,11 +45,12 @@ def is_graph(operation: Any) -> bool:
     return False
 
 
-def trace(model: Any) -> list[Call]:
+def trace(model: Any, arguments: Arguments | None = None) -> list[Call]:
     """Returns all calls of a model in topological order.
 
     Args:
         model: A Keras model.
+        arguments: Symbolic arguments of a subclassed model; if omitted, such as it was built with.
 
     Returns:
         The calls, each after those that feed it. A subclassed model is a single call, since its own code calls its
@@ -64,16 +65,15 @@ def trace(model: Any) -> list[Call]:
     ['head']
     """
     if not is_graph(model):
-        return [_whole(model)]
+        return [_whole(model, arguments or arguments_of(model))]
     calls: list[Call] = []
     for output in _run(model, [], "", calls):
         output.is_output = True
     return calls
 
 
-def _whole(model: Any) -> Call:
+def _whole(model: Any, arguments: Arguments | None) -> Call:
     """Returns the call of a subclassed model."""
-    arguments = arguments_of(model)
     if arguments is None:
         raise ModelError(
             f"{type(model).__name__} is a subclassed model that is not built, so the inputs of its layers are unknown. "
@@ -92,6 +92,11 @@ def arguments_of(model: Any) -> Arguments | None:
         return [_symbolic(config["input_shape"], dtype)], {}
     shapes = config["shapes_dict"]
     return [], {name.removesuffix("_shape"): _symbolic(shape, dtype) for name, shape in shapes.items()}
+
+
+def arguments_like(x: Any) -> Arguments:
+    """Returns the symbolic arguments of a model's call on samples, `model(x)`."""
+    return [keras.tree.map_structure(lambda a: keras.KerasTensor((None, *a.shape[1:]), a.dtype), x)], {}
 
 
 def _symbolic(shapes: Any, dtype: str) -> Any:

@@ -10,7 +10,7 @@ from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.layers.interposition import is_own_code
-from actsearch.swap.graph import trace
+from actsearch.swap.graph import Arguments, trace
 from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers, is_frozen
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import Site, SiteKind, TracedSite, locate
@@ -154,11 +154,12 @@ class TracedModel:
 
     Args:
         model: A Keras model.
+        arguments: Symbolic arguments of a subclassed model; if omitted, such as it was built with.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, arguments: Arguments | None = None) -> None:
         self.model = model
-        self.calls = trace(model)
+        self.calls = trace(model, arguments)
         self.sites = locate(self.calls)
 
 

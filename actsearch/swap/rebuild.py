@@ -8,6 +8,7 @@ import keras
 from actsearch._private import (
     functional_class,
     functional_inside,
+    layers_in,
     mask_of,
     operation_of,
     run_through_graph,
@@ -60,11 +61,20 @@ class Rebuilder:
             exchange_inside(old, made, swaps, self._plan.initializers.changes, redraw=redraw)
         return new
 
+    def exchanged_in(self, new: Any, old: Any) -> Any:
+        """Makes the changes of the plan in a new model of the same subclass, which keeps its weights otherwise."""
+        swaps = self._plan.by_owner.get(id(old), [])
+        redraw = new.trainable and not self._keep_weights
+        exchange_inside(old, new, swaps, self._plan.initializers.changes, redraw=redraw)
+        return new
+
     def _subclassed(self, model: Any) -> Any:
         """Makes a model of the same class, and builds it for the same inputs."""
         new = self._single(model)
         args, kwargs = arguments_of(model) or ((), {})
         new(*args, **kwargs)
+        self._made |= {id(old): made for old, made in zip(layers_in(model), layers_in(new), strict=True)}
+        copy_attributes(model, new, self.counterparts, missing_only=True)
         return new
 
     def _graph(self, model: Any) -> Any:

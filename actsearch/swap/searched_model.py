@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import keras
 
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
-from actsearch.swap.plan import Choice, SwapReport, plan_swap
-from actsearch.swap.sites import find_sites
-from actsearch.swap.swap import swap_activations
+from actsearch.swap.graph import arguments_like
+from actsearch.swap.plan import Choice, Included, SwapReport, TracedModel, make_plan
+from actsearch.swap.swap import swap_traced
 from actsearch.swap.weights import Variables, training_signs
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ class SearchedModel:
     """Builds copies of a model with activations from a search space; the model itself is never changed.
 
     Args:
-        model: A compiled Sequential or Functional model.
+        model: A compiled model; or a function without arguments that returns a new one at each call.
         space: Its `sites` define how the hidden sites share activations: one for all (`shared`), one for each
             (`per_layer`), or one for all sites between two changes of resolution or width (`per_block`). Other
             hyperparameters may be `learning_rate` and `batch_size`.
@@ -30,9 +33,11 @@ class SearchedModel:
             change; `"keep"`: each starts from the weights of the model, and the seed determines only dropout and the
             order of the data. If omitted, `"redraw"`, provided that the model was not trained before.
         include_frozen: Whether to replace the activations of frozen layers as well.
+        include_recurrent: Whether to replace the activations of recurrent layers as well.
+        sample: A few samples of x, to build a subclassed model.
 
     Raises:
-        ModelError: The model is not compiled, is subclassed, or has no site that can be replaced.
+        ModelError: The model is not compiled, or has no site that can be replaced.
         UnknownNameError: The space has a hyperparameter that an existing model does not have, or `weights` is neither.
         UsageError: The model was trained before, and `weights` is omitted.
 
@@ -48,42 +53,71 @@ class SearchedModel:
     """
 
     def __init__(
-        self, model: Any, space: SearchSpace, *, weights: str | None = None, include_frozen: bool = False
+        self,
+        model: Any,
+        space: SearchSpace,
+        *,
+        weights: str | None = None,
+        include_frozen: bool = False,
+        include_recurrent: bool = False,
+        sample: Any = None,
     ) -> None:
+        for name in space.hyperparameters:
+            if name not in HYPERPARAMETERS:
+                raise UnknownNameError("hyperparameter of an existing model", name, HYPERPARAMETERS)
+        self._make = None if isinstance(model, keras.Model) else model
+        self._sample = sample
+        self.model, self.space = self._built(model if self._make is None else self._make()), space
+        self.weights = _resolved(weights, self.model)
+        self._included = Included(frozen=include_frozen, recurrent=include_recurrent)
+        self._groups = self._grouped()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what is sent to another process; a file of a model lacks which variables are trainable."""
+        state = {name: value for name, value in vars(self).items() if name != "_traced"}
+        if self._make is not None:
+            return {**state, "model": None}
+        return {**state, "variables": Variables.of(self.model)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restores it in another process."""
+        variables = state.pop("variables", None)
+        vars(self).update(state)
+        if self._make is not None:
+            self.model = self._built(self._make())
+        else:
+            variables.restore(self.model)
+
+    @cached_property
+    def _traced(self) -> TracedModel:
+        arguments = None if self._sample is None else arguments_like(self._sample)
+        return TracedModel(self.model, arguments)
+
+    def _built(self, model: Any) -> Any:
+        """Checks a model, and builds it if it does not know the shape of its input."""
+        if not isinstance(model, keras.Model):
+            raise ModelError(f"The function that makes the model returned {model!r:.80}; expected a compiled model.")
         if not model.compiled:
             raise ModelError(
                 f"The model {model.name!r} is not compiled, so there is no loss to train on. "
                 "Call model.compile(optimizer, loss, metrics) before the search."
             )
-        for name in space.hyperparameters:
-            if name not in HYPERPARAMETERS:
-                raise UnknownNameError("hyperparameter of an existing model", name, HYPERPARAMETERS)
-        self.model, self.space = model, space
-        self.weights = _resolved(weights, model)
-        self._include_frozen = include_frozen
-        self._groups = self._grouped()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Returns what is sent to another process; a file of a model lacks which variables are trainable."""
-        return {**vars(self), "variables": Variables.of(self.model)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restores it in another process."""
-        variables = state.pop("variables")
-        vars(self).update(state)
-        variables.restore(self.model)
+        if not model.built and self._sample is not None:
+            model(self._sample)
+        return model
 
     def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:
         """Builds and compiles a model for these hyperparameters."""
         values = self.space.register(hp)
         for site in self._groups:
             choose(hp, self.space, site=site)
-        model = swap_activations(
-            self.model,
+        model = swap_traced(
+            self._traced,
             self._choice(hp.values),
             match=self.space.matching,
             keep_weights=self.weights == KEEP,
-            include_frozen=self._include_frozen,
+            included=self._included,
+            make=None if self._make is None else self._fresh,
         )
         if "learning_rate" in values and isinstance(self.model.optimizer.get_config()["learning_rate"], dict):
             raise ModelError(
@@ -104,10 +138,20 @@ class SearchedModel:
 
     def report(self, values: Mapping[str, Any]) -> SwapReport:
         """Reports which sites are replaced for these values, and why the others are unchanged."""
-        report = plan_swap(
-            self.model, self._choice(values), match=self.space.matching, include_frozen=self._include_frozen
-        )
+        report = self._plan(self._choice(values))
         return replace(report, initializers={}) if self.weights == KEEP else report  # they determine no weights
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on activations that no trial replaces."""
+        return self._plan(self.space.names[0]).remarks
+
+    def _fresh(self) -> Any:
+        assert self._make is not None
+        return self._built(self._make())
+
+    def _plan(self, choice: Choice | Mapping[str, Choice]) -> SwapReport:
+        return make_plan(self._traced, choice, match=self.space.matching, included=self._included).report
 
     def _choice(self, values: Mapping[str, Any]) -> Choice | dict[str, Choice]:
         chosen = {site: resolve(values, self.space, site) for site in self._groups}
@@ -119,11 +163,10 @@ class SearchedModel:
         """Returns the names of sites that share an activation, under their name in the hyperparameters."""
         if self.space.sites is Sites.SHARED:
             return {None: []}  # a swap without site names replaces all sites
-        plans = [plan_swap(self.model, name, include_frozen=self._include_frozen) for name in self.space.names]
-        replaceable = [{swap.site.name for swap in plan.replaced} for plan in plans]
+        replaceable = [{swap.site.name for swap in self._plan(name).replaced} for name in self.space.names]
         by_all = set.intersection(*replaceable)
         groups: dict[str | None, list[str]] = {}
-        for site in find_sites(self.model):
+        for site in (traced.site for traced in self._traced.sites):
             if site.name in by_all:
                 group = site.name if self.space.sites is Sites.PER_LAYER else f"block_{site.block}"
                 groups.setdefault(group, []).append(site.name)

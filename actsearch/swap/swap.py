@@ -1,9 +1,10 @@
 """Swaps the activations of a model for others, and changes nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from actsearch.swap.beside_graph import compile_like
+from actsearch.swap.graph import is_graph
 from actsearch.swap.plan import Choice, Included, TracedModel, make_plan
 from actsearch.swap.rebuild import Rebuilder
 
@@ -71,10 +72,18 @@ def swap_traced(
     match: bool,
     keep_weights: bool,
     included: Included,
+    make: Callable[[], Any] | None = None,
 ) -> Any:
-    """Does the work of `swap_activations` on a model whose sites are known."""
+    """Does the work of `swap_activations` on a model whose sites are known.
+
+    Args:
+        traced_model, activation, match, keep_weights, included: As for `swap_activations`.
+        make: Returns another compiled and built model like a subclassed one; if omitted, its config makes it.
+    """
     plan = make_plan(traced_model, activation, match=match, included=included)
     rebuilder = Rebuilder(plan, keep_weights=keep_weights)
+    if make is not None and not is_graph(traced_model.model):
+        return rebuilder.exchanged_in(make(), traced_model.model)
     swapped = rebuilder.model(traced_model.model)
     compile_like(traced_model.model, swapped, rebuilder.counterparts)
     return swapped
