@@ -282,11 +282,11 @@ def _network(
     return network_builder(model, loaded, dataset.input_shape, output, NetworkOptions(**network))
 
 
-def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[Any, str]:
+def _existing_model(file: str, space: str | None, dataset: "Dataset") -> tuple[Any, Any]:
     from actsearch.spaces import load_space
     from actsearch.swap.searched_model import SearchedModel
     from actsearch.swap.user_model import load_user_model
-    from actsearch.tuning.api import default_objective
+    from actsearch.training.objectives import default_objective
 
     model = load_user_model(file)
     if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:

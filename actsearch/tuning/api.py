@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +12,30 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch.config import SearchConfig
-from actsearch.data import check_arrays, split_arrays
-from actsearch.errors import UsageError
+from actsearch.data import split_arrays
+from actsearch.errors import DataError, UnknownNameError, UsageError
 from actsearch.executors.specs import ExecutorSpec
 from actsearch.spaces import SpaceLike, load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.data import check_fit_options
+from actsearch.training.data import (
+    batches_of,
+    check_fit_options,
+    checked_arrays,
+    first_batch,
+    fixed_batch_size,
+    is_arrays,
+)
 from actsearch.training.model_cache import BuildFunction
+from actsearch.training.objectives import can_validate, default_objective
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.progress import Reporter
 from actsearch.tuning.result import SearchResult
 from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
+_DIVISIONS = ("random", "in_order")
 
 
 def search(
@@ -41,6 +52,8 @@ def search(
     callbacks: Callbacks = (),
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
+    divide: str | None = None,
+    allow_nan_targets: bool = False,
     objective: Any = None,
     oracle: str | keras_tuner.Oracle | None = None,
     max_trials: int | None = None,
@@ -62,21 +75,26 @@ def search(
     Args:
         model: Compiled Sequential or Functional model, which is not changed; or a build function `build(hp)` that
             calls `actsearch.choose`, or a `keras_tuner.HyperModel`.
-        x, y: Arrays of n samples, or nested structures of them; or a `tf.data.Dataset` as `x`. Without
-            `validation_data`, a fifth of the samples is held out for validation and a fifth for the test, stratified by
-            class.
+        x, y: Arrays of n samples, or nested structures of them; without y for a model that needs none. Without
+            `validation_data`, a fifth of the samples is held out for validation and a fifth for the test. Or as `x` a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, or, with `steps_per_epoch`, a generator that does not end or a
+            function that returns one for each execution.
         space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
             `SearchSpace`; `relu_variants` if omitted. A build function names its own.
-        validation_data, test_data: `(x, y)`, if the data is already divided.
+        validation_data, test_data: `(x, y)` or x, if the data is already divided.
         epochs: Epochs of each execution. 30 if omitted.
         executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
         batch_size: Batch size. 32 if omitted.
         callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-        sample_weight: Weight of each training sample, shape (n,), if the data is already divided.
+        sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`, if the data is already
+            divided.
         class_weight: Weight of each class, by its number.
-        objective: Logged metric, with a direction if the name does not imply one (`"val_f1:max"`). If omitted, it is
-            `val_accuracy` for a model that is compiled with an accuracy and for build functions, `val_loss` for other
-            models.
+        divide: How arrays are divided: `random`, stratified by class, or `in_order`, as the past and the future of a
+            series. If omitted, `in_order` with `shuffle=False`, else `random`.
+        allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
+        objective: Logged metric, with a direction if the name does not imply one (`"val_f1:max"`). If omitted, the
+            accuracy that the model is compiled with, on validation data; `val_loss` for other models and for several
+            outputs; what a `train_step` or `test_step` of the model's own logs.
         oracle: Proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; if omitted, a grid
             for a finite space, else random.
         max_trials: Maximum number of trials.
@@ -96,7 +114,7 @@ def search(
         overwrite: Whether to delete a search that is already in the directory.
         verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or an
             object with the methods of `Reporter`.
-        **fit_options: Other arguments of `model.fit`; with any of them, `model.fit` does the training.
+        **fit_options: Other arguments of `model.fit`; with any but `shuffle`, `model.fit` does the training.
 
     Returns:
         The result: trials, verdict, best model, and where everything is written.
@@ -117,13 +135,11 @@ def search(
     ['gelu', 'relu']
     """
     _check_options(fit_options, model)
-    hypermodel = _hypermodel(model, space)
-    divides = validation_data is None and y is not None and not fit_options.get("validation_split")
-    if divides and sample_weight is not None:
-        raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
+    division = _Division.of(x, validation_data, divide, sample_weight if y is not None else None, fit_options)
+    x = batches_of(x, "x", fit_options)
     tuner = ActivationTuner(
-        hypermodel,
-        objective or _usual_objective(model),
+        _hypermodel(model, space),
+        partial(default_objective, batch=partial(first_batch, x, y)) if objective is None else objective,
         oracle=oracle,
         max_trials=max_trials,
         executions=executions,
@@ -141,9 +157,9 @@ def search(
         overwrite=overwrite,
         verbose=verbose,
     )
-    if divides:
-        x, y = check_arrays(x, y)
-        (x, y), validation_data, held_out = split_arrays(x, y, seed=seed)
+    if division is not None and division.is_needed(tuner, x, y):
+        x, y = checked_arrays(x, y, "data", allow_nan_targets=allow_nan_targets)
+        (x, y), validation_data, held_out = division.parts(x, y, seed, tuner)
         test_data = held_out if test_data is None else test_data
     return tuner.search(
         x,
@@ -153,8 +169,59 @@ def search(
         callbacks=callbacks,
         sample_weight=sample_weight,
         class_weight=class_weight,
+        allow_nan_targets=allow_nan_targets,
         **fit_options,
     )
+
+
+@dataclass(frozen=True)
+class _Division:
+    """How a search divides the user's arrays."""
+
+    in_order: bool
+
+    @classmethod
+    def of(
+        cls, x: Any, validation_data: Any, divide: str | None, sample_weight: Any, fit_options: Mapping[str, Any]
+    ) -> "_Division | None":
+        """Checks the arguments; returns None if there is nothing to divide."""
+        if divide not in (None, *_DIVISIONS):
+            raise UnknownNameError("division", divide, _DIVISIONS)
+        if validation_data is not None or fit_options.get("validation_split") or not is_arrays(x):
+            if divide is not None:
+                raise UsageError(
+                    f"divide={divide!r} would be ignored: only arrays without validation_data are divided."
+                )
+            return None
+        if sample_weight is not None:
+            raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
+        in_order = fit_options.get("shuffle") is False if divide is None else divide == "in_order"
+        return cls(in_order)
+
+    def is_needed(self, tuner: ActivationTuner, x: Any, y: Any) -> bool:
+        """Returns whether validation data is needed, or at least the model can be validated."""
+        if tuner.oracle.objective.name.startswith("val_"):
+            return True
+        return y is not None and can_validate(tuner.inspected.model, partial(first_batch, x, y))
+
+    def parts(self, x: Any, y: Any, seed: int, tuner: ActivationTuner) -> tuple[tuple[Any, Any], ...]:
+        """Divides the samples; for a model with a fixed batch size, each part has whole batches."""
+        parts = split_arrays(x, y, seed=seed, in_order=self.in_order)
+        size = fixed_batch_size(tuner.inspected.model)
+        if size is None:
+            return parts
+        return tuple(keras.tree.map_structure(lambda array: _whole_batches(array, size), part) for part in parts)
+
+
+def _whole_batches(array: Any, size: int) -> Any:
+    if array is None:
+        return None
+    if len(array) < size:
+        raise DataError(
+            f"The model takes batches of {size:,} samples, but a part of the divided data has only {len(array):,}. "
+            "Pass more data, or divide it yourself and pass validation_data."
+        )
+    return array[: len(array) - len(array) % size]
 
 
 def _hypermodel(model: Any, space: SpaceLike | None) -> Any:
@@ -165,20 +232,9 @@ def _hypermodel(model: Any, space: SpaceLike | None) -> Any:
     return model
 
 
-def _usual_objective(model: Any) -> str:
-    return default_objective(model) if isinstance(model, keras.Model) else "val_accuracy"
-
-
 def _check_options(options: Mapping[str, Any], model: Any) -> None:
     """Rejects options that neither this function nor `fit` takes, before a directory is created."""
     if isinstance(model, HyperModel) and type(model).fit is not HyperModel.fit:
         return  # the user's fit may take any option
     fit = type(model).fit if isinstance(model, keras.Model) else keras.Model.fit
     check_fit_options(options, fit, inspect.signature(search).parameters)
-
-
-def default_objective(model: keras.Model) -> str:
-    """Returns `val_accuracy` if the model is compiled with an accuracy, else `val_loss`."""
-    config = model.get_compile_config() or {}
-    names = [getattr(m, "name", m) for m in keras.tree.flatten(config.get("metrics")) if m is not None]
-    return "val_accuracy" if {"accuracy", "acc"} & {str(name) for name in names} else "val_loss"
