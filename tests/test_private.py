@@ -203,7 +203,11 @@ def check_load_keras_model():
 
 
 def check_is_stateful():
-    assert [_private.is_stateful(name) for name in ("MatMul", "AssignVariableOp", "NoSuchOperation")] == [False, True, True]
+    assert [_private.is_stateful(name) for name in ("MatMul", "AssignVariableOp", "NoSuchOperation")] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def check_metrics_given_to():

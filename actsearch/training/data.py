@@ -1,7 +1,6 @@
 """The data of a search as executions use it: checked once, with the arguments of `model.fit`."""
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -113,9 +112,9 @@ def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
     labels = labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels.reshape(labels.shape[:-1] or -1)
     if labels.ndim != 1:
         raise UsageError(
-            f"class_weight weights whole samples, but y has the shape {np.shape(y)}: a class for each of "
-            f"{math.prod(labels.shape[1:]):,} places of a sample. Pass sample_weight of the shape {labels.shape}, for "
-            "example np.vectorize(class_weight.get)(y), and validation_data with it."
+            f"class_weight weights whole samples, but y has the shape {np.shape(y)}: several classes for each sample, "
+            "such as one for each pixel. Pass sample_weight with an entry for each of them, for example "
+            "np.vectorize(class_weight.get)(y), and validation_data."
         )
     return np.array([class_weight.get(int(label), 1.0) for label in np.round(labels)], dtype="float32")
 

@@ -214,10 +214,11 @@ class CompiledEpochs:
             step(_of_any_length(rows(start, tf.minimum(start + size, count))))
             return (number + 1,)
 
-        tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
+        end = tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
         if not has_own_steps(self.model):
             return dict(self.model.get_metrics_result())
-        logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
+        with tf.control_dependencies(end):
+            logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
         metrics = dict(self.model.get_metrics_result())
         return metrics if set(logs) == set(metrics) else logs
 
@@ -228,8 +229,8 @@ def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
 
 
 def to_tensors(data: Any) -> Any:
-    """Converts arrays, or nested structures of them, to tensors, once for each search."""
-    return tf.nest.map_structure(_to_tensor, data)
+    """Converts nested arrays to tensors, once for each search; lists become tuples, as in fit."""
+    return keras.tree.lists_to_tuples(tf.nest.map_structure(_to_tensor, data))
 
 
 def _to_tensor(array: Any) -> tf.Tensor:

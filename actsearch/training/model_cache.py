@@ -131,7 +131,9 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
             "The build function returned a model that is not compiled, so there is no loss to train on. "
             "Call model.compile(optimizer, loss, metrics) before returning the model."
         )
-    if not model.built and sample is not None and has_call(model):
+    if not model.built and not has_call(model):
+        model.built = all(layer.built for layer in model.layers)  # nothing else could tell
+    if not model.built and sample is not None:
         _call_once(model, sample)
     if model.built:
         exclude_from_weight_decay(model)
@@ -145,6 +147,8 @@ def has_call(model: keras.Model) -> bool:
 
 def _call_once(model: keras.Model, sample: Any) -> None:
     """Calls a model so that it creates its weights; if only its own `train_step` can use x, that will create them."""
+    if not has_call(model):
+        return
     try:
         model(sample)
     except Exception:
