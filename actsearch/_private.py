@@ -227,3 +227,27 @@ def load_keras_model(path: str) -> Any:
     from mlflow.keras.load import _load_pyfunc
 
     return _load_pyfunc(path)
+
+
+def is_stateful(operation: str) -> bool:
+    """Returns whether TensorFlow's operation of this name has a state; True if it is unknown. Replaced by a public
+    register of operations.
+    """
+    from tensorflow.python.framework import op_def_registry
+
+    definition = op_def_registry.get(operation)
+    return definition is None or definition.is_stateful
+
+
+def metrics_given_to(model: Any) -> list[Any]:
+    """Returns the metrics that a model was compiled with, as given: names, functions or objects; each with its output.
+
+    Replaced by `model.get_compile_config`, once it keeps the objects.
+    """
+    import keras
+
+    compiled = getattr(model, "_compile_metrics", None)
+    if compiled is None:
+        return []
+    given = (compiled._user_metrics, compiled._user_weighted_metrics)
+    return [metric for metric in keras.tree.flatten(given) if metric is not None]

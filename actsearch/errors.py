@@ -83,12 +83,27 @@ class UnknownObjectiveError(UnknownNameError):
         super().__init__("objective", name, known)
 
 
+class ObjectiveShapeError(UsageError):
+    """The objective has several values: no execution of the search can be scored."""
+
+    def __init__(self, name: str, shape: tuple[int | None, ...]) -> None:
+        super().__init__(
+            f"The objective {name} has the shape {tuple(shape)}, such as a number for each class, which cannot be "
+            'ranked. Compile the metric with one number for all classes, such as F1Score(average="macro"), or choose '
+            "another objective."
+        )
+
+
 class SpaceError(UsageError):
     """The search space is not valid."""
 
 
 class DataError(UsageError):
     """The data cannot be read or cannot be learned from."""
+
+
+class GeneratorEndedError(DataError):
+    """A generator ended before an execution had all its batches: no further execution of the search can be trained."""
 
 
 class ModelError(UsageError):

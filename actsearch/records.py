@@ -39,10 +39,14 @@ class Task(StrEnum):
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric's name and the direction in which it is better."""
+    """A metric's name and the direction in which it is better.
+
+    `reason` says why it is this metric and direction, if the user did not name them.
+    """
 
     name: str
     direction: Direction
+    reason: str = field(default="", compare=False)
 
     def best(self, values: Mapping[Any, float]) -> Any:
         """Returns the key of the best value, the first one in a tie."""
@@ -215,34 +219,41 @@ class SearchRecord:
 
 _USUAL = ("val_accuracy", "val_loss", "val_mae", "val_auc", "val_precision", "val_recall", "val_f1_score")
 _WORDS = {
-    Direction.MAX: r"acc|accuracy|auc|precision|recall|sensitivity|specificity|f\d?|fbeta|r2|iou|dice|top|similarity",
-    Direction.MIN: r"loss|error|mae|mse|rmse|mape|msle|deviation|entropy|crossentropy|divergence|hinge|perplexity",
+    Direction.MAX: r"acc|accuracy|auc|auroc|auprc|precision|recall|sensitivity|specificity|f\d?|fbeta|r2|m?iou|dice"
+    r"|jaccard|top\d*|similarity|psnr|ssim|ndcg|mcc|kappa|bleu|rouge",
+    Direction.MIN: r"loss|error|mae|mse|rmse|s?mape|r?msle|deviation|entropy|crossentropy|divergence|hinge|perplexity"
+    r"|distance|huber|nll|brier|wer|cer",
 }
+_NEVER_A_LOSS = r"acc|accuracy|auc|r2"
+_REVERSING = r"neg|negative|minus|inverse|inverted|reduction|decrease|improvement|gain|skill"
 
 
-def parse_objective(objective: Any) -> Objective:
+def parse_objective(objective: Any, known: Mapping[str, Direction] | None = None) -> Objective:
     """Converts a user's description of the objective to an `Objective`.
 
     Args:
         objective: Name of a metric; a name with its direction, `"val_f1:max"`; an `Objective` of ours or of KerasTuner.
+        known: Directions of the metrics of the model, by name.
 
     Returns:
-        The objective; a direction that is not given follows from the name.
+        The objective; a direction that is not given follows from the model's metrics, else from the name.
 
     Raises:
         UsageError: The direction does not follow from the name, or is neither max nor min.
 
     Example:
 
-    >>> parse_objective("val_r2_score").direction.value
-    'max'
+    >>> parse_objective("val_r2_score").direction.value, parse_objective("val_dice_loss").direction.value
+    ('max', 'min')
     """
     if isinstance(objective, Objective):
         return objective
     direction: str | None
+    reason = ""
     if isinstance(objective, str):
-        name, _, given = objective.partition(":")
-        direction = given or _direction_of(name)
+        name, _, direction = objective.partition(":")
+        if not direction:
+            direction, reason = _inferred(name, known or {})
     else:
         name = getattr(objective, "name", None) or ""
         direction = getattr(objective, "direction", None)
@@ -251,15 +262,33 @@ def parse_objective(objective: Any) -> Objective:
             f"Objective {objective!r}: cannot tell whether larger or smaller values are better."
             f"{did_you_mean(str(name), _USUAL)} Write {name or 'val_accuracy'}:max or {name or 'val_loss'}:min."
         )
-    return Objective(str(name), Direction(direction))
+    return Objective(str(name), Direction(direction), reason)
+
+
+def _inferred(name: str, known: Mapping[str, Direction]) -> tuple[str | None, str]:
+    """Returns the direction, and what it is inferred from."""
+    logged = name.removeprefix("val_")
+    for metric, direction in known.items():
+        if logged == metric or logged.endswith(f"_{metric}"):  # with several outputs, the output's name comes first
+            return direction, "inferred from the metric"
+    return _direction_of(name), "inferred from the name"
 
 
 def _direction_of(name: str) -> str | None:
-    words = [word for word in re.split(r"[_\W]+", name.lower()) if word]
-    for direction, pattern in _WORDS.items():
-        if any(re.fullmatch(pattern, word) for word in words):
-            return direction
-    return None
+    """Returns the direction that a name implies; None if it implies none, or both.
+
+    In `dice_loss` and `top_mae`, the last word says what is measured. In `loss_iou`, it may be part of the name of a
+    loss.
+    """
+    spaced = re.sub(r"(?<=[^\W_])(?=[A-Z][a-z])", "_", name).lower()
+    words = [word for word in re.split(r"[_\W]+", spaced) if word and not word.isdigit()]
+    told = [d for word in words for d, pattern in _WORDS.items() if re.fullmatch(pattern, word)]
+    if not told or any(re.fullmatch(_REVERSING, word) for word in words):
+        return None
+    if len(set(told)) == 1:
+        return told[0]
+    last = re.fullmatch(_WORDS[Direction.MIN], words[-1])
+    return Direction.MIN if last else Direction.MAX if re.fullmatch(_NEVER_A_LOSS, words[-1]) else None
 
 
 def execution_seed(seed: int, execution: int) -> int:

@@ -260,6 +260,22 @@ def check_load_keras_model():
     assert callable(_load_pyfunc)
 
 
+def check_is_stateful():
+    assert [_private.is_stateful(name) for name in ("MatMul", "AssignVariableOp", "NoSuchOperation")] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def check_metrics_given_to():
+    model = network()
+    assert _private.metrics_given_to(model) == []
+    model.compile("adam", "mse", metrics=["mae"], weighted_metrics=[keras.metrics.AUC(name="area")])
+    given = _private.metrics_given_to(model)
+    assert (given[0], given[1].name) == ("mae", "area")
+
+
 CHECKS = [value for name, value in sorted(globals().items()) if name.startswith("check_")]
 
 

@@ -2,24 +2,22 @@
 
 import re
 import sys
-from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from actsearch.cli.inputs import DEFAULT_SPACE, check_used, problem_of
 from actsearch.cli.terminal import show_interrupted, show_result
 from actsearch.config import SearchConfig, help_of
-from actsearch.errors import ModelError, UsageError
+from actsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
     from actsearch.executors import Local, Ray
-    from actsearch.swap.networks import OutputSpec
-    from actsearch.tuning.progress import Reporter
 
-DEFAULT_SPACE = "relu_variants"
+
 INTERRUPTED = 130  # exit status
 EXAMPLES = """
 Examples:
@@ -87,7 +85,11 @@ def search(
     ] = None,
     model: Annotated[
         str,
-        _option(MODEL, "mlp, cnn; a compiled model in a .keras file; package.module:function, a KerasTuner build(hp)."),
+        _option(
+            MODEL,
+            "mlp, cnn; a compiled model in a .keras file; package.module:function, which returns one, or is a "
+            "KerasTuner build(hp).",
+        ),
     ] = "mlp",
     layers: Annotated[int | None, _option(MODEL, "Hidden layers of mlp and cnn.", default="3")] = None,
     units: Annotated[int | None, _option(MODEL, "Units of each layer; filters in cnn.", default="64")] = None,
@@ -103,6 +105,12 @@ def search(
         str | None,
         _option(MODEL, "Weights of a trained .keras model: keep, to start each execution from them, or redraw."),
     ] = None,
+    include_frozen: Annotated[
+        bool, _option(MODEL, "Replace activations of frozen layers too.", "--include-frozen")
+    ] = False,
+    include_recurrent: Annotated[
+        bool, _option(MODEL, "Replace the activation of LSTM, GRU and SimpleRNN too.", "--include-recurrent")
+    ] = False,
     objective: Annotated[
         str | None,
         _option(
@@ -190,7 +198,10 @@ def search(
     network = _given(
         layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm or None
     )
-    _check_used(model, space, network, weights)
+    existing = _given(
+        weights=weights, include_frozen=include_frozen or None, include_recurrent=include_recurrent or None
+    )
+    check_used(model, network, existing)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
     elsewhere = workers_of(
         isolate=isolate,
@@ -202,7 +213,7 @@ def search(
     )
     mlflow = nullcontext() if no_tracking else started_early()
     with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
-        dataset, build, own_objective = _problem(data, target, task, seed, model, space, network, weights, reporter)
+        dataset, build, own_objective = problem_of(data, target, task, seed, model, space, network, existing, reporter)
         tuner = _tuner(
             build,
             objective or own_objective,
@@ -229,87 +240,6 @@ def search(
 def _given(**options: Any) -> dict[str, Any]:
     """Those options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _check_used(model: str, space: str | None, network: Mapping[str, Any], weights: str | None) -> None:
-    """Rejects options that the model would ignore.
-
-    Raises:
-        UsageError: An option would be ignored.
-    """
-    is_ours = not model.endswith(".keras") and ":" not in model
-    if network and not is_ours:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
-        raise UsageError(f"{flags} would be ignored: they apply only to mlp and cnn, not to {model}. Omit them.")
-    if weights is not None and not model.endswith(".keras"):
-        raise UsageError(f"--weights would be ignored: it applies to .keras files, not to {model}. Omit it.")
-    if space is not None and ":" in model:
-        raise UsageError(f"{model} names its search space itself, where it calls choose(hp, space). Omit {space!r}.")
-
-
-def _problem(
-    data: str,
-    target: str | None,
-    task: str | None,
-    seed: int,
-    model: str,
-    space: str | None,
-    network: Mapping[str, Any],
-    weights: str | None,
-    reporter: "Reporter",
-) -> "tuple[Dataset, Any, Any]":
-    """Loads the data and returns it with the hypermodel and the default objective."""
-    from actsearch._startup import exempt_imports, load_tensorflow, resting
-
-    load_tensorflow()
-    with resting():
-        from actsearch.data import load_data
-        from actsearch.swap.networks import output_for
-        from actsearch.tuning import tuner  # noqa: F401  every search needs it: import it without collection
-
-    exempt_imports()
-    dataset = load_data(data, target=target, task=task, seed=seed)
-    reporter.message(dataset.summary)
-    output = output_for(dataset.task, dataset.num_classes)
-    if model.endswith(".keras"):
-        build, objective = _existing_model(model, space, weights, dataset)
-        return dataset, build, objective
-    if ":" in model:
-        return dataset, _users_function(model), output.objective
-    return dataset, _network(model, space, network, dataset, output), output.objective
-
-
-def _network(
-    model: str, space: str | None, network: Mapping[str, Any], dataset: "Dataset", output: "OutputSpec"
-) -> Any:
-    from actsearch.spaces import load_space
-    from actsearch.swap.networks import NetworkOptions, network_builder
-
-    loaded = load_space(space or DEFAULT_SPACE)
-    return network_builder(model, loaded, dataset.input_shape, output, NetworkOptions(**network))
-
-
-def _existing_model(file: str, space: str | None, weights: str | None, dataset: "Dataset") -> tuple[Any, str]:
-    from actsearch.spaces import load_space
-    from actsearch.swap.searched_model import SearchedModel
-    from actsearch.swap.user_model import load_user_model
-    from actsearch.tuning.api import default_objective
-
-    model = load_user_model(file)
-    if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:
-        raise ModelError(
-            f"{file} takes samples of shape {tuple(model.input_shape[1:])}, but those of {dataset.name} have the shape "
-            f"{dataset.input_shape}. Give data of the model's shape, for example with package.module:function."
-        )
-    build = SearchedModel(model, load_space(space or DEFAULT_SPACE), weights=weights)
-    return build, default_objective(model)
-
-
-def _users_function(name: str) -> Any:
-    from actsearch._user_code import import_object
-
-    sys.path.insert(0, str(Path.cwd()))  # also for modules that it imports when it is called
-    return import_object(name, "build function")
 
 
 def _allocation(name: str, max_executions: int | None) -> Any:

@@ -17,13 +17,14 @@ SHARES = (0.6, 0.2, 0.2)
 _NUMERIC = "biuf"
 
 
-def check_arrays(x: Any, y: Any, *, name: str = "data") -> tuple[Any, Any]:
+def check_arrays(x: Any, y: Any, *, name: str = "data", allow_nan_targets: bool = False) -> tuple[Any, Any]:
     """Checks features and target, and converts them to NumPy arrays.
 
     Args:
         x: Array-like of shape (samples, ...), or a dict, list or tuple of arrays, one for each input.
         y: Array-like of shape (samples, ...), or arrays nested likewise for a model with several outputs.
         name: The name of the data in error messages.
+        allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
 
     Returns:
         `(x, y)` as NumPy arrays, with the nesting of the input.
@@ -39,31 +40,69 @@ def check_arrays(x: Any, y: Any, *, name: str = "data") -> tuple[Any, Any]:
     array([30, 50])
     """
     x, y = _arrays(x, f"{name}: x", text=True), _arrays(y, f"{name}: y", text=False)
-    named: list[tuple[str, Array]] = []
-    for data, which in [(x, "x"), (y, "y")]:
-        leaves = [(f"{name}: {place}", array) for place, array in _leaves(data, which)]
-        if not leaves:
-            raise DataError(f"{name}: {which} holds no array.")
-        named.extend(leaves)
-    for place, array in named:
+    inputs, targets = _named(x, "x", name), _named(y, "y", name)
+    for place, array in inputs:
         check_finite(array, place)
-    check_lengths(named, many=isinstance(x, list | tuple) and len(x) > 2)
+    for place, array in targets:
+        check_finite(array, place, allow_nan=allow_nan_targets, is_target=True)
+    check_lengths([*inputs, *targets], many=isinstance(x, list | tuple) and len(x) > 2)
     if isinstance(y, np.ndarray):
         check_varies(y, f"{name}: y")
     return x, y
 
 
-def split_arrays(
-    x: Any, y: Any, *, seed: int, task: Task | None = None, shares: tuple[float, ...] = SHARES
-) -> tuple[tuple[Any, Any], ...]:
-    """Splits samples at random, stratified by class.
+def check_inputs(x: Any, *, name: str = "data") -> Any:
+    """Checks features that come without a target, and converts them to NumPy arrays.
 
     Args:
-        x, y: As `check_arrays` returns them.
+        x: As for `check_arrays`.
+        name: The name of the data in error messages.
+
+    Returns:
+        x as NumPy arrays, with the nesting of the input.
+
+    Raises:
+        DataError: As for `check_arrays`.
+
+    Example:
+
+    >>> check_inputs([[0.0], [0.5]])
+    array([[0. ],
+           [0.5]])
+    """
+    x = _arrays(x, f"{name}: x", text=True)
+    named = _named(x, "x", name)
+    for place, array in named:
+        check_finite(array, place)
+    check_lengths(named, many=isinstance(x, list | tuple) and len(x) > 2)
+    return x
+
+
+def _named(data: Any, which: str, name: str) -> list[tuple[str, Array]]:
+    leaves = [(f"{name}: {place}", array) for place, array in _leaves(data, which)]
+    if not leaves:
+        raise DataError(f"{name}: {which} holds no array.")
+    return leaves
+
+
+def split_arrays(
+    x: Any,
+    y: Any,
+    *,
+    seed: int,
+    task: Task | None = None,
+    shares: tuple[float, ...] = SHARES,
+    in_order: bool = False,
+) -> tuple[tuple[Any, Any], ...]:
+    """Splits samples at random, stratified by class, or in their order.
+
+    Args:
+        x, y: As `check_arrays` returns them; y may be None.
         seed: The same seed gives the same split.
         task: `Task.REGRESSION` splits without stratification. If omitted, the split is stratified when the target
             looks like classes (see `find_target`).
         shares: The size of each part as a fraction of the samples; they add up to 1.
+        in_order: Whether the parts follow each other, as the past and the future of a series.
 
     Returns:
         `(x, y)` for each part, in the order of `shares`.
@@ -79,16 +118,21 @@ def split_arrays(
     """
     first = next(array for _, array in _leaves(x, "x"))
     labels = None
-    if isinstance(y, np.ndarray) and task is not Task.REGRESSION:
+    if isinstance(y, np.ndarray) and task is not Task.REGRESSION and not in_order:
         labels = classes_of(y, certain=task is not None)
-    parts = split_indices(len(first), seed=seed, labels=labels, shares=shares)
+    parts = split_indices(len(first), seed=seed, labels=labels, shares=shares, in_order=in_order)
     return tuple((_take(x, part), _take(y, part)) for part in parts)
 
 
 def split_indices(
-    num_samples: int, *, seed: int, labels: Array | None = None, shares: tuple[float, ...] = SHARES
+    num_samples: int,
+    *,
+    seed: int,
+    labels: Array | None = None,
+    shares: tuple[float, ...] = SHARES,
+    in_order: bool = False,
 ) -> list[NDArray[np.intp]]:
-    """Returns the indices of the samples in each part, stratified by `labels` if they are given.
+    """Returns the indices of the samples in each part, stratified by `labels` if they are given, or in their order.
 
     Raises:
         DataError: There are too few samples, or too few of one class, to put some into each part.
@@ -106,6 +150,10 @@ def split_indices(
     parts: list[NDArray[np.intp]] = []
     for share in reversed(shares[1:]):
         size = math.ceil(share * num_samples - 1e-9)
+        if in_order:
+            parts.append(rest[-size:])
+            rest = rest[:-size]
+            continue
         strata = None if labels is None else labels[rest]
         rest, part = train_test_split(rest, test_size=size, random_state=seed % 2**32, stratify=strata)
         parts.append(part)
@@ -130,8 +178,8 @@ def fingerprint(*arrays: Any) -> str:
     return digest.hexdigest()
 
 
-def check_finite(array: Array, place: str) -> None:
-    """Refuses NaN and infinity.
+def check_finite(array: Array, place: str, *, allow_nan: bool = False, is_target: bool = False) -> None:
+    """Refuses NaN, unless it is allowed, and infinity.
 
     Raises:
         DataError: The array has such values; the message gives the number of samples affected and the first index.
@@ -139,11 +187,13 @@ def check_finite(array: Array, place: str) -> None:
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return
     for what, bad in [("missing values (NaN)", np.isnan(array)), ("infinite values", np.isinf(array))]:
-        if bad.any():
+        if bad.any() and not (allow_nan and what.startswith("missing")):
+            is_masked = is_target and what.startswith("missing")
+            masked = " If the loss ignores them, pass allow_nan_targets=True." if is_masked else ""
             samples = bad.reshape(len(bad), -1).any(axis=1).sum()
             raise DataError(
                 f"{place} has {what} in {samples:,} of {len(array):,} samples, the first at index "
-                f"{np.argwhere(bad)[0].tolist()}. Fill them in or remove these samples."
+                f"{np.argwhere(bad)[0].tolist()}. Fill them in or remove these samples.{masked}"
             )
 
 
@@ -221,8 +271,8 @@ def _leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
 
 def _take(data: Any, indices: NDArray[np.intp]) -> Any:
     """Selects the samples with these indices from each array."""
-    if isinstance(data, np.ndarray):
-        return data[indices]
+    if data is None or isinstance(data, np.ndarray):
+        return None if data is None else data[indices]
     if isinstance(data, Mapping):
         return {key: _take(value, indices) for key, value in data.items()}
     taken = [_take(value, indices) for value in data]

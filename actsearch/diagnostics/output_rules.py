@@ -13,9 +13,9 @@ from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.errors import DataError
 from actsearch.swap.dataflow import class_of
 from actsearch.swap.graph import Call
-from actsearch.swap.inside import has_own_code
+from actsearch.swap.opaque.inside import has_own_code
+from actsearch.swap.opaque.slots import slots_at
 from actsearch.swap.recognition import LINEAR_LAYERS, SHARES, activation_slots, core
-from actsearch.swap.slots import slots_at
 
 _LOSSES = {
     "sparsecategoricalcrossentropy": "sparse",

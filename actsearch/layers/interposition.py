@@ -47,7 +47,8 @@ NAMES = frozenset(
         "threshold",
     ]
 )
-_MODULES = ("keras.ops", "keras.activations", "keras._tf_keras.keras.ops", "keras._tf_keras.keras.activations")
+_PACKAGES = ("keras", "keras._tf_keras.keras")  # the second one is tf.keras
+_MODULES = tuple(f"{package}.{name}" for package in _PACKAGES for name in ("ops", "ops.nn", "ops.numpy", "activations"))
 _LIBRARIES = ("actsearch", "keras", "tensorflow", "numpy")
 
 # Called instead of an activation function, with the function, the frame that calls it, and its arguments.

@@ -168,8 +168,9 @@ def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_o
         ModelError: An attribute is a function that uses the original model.
     """
     for name, value in vars(old).items():
-        kept = name in vars(new) and (missing_only or not _is_newer(value, vars(new)[name]))
-        if kept or name in _keras_attributes():
+        if name in _keras_attributes():
+            continue
+        if name in vars(new) and (missing_only or not _is_newer(value, vars(new)[name])):
             continue
         if any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(value)):
             continue  # belongs to the graph of the original

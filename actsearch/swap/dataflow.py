@@ -3,8 +3,8 @@
 from collections.abc import Callable, Container, Iterable
 
 from actsearch.swap.graph import Call, upstream
+from actsearch.swap.opaque.tensorflow_graph import moves_values
 from actsearch.swap.recognition import SHARES, activation_slots, core
-from actsearch.swap.tensorflow_graph import moves_values
 
 _SHAPING = frozenset(
     [

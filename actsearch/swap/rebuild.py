@@ -18,8 +18,8 @@ from actsearch.layers.base import LearnedActivation
 from actsearch.swap.beside_graph import Counterparts, copy_attributes, has_own_behaviour, made_without_init
 from actsearch.swap.copying import new_layer
 from actsearch.swap.graph import WRAPPERS, arguments_of, is_graph
-from actsearch.swap.inner_swap import Swaps, exchange_inside, is_exchanged
 from actsearch.swap.matching import channel_axis
+from actsearch.swap.opaque.inner_swap import Swaps, exchange_inside, is_exchanged
 from actsearch.swap.plan import Plan
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import TracedSite, unique

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
@@ -66,7 +67,7 @@ class SearchedModel:
             if name not in HYPERPARAMETERS:
                 raise UnknownNameError("hyperparameter of an existing model", name, HYPERPARAMETERS)
         self._make = None if isinstance(model, keras.Model) else model
-        self._sample = sample
+        self._sample = None if sample is None else keras.tree.map_structure(np.asarray, sample)
         self.model, self.space = self._built(model if self._make is None else self._make()), space
         self.weights = _resolved(weights, self.model)
         self._included = Included(frozen=include_frozen, recurrent=include_recurrent)

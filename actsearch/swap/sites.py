@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from actsearch._text_tables import html_table, text_table
 from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
 from actsearch.swap.graph import Call, Shape, trace
-from actsearch.swap.inside import InnerUse
+from actsearch.swap.opaque.inside import InnerUse
+from actsearch.swap.opaque.slots import slots_at
 from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, SlotKind, core
-from actsearch.swap.slots import slots_at
 
 
 class SiteKind(StrEnum):
@@ -215,8 +215,10 @@ def _kind(slot: ActivationSlot, calls: tuple[Call, ...], uses: tuple[InnerUse, .
     name = slot.activation.name
     if slot.gate:
         return SiteKind.GATE
-    if slot.recurrent or any(use.is_recurrent for use in uses):
+    if slot.recurrent:
         return SiteKind.RECURRENT
+    if any(use.is_recurrent for use in uses):
+        return SiteKind.GATE if any(use.is_gate for use in uses) else SiteKind.RECURRENT
     if slot.kind is SlotKind.FIXED:
         return SiteKind.GATE if name in NORMALISING | SHARES else SiteKind.HIDDEN
     ends = not uses or any(use.is_output for use in uses)

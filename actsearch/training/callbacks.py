@@ -3,16 +3,15 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from actsearch.diagnostics.health import ActivationHealth
-from actsearch.errors import DataError, ExecutionFailedError, ModelError, UnknownObjectiveError, UsageError, summarize
+from actsearch.errors import ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError, UsageError, summarize
 from actsearch.records import Objective
+from actsearch.training.epochs import single_numbers
 from actsearch.training.resources import Sampler, Stopwatch
 
 Callbacks = Sequence[keras.callbacks.Callback] | Callable[[], Sequence[keras.callbacks.Callback]]
@@ -58,6 +57,7 @@ class Recorder(keras.callbacks.Callback):
 
     Raises:
         UnknownObjectiveError: The objective is not among the logs of an epoch, so no execution can be scored.
+        ObjectiveShapeError: The objective has a number for each class, so it cannot rank epochs.
         ExecutionFailedError: The loss or the objective is NaN or infinite.
     """
 
@@ -87,8 +87,8 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch_seconds.append(self._watch.lap())
         self._sampler.end()
-        logs = {name: float(value) for name, value in (logs or {}).items() if np.size(value) == 1}
-        check_objective(self.objective, logs)
+        check_objective(self.objective, logs or {})
+        logs = single_numbers(logs or {})
         for name in dict.fromkeys([*self.history, *logs]):
             values = self.history.setdefault(name, [math.nan] * (len(self.epoch_seconds) - 1))
             values.append(logs.get(name, math.nan))  # not every callback logs in every epoch
@@ -100,14 +100,20 @@ class Recorder(keras.callbacks.Callback):
             self.best_epoch, self.best_weights = best, self.model.get_weights()
 
 
-def check_objective(objective: Objective, names: Iterable[str]) -> None:
-    """Checks that the objective is among the names of an epoch's logs.
+def check_objective(objective: Objective, logs: Mapping[str, Any]) -> None:
+    """Checks that the objective is among an epoch's logs and is a single number.
 
     Raises:
-        UnknownObjectiveError: It is not.
+        UnknownObjectiveError: It is not among them.
+        ObjectiveShapeError: It has a number for each class.
     """
-    if objective.name not in (names := list(names)):
-        raise UnknownObjectiveError(objective.name, names)
+    if objective.name not in logs:
+        raise UnknownObjectiveError(objective.name, logs)
+    shape = getattr(logs[objective.name], "shape", ())
+    if getattr(shape, "rank", 0) is None or None in tuple(shape):
+        return  # a symbolic tensor of unknown size
+    if math.prod(shape) != 1:
+        raise ObjectiveShapeError(objective.name, shape)
 
 
 class HealthMonitor(ActivationHealth):
@@ -129,8 +135,8 @@ class HealthMonitor(ActivationHealth):
         begin = time.process_time()
         try:
             super().on_train_begin(logs)
-        except (ModelError, DataError, ValueError) as error:
-            self._problem = str(error)
+        except Exception as error:  # noqa: BLE001  user layers may raise anything when they are called outside of fit
+            self._problem = summarize(error)
         self.cpu_seconds += time.process_time() - begin
 
     def _diagnose(self) -> None:
@@ -139,8 +145,8 @@ class HealthMonitor(ActivationHealth):
         begin = time.process_time()
         try:
             super()._diagnose()
-        except (ModelError, DataError, ValueError, tf.errors.OpError) as error:
-            self._problem = str(error)
+        except Exception as error:  # noqa: BLE001  as above
+            self._problem = summarize(error)
         self.cpu_seconds += time.process_time() - begin
 
     def plain(self) -> tuple[dict[str, Any], ...]:

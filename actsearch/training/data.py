@@ -2,15 +2,18 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch.data import check_arrays, fingerprint
+from actsearch.data import check_arrays, check_inputs, fingerprint
 from actsearch.errors import UsageError, did_you_mean
-from actsearch.training.epochs import Batch, Tensors, to_tensors
+from actsearch.training.batches import Batches, is_generator, is_source
+from actsearch.training.epochs import Tensors, to_tensors
 
 MAX_BYTES_IN_MEMORY = 2_000_000_000
 
@@ -20,12 +23,13 @@ class TrainingData:
     """Training, validation and test data.
 
     Args:
-        x, y: Arrays, or nested structures of them, of n samples; or a `tf.data.Dataset` or `keras.utils.PyDataset`
-            as `x` with `y` None.
-        validation, test: `(x, y)` or `(x, y, sample_weight)`, or a data set; None if there is none.
-        sample_weight: Array of n weights, or None.
+        x, y: Arrays, or nested structures of them, of n samples; y is None for a model that learns without targets. Or
+            a `tf.data.Dataset`, a `keras.utils.PyDataset` or `Batches` as `x` with `y` None.
+        validation, test: x alone, `(x, y)` or `(x, y, sample_weight)`, or a data set; None if there is none.
+        sample_weight: Array of n weights, or arrays nested like `y`, or None.
         class_weight: Weight of each class by its number, or None.
         fit_options: Other arguments of `model.fit`; if there are any, `model.fit` trains.
+        shuffle: Whether arrays are trained in another order in each epoch.
     """
 
     x: Any
@@ -35,6 +39,7 @@ class TrainingData:
     sample_weight: Any = None
     class_weight: Mapping[int, float] | None = None
     fit_options: Mapping[str, Any] = field(default_factory=dict)
+    shuffle: bool = True
 
     def tensors(self) -> Tensors | None:
         """Copies training, validation and test data to the device; None if they are not arrays, or too large."""
@@ -44,65 +49,266 @@ class TrainingData:
             return None
         if sum(_bytes(a) for a in arrays) > MAX_BYTES_IN_MEMORY:
             return None
-        weight = _with_class_weight(self.y, self.sample_weight, self.class_weight)
-        train = to_tensors((self.x, self.y, weight))
+        train = to_tensors(packed((self.x, self.y, self.weight)))
         return Tensors(train, _optional(self.validation), _optional(self.test))
 
+    @property
+    def are_arrays(self) -> bool:
+        """Whether the training data are arrays, of which `model.fit` makes batches."""
+        return isinstance(self.x, np.ndarray | tf.Tensor | list | tuple | dict)
 
-def _optional(data: Any) -> Batch | None:
-    return None if data is None else to_tensors(data)
+    @property
+    def weight(self) -> Any:
+        """The sample weights of arrays, with those of the classes."""
+        if self.class_weight is None or not self.are_arrays:
+            return self.sample_weight
+        weights = weights_of_classes(self.y, self.class_weight)
+        return weights if self.sample_weight is None else weights * np.asarray(self.sample_weight)
+
+    @property
+    def sources(self) -> list[Batches]:
+        """The generators among the data."""
+        return [data for data in (self.x, self.validation) if isinstance(data, Batches)]
+
+    def probe(self) -> tuple[Any, Any]:
+        """Returns x and y that can be looked at: the data, or the first batch of a generator."""
+        return self.x.parts()[:2] if isinstance(self.x, Batches) else (self.x, self.y)
+
+
+def packed(data: Any) -> Any:
+    """Returns what Keras hands to `train_step`: `(x, y)` or `(x, y, sample_weight)`, and a bare x without a y."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    return keras.utils.pack_x_y_sample_weight(x, y, weight)
+
+
+def _optional(data: Any) -> Any:
+    return None if data is None else to_tensors(packed(data))
 
 
 def _bytes(array: Any) -> int:
     return int(np.prod(array.shape)) * (array.dtype.itemsize if isinstance(array, np.ndarray) else array.dtype.size)
 
 
-def _with_class_weight(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
-    """Converts class weights to sample weights as `model.fit` does."""
-    if class_weight is None:
-        return sample_weight
+def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
+    """Converts class weights to sample weights as `model.fit` does.
+
+    Args:
+        y: A class number or a one-hot row for each of n samples.
+        class_weight: Weight of each class by its number; 1 for those that are missing.
+
+    Returns:
+        The weights, float32, of shape (n,).
+
+    Raises:
+        UsageError: There is no y, there are several, or a sample has more than one class.
+    """
+    if not isinstance(y, np.ndarray | tf.Tensor):
+        what = "several targets" if y is not None else "no y"
+        raise UsageError(
+            f"class_weight needs one target with a class for each sample, but there are {what}. Pass sample_weight "
+            "with an array for each output instead."
+        )
     labels = np.asarray(y)
-    labels = labels.argmax(-1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels))
-    weights = np.array([class_weight.get(int(label), 1.0) for label in labels], dtype="float32")
-    return weights if sample_weight is None else weights * np.asarray(sample_weight)
+    labels = labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels.reshape(labels.shape[:-1] or -1)
+    if labels.ndim != 1:
+        raise UsageError(
+            f"class_weight weights whole samples, but y has the shape {np.shape(y)}: several classes for each sample, "
+            "such as one for each pixel. Pass sample_weight with an entry for each of them, for example "
+            "np.vectorize(class_weight.get)(y), and validation_data."
+        )
+    return np.array([class_weight.get(int(label), 1.0) for label in np.round(labels)], dtype="float32")
 
 
 def training_data(
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     validation_data: Any = None,
     test_data: Any = None,
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
+    allow_nan_targets: bool = False,
     fit_options: Mapping[str, Any] | None = None,
 ) -> TrainingData:
     """Checks the data of a search.
 
     Args:
-        x, y: Arrays of n samples, or nested structures of them; or a data set as `x` with `y` None.
-        validation_data, test_data: `(x, y)` or `(x, y, sample_weight)`, or a data set.
-        sample_weight: Array of n weights.
+        x, y: Arrays of n samples, or nested structures of them; or a data set, a generator, or a function that returns
+            a generator as `x` with `y` None.
+        validation_data, test_data: x alone, `(x, y)` or `(x, y, sample_weight)`, or a data set.
+        sample_weight: Array of n weights, or arrays nested like `y`.
         class_weight: Weight of each class by its number.
+        allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
         fit_options: Other arguments of `model.fit`.
 
     Returns:
         The data.
 
     Raises:
-        UsageError: The arrays do not match.
+        UsageError: The arrays do not match, or an argument would be ignored.
     """
-    if y is not None:
-        x, y = check_arrays(x, y)
-        validation_data = _checked(validation_data, "validation_data")
-        test_data = _checked(test_data, "test_data")
-    weight = None if sample_weight is None else np.asarray(sample_weight)
-    if weight is not None and y is not None and len(weight) != len(next(iter(_leaves(y)))):
+    options = dict(fit_options or {})
+    check = partial(_checked, allow_nan_targets=allow_nan_targets)
+    x = batches_of(x, "x", options)
+    validation_data = batches_of(validation_data, "validation_data", options)
+    if is_arrays(x):
+        x, y = checked_arrays(x, y, "data", allow_nan_targets=allow_nan_targets)
+    data = TrainingData(
+        x,
+        y,
+        check(validation_data, "validation_data"),
+        check(test_data, "test_data"),
+        checked_weight(sample_weight, x, y),
+        class_weight,
+    )
+    _check_ignored(data, options)
+    if class_weight is not None and data.are_arrays:
+        weights_of_classes(y, class_weight)
+    in_order = data.are_arrays and options.get("shuffle") in (True, False) and options.pop("shuffle") is False
+    return replace(data, fit_options=options, shuffle=not in_order)
+
+
+def is_arrays(x: Any) -> bool:
+    """Returns whether data are arrays or what NumPy can convert, rather than a data set or a generator."""
+    return x is not None and not (
+        isinstance(x, tf.data.Dataset | keras.utils.PyDataset) or is_source(x) or _is_foreign(x)
+    )
+
+
+def _is_foreign(x: Any) -> bool:
+    """Whether another framework's loader makes the batches, which `model.fit` may take too."""
+    return not hasattr(x, "shape") and not hasattr(x, "__array__") and not isinstance(x, list | tuple | Mapping)
+
+
+def checked_arrays(x: Any, y: Any, name: str, *, allow_nan_targets: bool = False) -> tuple[Any, Any]:
+    """Checks arrays as `check_arrays`; y may be None."""
+    if y is None:
+        return check_inputs(x, name=name), None
+    return check_arrays(x, y, name=name, allow_nan_targets=allow_nan_targets)
+
+
+_STEPS = {"x": "steps_per_epoch", "validation_data": "validation_steps"}
+
+
+def batches_of(data: Any, name: str, options: Mapping[str, Any]) -> Any:
+    """Makes `Batches` of a generator, or of a function that returns one; returns other data unchanged.
+
+    Raises:
+        UsageError: Nothing says how many of its batches are an epoch.
+    """
+    if not is_source(data):
+        return data
+    if options.get(_STEPS[name]) is None:
+        what = "generator" if is_generator(data) else "function"
         raise UsageError(
-            f"sample_weight has {len(weight)} entries, but there are {len(next(iter(_leaves(y))))} samples. Pass one "
-            "for each sample."
+            f"{name} is a {what}, and nothing says how many of its batches are an epoch. Pass {_STEPS[name]}=..., and "
+            "let the generator yield batches without end."
         )
-    return TrainingData(x, y, validation_data, test_data, weight, class_weight, fit_options or {})
+    return Batches(data, name)
+
+
+def first_batch(x: Any, y: Any = None) -> Any:
+    """Returns two samples, or the first batch of a data set, as `train_step` gets them."""
+    if isinstance(x, Batches):
+        return x.first()
+    if not is_arrays(x):
+        return next(iter(x))
+    return keras.tree.map_structure(
+        lambda array: array[:2], packed(checked_arrays(x, y, "data", allow_nan_targets=True))
+    )
+
+
+def checked_weight(weight: Any, x: Any, y: Any) -> Any:
+    """Converts sample weights to arrays and checks them against the targets.
+
+    Args:
+        weight: Array of n weights, or arrays nested like `y`; None for no weights.
+        x, y: The checked data.
+
+    Returns:
+        The weights: for several targets, nested like them.
+
+    Raises:
+        UsageError: Something does not match, or the weights would be ignored.
+    """
+    if weight is None:
+        return None
+    if y is None:
+        kind = "without y" if is_arrays(x) else "of a data set"
+        raise UsageError(
+            f"sample_weight {kind} would be ignored. Pass y too, or a data set whose batches are (x, y, sample_weight)."
+        )
+    nested = isinstance(weight, Mapping) or (isinstance(weight, list | tuple) and not isinstance(y, np.ndarray))
+    made = _nested_weight(weight, y) if nested else np.asarray(weight)
+    num_samples = len(_leaves(y)[0])
+    for array in _leaves(made):
+        if (num_weights := len(array) if array.ndim else 1) != num_samples:
+            raise UsageError(
+                f"sample_weight has {num_weights} entries, but there are {num_samples} samples. Pass one for each "
+                "sample."
+            )
+    if not nested and not isinstance(y, np.ndarray):
+        return keras.tree.map_structure(lambda _: made, y)  # one weight for all outputs, as in model.fit
+    return made
+
+
+def _nested_weight(weight: Any, y: Any) -> Any:
+    made = _as_arrays(weight)
+    try:
+        keras.tree.assert_same_structure(y, made)
+    except (ValueError, TypeError) as error:
+        names = ", ".join(map(str, y)) if isinstance(y, Mapping) else f"{len(_leaves(y))} arrays"
+        raise UsageError(
+            f"sample_weight is not nested like y, which has {names}. Pass one array for each output, or a single array "
+            "for all of them."
+        ) from error
+    return made
+
+
+def _as_arrays(weight: Any) -> Any:
+    if isinstance(weight, Mapping):
+        return {name: _as_arrays(part) for name, part in weight.items()}
+    if isinstance(weight, list | tuple) and any(hasattr(part, "shape") for part in weight):
+        return type(weight)(_as_arrays(part) for part in weight)
+    return np.asarray(weight)
+
+
+def fixed_batch_size(model: keras.Model) -> int | None:
+    """Returns the batch size that a model's inputs fix, as stateful recurrent layers need it; None if they do not."""
+    sizes = {tensor.shape[0] for tensor in keras.tree.flatten(getattr(model, "inputs", None) or [])}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def check_fixed_batch(data: TrainingData, fixed: int, batch_size: int) -> None:
+    """Checks that a model with a fixed batch size gets only batches of this size.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if not data.are_arrays:
+        return
+    if batch_size != fixed:
+        raise UsageError(f"The model takes batches of {fixed} samples only, but batch_size is {batch_size}. Omit it.")
+    for name, part in (("training", (data.x,)), ("validation", data.validation), ("test", data.test)):
+        if part is None or not is_arrays(part):
+            continue
+        num_samples = len(_leaves(keras.utils.unpack_x_y_sample_weight(part)[0])[0])
+        if num_samples % fixed:
+            raise UsageError(
+                f"The model takes batches of {fixed} samples only, but {num_samples:,} {name} samples are no multiple "
+                f"of it. Pass {num_samples - num_samples % fixed:,}."
+            )
+
+
+def _check_ignored(data: TrainingData, options: Mapping[str, Any]) -> None:
+    """Refuses arguments that `model.fit` would ignore or refuse for this kind of data."""
+    if data.are_arrays:
+        return
+    kind = "generator" if isinstance(data.x, Batches) else "data set"
+    if "shuffle" in options and not isinstance(data.x, keras.utils.PyDataset):
+        raise UsageError(f"shuffle would be ignored: a {kind} determines its order. Shuffle there, and omit it.")
+    if data.class_weight is not None and isinstance(data.x, Batches):
+        raise UsageError("class_weight does not apply to a generator. Let it yield (x, y, sample_weight).")
 
 
 def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known: Iterable[str] = ()) -> None:
@@ -131,22 +337,28 @@ def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known
 
 def describe_data(data: TrainingData) -> dict[str, Any]:
     """Returns name and fingerprint of the data, for the ledger."""
-    if data.y is None:
-        return {"name": type(data.x).__name__}
+    if not data.are_arrays:
+        return {"name": "generator" if isinstance(data.x, Batches) else type(data.x).__name__}
     parts = [(data.x, data.y), *(part for part in (data.validation, data.test) if isinstance(part, tuple))]
     hashes = [fingerprint(*(array for array in part if array is not None)) for part in parts]
     return {"name": "arrays", "fingerprint": fingerprint(np.frombuffer("".join(hashes).encode(), "uint8"))}
 
 
 def _leaves(data: Any) -> list[Any]:
-    import keras
-
     return list(keras.tree.flatten(data))
 
 
-def _checked(data: Any, name: str) -> Any:
-    if not isinstance(data, tuple | list):
+def _checked(data: Any, name: str, *, allow_nan_targets: bool) -> Any:
+    """Checks validation or test data; those without y become a bare x."""
+    if data is None or isinstance(data, Batches) or not is_arrays(data):
         return data
-    if len(data) not in (2, 3):
-        raise UsageError(f"{name} must be (x, y) or (x, y, sample_weight); it has {len(data)} parts.")
-    return (*check_arrays(data[0], data[1], name=name), *(np.asarray(part) for part in data[2:]))
+    if not isinstance(data, tuple | list):
+        return check_inputs(data, name=name)
+    if not 1 <= len(data) <= 3:
+        raise UsageError(f"{name} must be x, (x, y) or (x, y, sample_weight); it has {len(data)} parts.")
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
+    x, y = checked_arrays(x, y, name, allow_nan_targets=allow_nan_targets)
+    if y is None:
+        return (x,) if isinstance(x, list | tuple) else x
+    weight = checked_weight(weight, x, y)
+    return (x, y) if weight is None else (x, y, weight)

@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from actsearch.training.one_thread import runs_on_one_thread
 
 SMALL_STEP = 3_000_000  # multiplications of a forward pass over a batch; measured break-even on two cores
 
@@ -55,17 +57,27 @@ def _positions(tensors: Any) -> int:
     return max(math.prod(size or 512 for size in tensor.shape[1:-1]) for tensor in keras.tree.flatten(tensors))
 
 
-Batch = tuple[Any, ...]
-_KERAS_STEPS = (keras.Model.train_step, keras.Model.test_step)
-
-
 @dataclass(frozen=True)
 class Tensors:
-    """Data on the device: `(x, y)` or `(x, y, sample_weight)`, each a tensor or a nested structure of tensors."""
+    """Data on the device as `train_step` gets them: `(x, y)`, `(x, y, sample_weight)`, or a bare x without a y.
 
-    train: Batch
-    validation: Batch | None = None
-    test: Batch | None = None
+    Each part is a tensor or a nested structure of tensors.
+    """
+
+    train: Any
+    validation: Any = None
+    test: Any = None
+
+    @property
+    def x(self) -> Any:
+        """The inputs of the training data."""
+        return keras.utils.unpack_x_y_sample_weight(self.train)[0]
+
+
+def has_own_steps(model: keras.Model) -> bool:
+    """Returns whether a model has a `train_step` or `test_step` of its own."""
+    kind = type(model)
+    return kind.train_step is not keras.Model.train_step or kind.test_step is not keras.Model.test_step
 
 
 class CompiledEpochs:
@@ -81,13 +93,26 @@ class CompiledEpochs:
         self.model = model
         self._tensors, self._batch_size = tensors, batch_size
         self.num_samples = _length(tensors.train)
-        model.test_step(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
-        model.optimizer.build(model.trainable_variables)
-        model.reset_metrics()
         self._executor = executor_for(model, batch_size)
+        self._create_variables(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
+        model.reset_metrics()
         self._train_epoch: Any = None
         self._validate: Any = None
         self._test: Any = None
+
+    def _create_variables(self, batch: Any) -> None:
+        """Creates the variables of metrics and optimizers. Steps of the user's own are traced, not run, as in `fit`."""
+        if has_own_steps(self.model):
+            steps = [self.model.train_step]
+            if self._tensors.validation is not None or self._tensors.test is not None:
+                steps.append(self.model.test_step)
+            with executing(self._executor):
+                for step in steps:
+                    tf.function(partial(_on_any_length, step, batch), autograph=False).get_concrete_function()
+        else:
+            self.model.test_step(batch)
+        if self.model.optimizer is not None and not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
 
     def trace(self) -> None:
         """Builds the graphs, so that the first epoch does not include their cost.
@@ -95,30 +120,46 @@ class CompiledEpochs:
         TensorFlow optimizes a graph at its first call, so this trains a batch or two: restore the initial state of the
         model afterwards.
         """
-        try:
+        self._trace()
+        if self._executor is not None and not all(map(runs_on_one_thread, self._traced)):
+            self._executor = None
             self._trace()
+        try:
+            self._call_first()
         except tf.errors.FailedPreconditionError:
             if self._executor is None:
                 raise
             self._executor = None  # a TensorFlow function inside was already traced for the default executor
             self._trace()
+            self._call_first()
 
     def _trace(self) -> None:
         order = tf.TensorSpec((self.num_samples,), tf.int32)
         loops = tf.TensorSpec((), tf.int32)
         with executing(self._executor):
             self._train_epoch = tf.function(self._one_epoch, autograph=False).get_concrete_function(order, loops)
-            self._train_epoch(tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples))))
             self._validate = self._traced_evaluation(self._tensors.validation)
             self._test = self._traced_evaluation(self._tensors.test)
 
     @property
-    def metric_names(self) -> list[str]:
-        """The names of an epoch's logs; those of validation start with `val_`."""
-        names = list(self._train_epoch.structured_outputs)
-        return names + [f"val_{name}" for name in (self._validate.structured_outputs if self._validate else ())]
+    def _traced(self) -> list[Any]:
+        return [traced for traced in (self._train_epoch, self._validate, self._test) if traced is not None]
 
-    def train(self, order: np.ndarray) -> dict[str, float]:
+    def _call_first(self) -> None:
+        """Calls each graph for one batch."""
+        with executing(self._executor):
+            self._train_epoch(tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples))))
+            for traced, data in ((self._validate, self._tensors.validation), (self._test, self._tensors.test)):
+                if traced is not None:
+                    traced(tf.constant(min(1, self._loops(_length(data)))))
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The logs of an epoch as symbolic tensors, by name; the names of those of validation start with `val_`."""
+        validated = self._validate.structured_outputs if self._validate else {}
+        return dict(self._train_epoch.structured_outputs) | {f"val_{name}": log for name, log in validated.items()}
+
+    def train(self, order: np.ndarray) -> dict[str, Any]:
         """Trains one epoch with the samples in this order, and returns the same logs as `model.fit`."""
         order, loops = tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))
         logs = self._call(self._train_epoch, order, loops)
@@ -129,25 +170,23 @@ class CompiledEpochs:
             }
         return logs
 
-    def test(self) -> dict[str, float]:
+    def test(self) -> dict[str, Any]:
         """Returns the model's metrics on the test data; empty if there are none."""
         return {} if self._test is None else self._evaluated(self._test, self._tensors.test)
 
-    def _evaluated(self, traced: Any, data: Any) -> dict[str, float]:
+    def _evaluated(self, traced: Any, data: Any) -> dict[str, Any]:
         return self._call(traced, tf.constant(self._loops(_length(data))))
 
-    def _call(self, traced: Any, *arguments: Any) -> dict[str, float]:
+    def _call(self, traced: Any, *arguments: Any) -> dict[str, Any]:
         self.model.reset_metrics()
         with executing(self._executor):
-            return _floats(traced(*arguments))
+            return _to_numpy(traced(*arguments))
 
-    def _traced_evaluation(self, data: Batch | None) -> Any:
+    def _traced_evaluation(self, data: Any) -> Any:
         if data is None:
             return None
         loops = tf.TensorSpec((), tf.int32)
-        traced = tf.function(partial(self._evaluate, data), autograph=False).get_concrete_function(loops)
-        traced(tf.constant(min(1, self._loops(_length(data)))))
-        return traced
+        return tf.function(partial(self._evaluate, data), autograph=False).get_concrete_function(loops)
 
     def _one_epoch(self, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
         def rows(start: Any, end: Any) -> Any:
@@ -155,7 +194,7 @@ class CompiledEpochs:
 
         return self._steps(self.model.train_step, rows, loops, self.num_samples)
 
-    def _evaluate(self, data: Batch, loops: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _evaluate(self, data: Any, loops: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, _length(data))
 
     def _loops(self, count: int) -> int:
@@ -164,12 +203,7 @@ class CompiledEpochs:
         A model's own `train_step` may return logs that are not metrics. Then, as in `model.fit`, those of the last
         batch count, so the last batch runs after the loop.
         """
-        return math.ceil(count / self._batch_size) - self._own_steps
-
-    @property
-    def _own_steps(self) -> bool:
-        kind = type(self.model)
-        return kind.train_step is not _KERAS_STEPS[0] or kind.test_step is not _KERAS_STEPS[1]
+        return math.ceil(count / self._batch_size) - has_own_steps(self.model)
 
     def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
         """Runs the step on all batches with a single trace: as in `model.fit`, the batch size is left undefined."""
@@ -180,12 +214,13 @@ class CompiledEpochs:
             step(_of_any_length(rows(start, tf.minimum(start + size, count))))
             return (number + 1,)
 
-        tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
-        logs: dict[str, Any] = {}
-        if self._own_steps:
+        end = tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
+        if not has_own_steps(self.model):
+            return dict(self.model.get_metrics_result())
+        with tf.control_dependencies(end):
             logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
         metrics = dict(self.model.get_metrics_result())
-        return logs if set(logs) - set(metrics) else metrics
+        return metrics if set(logs) == set(metrics) else logs
 
 
 def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
@@ -193,9 +228,9 @@ def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_samples)
 
 
-def to_tensors(data: Sequence[Any]) -> Batch:
-    """Converts arrays, or nested structures of them, to tensors, once for each search."""
-    return tuple(tf.nest.map_structure(_to_tensor, part) for part in data if part is not None)
+def to_tensors(data: Any) -> Any:
+    """Converts nested arrays to tensors, once for each search; lists become tuples, as in fit."""
+    return keras.tree.lists_to_tuples(tf.nest.map_structure(_to_tensor, data))
 
 
 def _to_tensor(array: Any) -> tf.Tensor:
@@ -203,11 +238,11 @@ def _to_tensor(array: Any) -> tf.Tensor:
     return tf.cast(tensor, keras.backend.floatx()) if tensor.dtype.is_floating else tensor
 
 
-def _length(data: Batch) -> int:
+def _length(data: Any) -> int:
     return int(tf.nest.flatten(data)[0].shape[0])
 
 
-def _rows(data: Batch, rows: Any) -> Any:
+def _rows(data: Any, rows: Any) -> Any:
     return tf.nest.map_structure(lambda a: a[rows], data)
 
 
@@ -215,6 +250,15 @@ def _of_any_length(batch: Any) -> Any:
     return tf.nest.map_structure(lambda a: tf.compat.v1.placeholder_with_default(a, [None, *a.shape[1:]]), batch)
 
 
-def _floats(logs: dict[str, Any]) -> dict[str, float]:
-    """Returns the logs that are a single number; a metric with a number for each class cannot rank epochs."""
-    return {name: float(value) for name, value in logs.items() if np.size(value) == 1}
+def _on_any_length(step: Any, batch: Any) -> Any:
+    return step(_of_any_length(batch))
+
+
+def _to_numpy(logs: dict[str, Any]) -> dict[str, Any]:
+    """Converts logs as `model.fit` does; a metric with a number for each class is an array."""
+    return {name: float(np.asarray(v).item()) if np.size(v) == 1 else np.asarray(v) for name, v in logs.items()}
+
+
+def single_numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the logs that are a single number: a metric with a number for each class cannot rank epochs."""
+    return {name: float(np.asarray(v).item()) for name, v in logs.items() if np.size(v) == 1}

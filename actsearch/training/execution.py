@@ -1,5 +1,6 @@
 """One execution: trains a trial from scratch with one seed, measures it, and records the outcome even if it fails."""
 
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -10,12 +11,13 @@ import keras
 import keras_tuner
 import numpy as np
 
-from actsearch.errors import ExecutionFailedError, UnknownObjectiveError
+from actsearch.errors import ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError
 from actsearch.layers.base import Learned, learned_parameters
 from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, Status
+from actsearch.training.batches import Batches, raw
 from actsearch.training.callbacks import Callbacks, HealthMonitor, Recorder, check_objective, fresh, need_fit
 from actsearch.training.data import TrainingData
-from actsearch.training.epochs import order_of
+from actsearch.training.epochs import order_of, single_numbers
 from actsearch.training.model_cache import (
     BuildFunction,
     BuiltModel,
@@ -23,7 +25,9 @@ from actsearch.training.model_cache import (
     predict_function,
     release_when_unreachable,
 )
+from actsearch.training.model_state import state_variables
 from actsearch.training.resources import Meter, Stopwatch, Usage
+from actsearch.training.watchdog import Watchdog
 
 FitFunction = Callable[..., Any]
 
@@ -74,47 +78,39 @@ class Executions:
         """Runs one execution; an error in it is recorded as FAILED with the reason.
 
         Raises:
-            UsageError: A callback cannot be copied, or the objective is not logged, so that no execution can succeed.
+            UsageError: A callback cannot be copied, the objective is not logged or no number, or a generator ended, so
+                that no execution can succeed.
         """
+        with Watchdog(f"Execution {request.execution} of trial {request.trial_id}") as watchdog:
+            return self._run(request, watchdog)
+
+    def _run(self, request: ExecutionRequest, watchdog: Watchdog) -> Trained:
         started_at = time.time()
         recorder = Recorder(self._objective)
         trainer = None
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
-        monitor = HealthMonitor(self._data.x, self._data.y)
+        monitor = HealthMonitor(*self._data.probe())
         callbacks = [*fresh(self._callbacks), recorder]  # after the others, so that it sees their additions to the logs
         try:
             batch_size = int(hp.values.get("batch_size", self._batch_size))
             compiled = self._tensors is not None and not need_fit(callbacks[:-1])
+            callbacks.append(watchdog)
             if self._health and request.execution == 1:
                 callbacks.append(monitor)  # after the recorder, so that epochs do not include its time
             trainer = "compiled" if compiled else "fit"
             run = self._run_compiled if compiled else self._run_fit
             built, usage = run(request, hp, callbacks, batch_size)
+            self._check_lasted(recorder)
             usage = replace(usage, cpu_seconds=max(usage.cpu_seconds - monitor.cpu_seconds, 0.0))
-            resources, test, learned = self._measure(built, recorder, usage, batch_size)
-        except UnknownObjectiveError:
+            measured = self._measure(built, recorder, usage, batch_size)
+        except (UnknownObjectiveError, ObjectiveShapeError):
             raise
         except Exception as error:  # noqa: BLE001  any error of a user's model ends only this execution
+            self._check_lasted(recorder)
             failed = self._failed(request, started_at, recorder, trainer, error)
             return Trained(replace(failed, health=monitor.plain()))
-        record = ExecutionRecord(
-            **_identity(request),
-            status=Status.COMPLETED,
-            started_at=started_at,
-            ended_at=time.time(),
-            score=recorder.scores[recorder.best_epoch - 1],
-            best_epoch=recorder.best_epoch,
-            test_score=test.get(self._objective.name.removeprefix("val_")),
-            test_metrics=test,
-            history=_history(recorder),
-            epoch_seconds=tuple(recorder.epoch_seconds),
-            samples=recorder.samples,
-            resources=resources,
-            trainer=trainer,
-            health=monitor.plain(),
-            learned=learned,
-        )
+        record = self._completed(request, started_at, recorder, trainer, measured, monitor)
         return Trained(record, recorder.best_weights)
 
     def _run_compiled(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
@@ -122,8 +118,8 @@ class Executions:
         built = self._models.prepare(hp, request.seed, self._tensors, batch_size)
         epochs = built.epochs
         assert epochs is not None
-        if all(isinstance(call, Recorder | HealthMonitor) for call in callbacks):  # others may add their own logs
-            check_objective(self._objective, epochs.metric_names)
+        if all(isinstance(call, Recorder | HealthMonitor | Watchdog) for call in callbacks):  # others may add logs
+            check_objective(self._objective, epochs.outputs)
         calls = keras.callbacks.CallbackList(
             callbacks, add_history=True, model=built.model, epochs=request.epochs, steps=None, verbose=0
         )
@@ -132,40 +128,43 @@ class Executions:
         calls.on_train_begin()
         for epoch in range(request.epochs):
             calls.on_epoch_begin(epoch)
-            logs = epochs.train(order_of(request.seed, epoch, epochs.num_samples))
+            logs = epochs.train(self._order(request, epoch, epochs.num_samples))
             calls.on_epoch_end(epoch, logs)
             if built.model.stop_training:
                 break
         calls.on_train_end(logs)
         return built, meter.read()
 
+    def _order(self, request: ExecutionRequest, epoch: int, num_samples: int) -> np.ndarray:
+        return order_of(request.seed, epoch, num_samples) if self._data.shuffle else np.arange(num_samples)
+
     def _run_fit(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
         built = self._models.prepare_for_fit(hp, request.seed, self._data.x)
         data = self._data
         options: dict[str, Any] = {
             "y": data.y,
-            "sample_weight": data.sample_weight,
-            "class_weight": data.class_weight,
-            "validation_data": data.validation,
+            "sample_weight": data.weight,
+            "validation_data": raw(data.validation),
             "epochs": request.epochs,
             "callbacks": callbacks,
             "verbose": 0,
-            **data.fit_options,
         }
-        options = {name: value for name, value in options.items() if value is not None}
-        if isinstance(data.x, np.ndarray | list | tuple | dict):
-            options["batch_size"] = batch_size
+        if self._fit is not None or not data.are_arrays:
+            options |= {"sample_weight": data.sample_weight, "class_weight": data.class_weight}
+        if data.are_arrays:
+            options |= {"batch_size": batch_size, "shuffle": data.shuffle}
         else:  # a data set defines its batches and their order
-            options["shuffle"] = False
+            options |= {"shuffle": False}
+        options = {name: value for name, value in (options | dict(data.fit_options)).items() if value is not None}
         keras.utils.set_random_seed(request.seed)
         meter = Meter()
         try:
             if self._fit is not None:
-                self._fit(hp, built.model, data.x, **options)
+                self._fit(hp, built.model, raw(data.x), **options)
             else:
-                built.model.fit(data.x, **options)
+                built.model.fit(raw(data.x), **options)
         finally:
-            release_when_unreachable(built.model.variables + built.model.optimizer.variables)
+            release_when_unreachable(state_variables(built.model))
         return built, meter.read()
 
     def _measure(
@@ -183,7 +182,7 @@ class Executions:
             best_epoch_seconds=sum(recorder.epoch_seconds[: recorder.best_epoch]),
             cpu_seconds=usage.cpu_seconds,
             peak_rss_bytes=usage.peak_rss_bytes,
-            num_parameters=model.count_params(),
+            num_parameters=sum(math.prod(weight.shape) for weight in model.weights),
             inference_microseconds=self._inference(built, batch_size),
             peak_gpu_bytes=usage.peak_gpu_bytes,
             gpu_joules=usage.gpu_joules,
@@ -192,22 +191,65 @@ class Executions:
 
     def _test(self, built: BuiltModel) -> dict[str, float]:
         if built.epochs is not None:
-            return built.epochs.test()
+            return single_numbers(built.epochs.test())
         test = self._data.test
         if test is None:
             return {}
-        parts = test if isinstance(test, tuple) else (test,)
-        return dict(built.model.evaluate(*parts, verbose=0, return_dict=True))
+        parts = test if isinstance(test, tuple) else (test,)  # a data set, or x without y
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(parts)
+        logs = built.model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+        return single_numbers(logs)
 
-    def _inference(self, built: BuiltModel, batch_size: int) -> float:
-        """Measures the median time of a forward pass over one batch, in microseconds per sample."""
-        forward, count = built.predict or predict_function(built.model, self._data.x, batch_size)
+    def _inference(self, built: BuiltModel, batch_size: int) -> float | None:
+        """Measures the median time of a forward pass over one batch, in microseconds per sample.
+
+        None for a model that cannot be called on x.
+        """
+        predict = built.predict or predict_function(built.model, self._data.x, batch_size)
+        if predict is None:
+            return None
+        forward, count = predict
         watch = Stopwatch()
         seconds: list[float] = []
         while len(seconds) < 5 or (sum(seconds) < 0.005 and len(seconds) < 50):
             np.asarray(_first(forward()))
             seconds.append(watch.lap())
         return float(np.median(seconds)) * 1e6 / count
+
+    def _check_lasted(self, recorder: Recorder) -> None:
+        """Raises a GeneratorEndedError if the epochs so far lacked batches of a generator."""
+        options, num_epochs = self._data.fit_options, max(len(recorder.epoch_seconds), 1)
+        for batches, steps in ((self._data.x, "steps_per_epoch"), (self._data.validation, "validation_steps")):
+            if isinstance(batches, Batches):
+                batches.check_lasted(options[steps] * num_epochs)
+
+    def _completed(
+        self,
+        request: ExecutionRequest,
+        started_at: float,
+        recorder: Recorder,
+        trainer: str,
+        measured: tuple[Resources, dict[str, float], Learned],
+        monitor: HealthMonitor,
+    ) -> ExecutionRecord:
+        resources, test, learned = measured
+        return ExecutionRecord(
+            **_identity(request),
+            status=Status.COMPLETED,
+            started_at=started_at,
+            ended_at=time.time(),
+            score=recorder.scores[recorder.best_epoch - 1],
+            best_epoch=recorder.best_epoch,
+            test_score=test.get(self._objective.name.removeprefix("val_")),
+            test_metrics=test,
+            history=_history(recorder),
+            epoch_seconds=tuple(recorder.epoch_seconds),
+            samples=recorder.samples,
+            resources=resources,
+            trainer=trainer,
+            health=monitor.plain(),
+            learned=learned,
+        )
 
     def _failed(
         self, request: ExecutionRequest, started_at: float, recorder: Recorder, trainer: str | None, error: Exception

@@ -17,7 +17,9 @@ import tensorflow as tf
 from actsearch._private import reset_layer_names
 from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
-from actsearch.training.epochs import CompiledEpochs, Tensors
+from actsearch.training.batches import Batches
+from actsearch.training.epochs import CompiledEpochs, Tensors, has_own_steps
+from actsearch.training.model_state import state_variables
 from actsearch.training.resources import Stopwatch
 
 _OURS = ("keras", "actsearch")
@@ -37,7 +39,7 @@ def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
     Returns:
         The key; None if the trace depends on code that no configuration describes, such as a user's step or loss.
     """
-    if not _has_keras_steps(model) or not all(_is_keras_loss(loss) for loss in keras.tree.flatten(model.loss)):
+    if has_own_steps(model) or not all(_is_keras_loss(loss) for loss in keras.tree.flatten(model.loss)):
         return None
     try:
         config = json.loads(model.to_json())
@@ -48,11 +50,6 @@ def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
         del optimizer["config"]["learning_rate"]
     complete = all(_is_complete(part) for part in _objects(config))
     return json.dumps([config, None if complete else sorted(values.items())], sort_keys=True, default=repr)
-
-
-def _has_keras_steps(model: keras.Model) -> bool:
-    kind = type(model)
-    return kind.train_step is keras.Model.train_step and kind.test_step is keras.Model.test_step
 
 
 def _is_keras_loss(loss: Any) -> bool:
@@ -134,11 +131,29 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
             "The build function returned a model that is not compiled, so there is no loss to train on. "
             "Call model.compile(optimizer, loss, metrics) before returning the model."
         )
+    if not model.built and not has_call(model):
+        model.built = all(layer.built for layer in model.layers)  # nothing else could tell
     if not model.built and sample is not None:
-        model(sample)
+        _call_once(model, sample)
     if model.built:
         exclude_from_weight_decay(model)
     return model
+
+
+def has_call(model: keras.Model) -> bool:
+    """Returns whether a model can be called; a GAN or VAE that only has a `train_step` cannot."""
+    return type(model).call is not keras.Model.call
+
+
+def _call_once(model: keras.Model, sample: Any) -> None:
+    """Calls a model so that it creates its weights; if only its own `train_step` can use x, that will create them."""
+    if not has_call(model):
+        return
+    try:
+        model(sample)
+    except Exception:
+        if not has_own_steps(model):
+            raise
 
 
 class ModelCache:
@@ -161,11 +176,12 @@ class ModelCache:
     def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> BuiltModel:
         """Prepares a model whose epochs run compiled."""
         watch = Stopwatch()
-        fresh = build_model(self._build, hp, seed, some_rows(tensors.train[0]))
+        fresh = build_model(self._build, hp, seed, some_rows(tensors.x))
         shared = trace_key(fresh, hp.values)
         kept = None if shared is None else self._kept.pop((shared, batch_size), None)
         if kept is not None:
-            fresh.optimizer.build(fresh.trainable_variables)
+            if fresh.optimizer is not None:
+                fresh.optimizer.build(fresh.trainable_variables)
             _copy_state(_state(fresh), kept.model)
             built = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
         else:
@@ -193,42 +209,49 @@ class ModelCache:
 
 def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwatch) -> BuiltModel:
     epochs = CompiledEpochs(model, tensors, batch_size)
-    release_when_unreachable(model.variables + model.optimizer.variables)
+    release_when_unreachable(state_variables(model))
     build_seconds = watch.lap()
     state = _state(model)
     epochs.trace()
-    predict = predict_function(model, tensors.train[0], batch_size)
+    predict = predict_function(model, tensors.x, batch_size)
     _copy_state(state, model)
     return BuiltModel(model, predict, epochs, build_seconds, watch.lap())
 
 
 def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
-    """Returns a traced forward pass over one batch, as a function without arguments, and its number of samples."""
+    """Returns a traced forward pass over one batch, as a function without arguments, and its number of samples.
+
+    None for a model that cannot be called on x.
+    """
+    if not has_call(model):
+        return None
     sample = some_rows(x, batch_size)
-    forward = tf.function(lambda: model(sample, training=False), autograph=False).get_concrete_function()
+    try:
+        forward = tf.function(lambda: model(sample, training=False), autograph=False).get_concrete_function()
+    except Exception:
+        if not has_own_steps(model):
+            raise
+        return None
     forward()
     return forward, int(tf.nest.flatten(sample)[0].shape[0])
 
 
 def some_rows(x: Any, count: int = 1) -> Any:
     """Returns the first rows of arrays or of nested structures of them, or the first batch of a data set."""
+    if isinstance(x, Batches):
+        return x.parts()[0]
     if not isinstance(x, np.ndarray | tf.Tensor | list | tuple | dict):
         first = next(iter(x))
         return first[0] if isinstance(first, tuple) else first
     return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:count]), x)
 
 
-def _variables(model: keras.Model) -> list[Any]:
-    metrics = {id(v) for metric in model.metrics for v in metric.variables}
-    return [v for v in model.variables if id(v) not in metrics] + list(model.optimizer.variables)
-
-
 def _state(model: keras.Model) -> list[np.ndarray]:
-    return [np.array(v.numpy()) for v in _variables(model)]
+    return [np.array(v.numpy()) for v in state_variables(model)]
 
 
 def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
-    variables = _variables(model)
+    variables = state_variables(model)
     if len(variables) != len(state):
         raise ExecutionFailedError(
             f"The model has {len(variables)} variables but had {len(state)} when it was built, so its train_step "
@@ -239,10 +262,12 @@ def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
 
 
 def trains_by_fit(model: keras.Model) -> bool:
-    """Returns whether a model needs `model.fit`: for eager steps, or for metrics computed by its own code."""
+    """Returns whether a model needs `model.fit`: for eager steps, replicas, or metrics computed by its own code."""
     own = ("compute_metrics", "get_metrics_result", "fit", "evaluate")
-    return bool(model.run_eagerly) or any(getattr(type(model), n) is not getattr(keras.Model, n) for n in own)
+    if model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
+        return True
+    return any(getattr(type(model), n) is not getattr(keras.Model, n) for n in own)
 
 
 def _num_bytes(model: keras.Model) -> int:
-    return sum(v.value.dtype.size * math.prod(v.shape) for v in _variables(model))
+    return sum(v.value.dtype.size * math.prod(v.shape) for v in state_variables(model))

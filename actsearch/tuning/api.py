@@ -1,7 +1,9 @@
 """`actsearch.search`: a whole search in one call."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +12,41 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch.config import SearchConfig
-from actsearch.data import check_arrays, split_arrays
-from actsearch.errors import UsageError
+from actsearch.data import split_arrays
+from actsearch.errors import DataError, UnknownNameError, UsageError
 from actsearch.executors.specs import ExecutorSpec
 from actsearch.spaces import SpaceLike, load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.data import check_fit_options
+from actsearch.training.data import (
+    batches_of,
+    check_fit_options,
+    checked_arrays,
+    first_batch,
+    fixed_batch_size,
+    is_arrays,
+)
 from actsearch.training.model_cache import BuildFunction
+from actsearch.training.objectives import can_validate, default_objective
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.progress import Reporter
 from actsearch.tuning.result import SearchResult
 from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
+_DIVISIONS = ("random", "in_order")
 
 
 def search(
-    model: keras.Model | BuildFunction | HyperModel,
+    model: keras.Model | Callable[[], keras.Model] | BuildFunction | HyperModel,
     x: Any,
     y: Any = None,
     *,
     space: SpaceLike | None = None,
     weights: str | None = None,
+    include_frozen: bool = False,
+    include_recurrent: bool = False,
     validation_data: Any = None,
     test_data: Any = None,
     epochs: int | None = None,
@@ -42,6 +55,8 @@ def search(
     callbacks: Callbacks = (),
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
+    divide: str | None = None,
+    allow_nan_targets: bool = False,
     objective: Any = None,
     oracle: str | keras_tuner.Oracle | None = None,
     max_trials: int | None = None,
@@ -61,25 +76,33 @@ def search(
     """Searches the activation function of a Keras model.
 
     Args:
-        model: Compiled Sequential or Functional model, which is not changed; or a build function `build(hp)` that
-            calls `actsearch.choose`, or a `keras_tuner.HyperModel`.
-        x, y: Arrays of n samples, or nested structures of them; or a `tf.data.Dataset` as `x`. Without
-            `validation_data`, a fifth of the samples is held out for validation and a fifth for the test, stratified by
-            class.
+        model: Compiled model, which is not changed; or a function without arguments that returns one, and is called
+            for each execution of a subclassed model; or a build function `build(hp)` that calls `actsearch.choose`, or
+            a `keras_tuner.HyperModel`.
+        x, y: Arrays of n samples, or nested structures of them; without y for a model that needs none. Without
+            `validation_data`, a fifth of the samples is held out for validation and a fifth for the test. Or as `x` a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, or, with `steps_per_epoch`, a generator that does not end or a
+            function that returns one for each execution.
         space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
             `SearchSpace`; `relu_variants` if omitted. A build function names its own.
         weights: For a model that was trained before: `keep` to start each execution from its weights, as in
             fine-tuning, or `redraw` to draw new ones. Omit it for a model with new weights, and for a build function.
-        validation_data, test_data: `(x, y)`, if the data is already divided.
+        include_frozen, include_recurrent: Whether to replace the activations of frozen layers, and the `activation` of
+            recurrent layers, of an existing model as well.
+        validation_data, test_data: `(x, y)` or x, if the data is already divided.
         epochs: Epochs of each execution. 30 if omitted.
         executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
         batch_size: Batch size. 32 if omitted.
         callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-        sample_weight: Weight of each training sample, shape (n,), if the data is already divided.
+        sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`, if the data is already
+            divided.
         class_weight: Weight of each class, by its number.
-        objective: Logged metric, with a direction if the name does not imply one (`"val_f1:max"`). If omitted, it is
-            `val_accuracy` for a model that is compiled with an accuracy and for build functions, `val_loss` for other
-            models.
+        divide: How arrays are divided: `random`, stratified by class, or `in_order`, as the past and the future of a
+            series. If omitted, `in_order` with `shuffle=False`, else `random`.
+        allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
+        objective: Logged metric, with a direction if the name does not imply one (`"val_f1:max"`). If omitted, the
+            accuracy that the model is compiled with, on validation data; `val_loss` for other models and for several
+            outputs; what a `train_step` or `test_step` of the model's own logs.
         oracle: Proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; if omitted, a grid
             for a finite space, else random.
         max_trials: Maximum number of trials.
@@ -99,7 +122,7 @@ def search(
         overwrite: Whether to delete a search that is already in the directory.
         verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or an
             object with the methods of `Reporter`.
-        **fit_options: Other arguments of `model.fit`; with any of them, `model.fit` does the training.
+        **fit_options: Other arguments of `model.fit`; with any but `shuffle`, `model.fit` does the training.
 
     Returns:
         The result: trials, verdict, best model, and where everything is written.
@@ -120,13 +143,13 @@ def search(
     ['gelu', 'relu']
     """
     _check_options(fit_options, model)
-    hypermodel = _hypermodel(model, space, weights)
-    divides = validation_data is None and y is not None and not fit_options.get("validation_split")
-    if divides and sample_weight is not None:
-        raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
+    division = _Division.of(x, validation_data, divide, sample_weight if y is not None else None, fit_options)
+    x = batches_of(x, "x", fit_options)
+    included = {"include_frozen": include_frozen, "include_recurrent": include_recurrent}
+    hypermodel = hypermodel_for(model, space, {"weights": weights, **included}, partial(first_batch, x, y))
     tuner = ActivationTuner(
         hypermodel,
-        objective or _usual_objective(model),
+        partial(default_objective, batch=partial(first_batch, x, y)) if objective is None else objective,
         oracle=oracle,
         max_trials=max_trials,
         executions=executions,
@@ -144,9 +167,9 @@ def search(
         overwrite=overwrite,
         verbose=verbose,
     )
-    if divides:
-        x, y = check_arrays(x, y)
-        (x, y), validation_data, held_out = split_arrays(x, y, seed=seed)
+    if division is not None and division.is_needed(tuner, x, y):
+        x, y = checked_arrays(x, y, "data", allow_nan_targets=allow_nan_targets)
+        (x, y), validation_data, held_out = division.parts(x, y, seed, tuner)
         test_data = held_out if test_data is None else test_data
     return tuner.search(
         x,
@@ -156,22 +179,89 @@ def search(
         callbacks=callbacks,
         sample_weight=sample_weight,
         class_weight=class_weight,
+        allow_nan_targets=allow_nan_targets,
         **fit_options,
     )
 
 
-def _hypermodel(model: Any, space: SpaceLike | None, weights: str | None) -> Any:
-    if isinstance(model, keras.Model):
-        return SearchedModel(model, load_space(DEFAULT_SPACE if space is None else space), weights=weights)
-    if weights is not None:
-        raise UsageError("A build function decides itself which weights its model has. Omit weights.")
+@dataclass(frozen=True)
+class _Division:
+    """How a search divides the user's arrays."""
+
+    in_order: bool
+
+    @classmethod
+    def of(
+        cls, x: Any, validation_data: Any, divide: str | None, sample_weight: Any, fit_options: Mapping[str, Any]
+    ) -> "_Division | None":
+        """Checks the arguments; returns None if there is nothing to divide."""
+        if divide not in (None, *_DIVISIONS):
+            raise UnknownNameError("division", divide, _DIVISIONS)
+        if validation_data is not None or fit_options.get("validation_split") or not is_arrays(x):
+            if divide is not None:
+                raise UsageError(
+                    f"divide={divide!r} would be ignored: only arrays without validation_data are divided."
+                )
+            return None
+        if sample_weight is not None:
+            raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
+        in_order = fit_options.get("shuffle") is False if divide is None else divide == "in_order"
+        return cls(in_order)
+
+    def is_needed(self, tuner: ActivationTuner, x: Any, y: Any) -> bool:
+        """Returns whether validation data is needed, or at least the model can be validated."""
+        if tuner.oracle.objective.name.startswith("val_"):
+            return True
+        return y is not None and can_validate(tuner.inspected.model, partial(first_batch, x, y))
+
+    def parts(self, x: Any, y: Any, seed: int, tuner: ActivationTuner) -> tuple[tuple[Any, Any], ...]:
+        """Divides the samples; for a model with a fixed batch size, each part has whole batches."""
+        parts = split_arrays(x, y, seed=seed, in_order=self.in_order)
+        size = fixed_batch_size(tuner.inspected.model)
+        if size is None:
+            return parts
+        return tuple(keras.tree.map_structure(lambda array: _whole_batches(array, size), part) for part in parts)
+
+
+def _whole_batches(array: Any, size: int) -> Any:
+    if array is None:
+        return None
+    if len(array) < size:
+        raise DataError(
+            f"The model takes batches of {size:,} samples, but a part of the divided data has only {len(array):,}. "
+            "Pass more data, or divide it yourself and pass validation_data."
+        )
+    return array[: len(array) - len(array) % size]
+
+
+def hypermodel_for(model: Any, space: SpaceLike | None, options: Mapping[str, Any], batch: Callable[[], Any]) -> Any:
+    """Returns what builds the models: the user's build function, or one for an existing model.
+
+    Args:
+        model: As for `search`.
+        space: The search space of an existing model.
+        options: Arguments of `SearchedModel`, empty where they are not passed.
+        batch: Returns a batch of training data.
+    """
+    if isinstance(model, type):
+        raise UsageError(f"{model.__name__} is a class. Pass a compiled model, or a function that returns one.")
+    if isinstance(model, keras.Model) or _makes_model(model):
+        known = isinstance(model, keras.Model) and model.built
+        sample = None if known else keras.utils.unpack_x_y_sample_weight(batch())[0]
+        return SearchedModel(model, load_space(DEFAULT_SPACE if space is None else space), sample=sample, **options)
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"{name} would be ignored: a build function decides itself what its model has. Omit it.")
     if space is not None:
         raise UsageError("A build function names its search space itself, in choose(hp, space). Omit space.")
     return model
 
 
-def _usual_objective(model: Any) -> str:
-    return default_objective(model) if isinstance(model, keras.Model) else "val_accuracy"
+def _makes_model(function: Any) -> bool:
+    """Returns whether it is a function without arguments: a build function has one, for the hyperparameters."""
+    if isinstance(function, HyperModel) or not callable(function):
+        return False
+    return not inspect.signature(function).parameters
 
 
 def _check_options(options: Mapping[str, Any], model: Any) -> None:
@@ -180,10 +270,3 @@ def _check_options(options: Mapping[str, Any], model: Any) -> None:
         return  # the user's fit may take any option
     fit = type(model).fit if isinstance(model, keras.Model) else keras.Model.fit
     check_fit_options(options, fit, inspect.signature(search).parameters)
-
-
-def default_objective(model: keras.Model) -> str:
-    """Returns `val_accuracy` if the model is compiled with an accuracy, else `val_loss`."""
-    config = model.get_compile_config() or {}
-    names = [getattr(m, "name", m) for m in keras.tree.flatten(config.get("metrics")) if m is not None]
-    return "val_accuracy" if {"accuracy", "acc"} & {str(name) for name in names} else "val_loss"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from actsearch.analysis.statistics import mean_interval
 from actsearch.errors import UsageError
-from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
+from actsearch.records import ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
 
 
 class Reporter(Protocol):
@@ -102,7 +102,7 @@ class Lines:
 
     def begin(self, search: SearchRecord, directory: str) -> None:
         self._pace.start(search.environment.get("workers", 1))
-        self.message(f"search {search.name}: {search.objective.name} ({search.objective.direction}), in {directory}")
+        self.message(f"search {search.name}: {_goal(search.objective)}, in {directory}")
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
         self._pace.plan(num_trials, num_executions)
@@ -128,6 +128,12 @@ def describe(trial: TrialRecord, execution: ExecutionRecord) -> str:
     return (
         f"{head} status={execution.status} score={execution.score:.4f} train={execution.resources.train_seconds:.2f}s"
     )
+
+
+def _goal(objective: Objective) -> str:
+    """Describes the objective; if its direction was inferred, says from what."""
+    reason = f", {objective.reason}" if objective.reason else ""
+    return f"{objective.name} ({objective.direction}{reason})"
 
 
 def format_seconds(seconds: float) -> str:
@@ -195,8 +201,7 @@ class Live:
     def begin(self, search: SearchRecord, directory: str) -> None:
         self._search = search
         self._pace.start(search.environment.get("workers", 1))
-        goal = f"{search.objective.name} ({search.objective.direction})"
-        self.message(f"Searching {search.name} for {goal}; ledger in {directory}")
+        self.message(f"Searching {search.name} for {_goal(search.objective)}; ledger in {directory}")
         self._task = self._progress.add_task("first execution", total=self._pace.total, left="")
         self._progress.start()
 

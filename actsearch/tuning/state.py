@@ -8,7 +8,7 @@ reach the state they were in, and propose what they would have proposed.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,8 @@ def check_same_trial(before: TrialRecord, hyperparameters: Mapping[str, Any]) ->
 
 def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, Any]]:
     rows = [(name, getattr(before, name), getattr(now, name)) for name in ("name", "baseline")]
-    rows.append(("objective", asdict(before.objective), asdict(now.objective)))
+    goals = [f"{search.objective.name} ({search.objective.direction})" for search in (before, now)]
+    rows.append(("objective", goals[0], goals[1]))
     rows.append(("space", before.space, now.space))
     old, new = before.config.plain(), now.config.plain()
     rows += [(n, old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]

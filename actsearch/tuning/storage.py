@@ -198,8 +198,8 @@ def save_model(directory: Path, trial_id: str, model: keras.Model, sample: Any) 
     row = keras.tree.map_structure(lambda values: values[:1], sample)
     try:
         example = _named("x", row, getattr(model, "inputs", None)) | _named("y", model(row, training=False))
-    except (TypeError, ValueError):
-        return  # nested or ragged: MLflow gets the model without a signature
+    except (TypeError, ValueError, NotImplementedError):
+        return  # nested, ragged, or nothing to call: MLflow gets the model without a signature
     if not any(array.dtype.hasobject for array in example.values()):
         np.savez(example_file(file), allow_pickle=False, **example)
 

@@ -8,7 +8,7 @@ import keras_tuner
 
 from actsearch._private import record_values
 from actsearch.diagnostics.screening import screen
-from actsearch.errors import DataError, ModelError
+from actsearch.errors import summarize
 from actsearch.records import ExecutionRecord, Status, TrialRecord
 from actsearch.training.data import TrainingData
 from actsearch.tuning.oracles import GridOracle, grid_size
@@ -117,7 +117,7 @@ class TrialSource:
 def screened(model: Any, data: TrainingData) -> dict[str, Any]:
     """Screens a model at initialisation; returns plain data, with `problem` if it cannot be measured."""
     try:
-        screening = screen(model, data.x, data.y)
-    except (ModelError, DataError) as error:
-        return {"problem": str(error)}
+        screening = screen(model, *data.probe())
+    except Exception as error:  # noqa: BLE001  user layers may raise anything when they are called outside of fit
+        return {"problem": summarize(error)}
     return screening.to_dict() | {"reason": " ".join(issue.message for issue in screening.reasons)}

@@ -15,16 +15,23 @@ from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
 from actsearch.executors.specs import ExecutorSpec, make_executor
 from actsearch.executors.specs import get as get_executor
-from actsearch.records import SearchRecord, execution_seed, parse_objective
+from actsearch.records import SearchRecord, execution_seed
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.data import check_fit_options, training_data
+from actsearch.training.data import (
+    TrainingData,
+    check_fit_options,
+    check_fixed_batch,
+    fixed_batch_size,
+    training_data,
+)
 from actsearch.training.model_cache import BuildFunction, build_model
+from actsearch.training.objectives import objective_of
 from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
-from actsearch.tuning.problem import Problem, inspect_hypermodel
+from actsearch.tuning.problem import Hypermodel, Problem, inspect_hypermodel
 from actsearch.tuning.progress import Reporter, reporter_for
 from actsearch.tuning.result import SearchResult, failure
 from actsearch.tuning.state import SearchState, changed_versions, check_same_search
@@ -47,7 +54,8 @@ class ActivationTuner(keras_tuner.Tuner):
         hypermodel: `build(hp)` that returns a compiled Keras model and calls `actsearch.choose`, or a
             `keras_tuner.HyperModel`.
         objective: Logged metric (`"val_accuracy"`), with a direction if the name does not imply one (`"val_f1:max"`),
-            or a `keras_tuner.Objective`.
+            or a `keras_tuner.Objective`. If omitted, the accuracy that the model is compiled with, on validation data,
+            else `val_loss`.
         oracle: Proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; if omitted, a grid
             for a finite space, else random.
         max_trials: Maximum number of trials.
@@ -95,7 +103,7 @@ class ActivationTuner(keras_tuner.Tuner):
     def __init__(
         self,
         hypermodel: BuildFunction | HyperModel,
-        objective: Any = "val_accuracy",
+        objective: Any = None,
         *,
         oracle: str | keras_tuner.Oracle | None = None,
         max_trials: int | None = None,
@@ -122,7 +130,6 @@ class ActivationTuner(keras_tuner.Tuner):
         self._tracking = _tracking(tracking)
         self._store = self._tracking.address if tracking is not False else None
         executions = _one_of(executions, executions_per_trial)
-        self._objective = parse_objective(objective)
         self._allocation = allocations.get(allocation, executions=executions)
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
         self._config = _config_of(
@@ -139,6 +146,7 @@ class ActivationTuner(keras_tuner.Tuner):
         )
         self._reporter: Reporter = reporter_for(verbose)
         self._hypermodel = inspect_hypermodel(hypermodel)
+        self._objective = objective_of(self._hypermodel.model, objective)
         proposer = self._made_oracle(oracle)
         self._config = replace(self._config, oracle=type(proposer).__name__)
         self.search_directory = prepare_directory(
@@ -185,6 +193,7 @@ class ActivationTuner(keras_tuner.Tuner):
         callbacks: Callbacks = (),
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
+        allow_nan_targets: bool = False,
         verbose: int | Reporter | None = None,
         data_description: Mapping[str, Any] | None = None,
         **fit_options: Any,
@@ -192,17 +201,19 @@ class ActivationTuner(keras_tuner.Tuner):
         """Runs the search; the call is that of KerasTuner's `search`.
 
         Args:
-            x, y: Training data: arrays, or nested structures of them for several inputs or outputs; or a
-                `tf.data.Dataset` as `x`.
+            x, y: Training data: arrays, or nested structures of them for several inputs or outputs; without y for a
+                model that needs none. Or as `x` a `tf.data.Dataset`, a `keras.utils.PyDataset`, or, with
+                `steps_per_epoch`, a generator that does not end or a function that returns one for each execution.
             epochs, batch_size: As in the tuner; give each of them only once.
-            validation_data: `(x, y)` on which the objective is measured and the best epoch chosen.
+            validation_data: `(x, y)` or x, on which the objective is measured and the best epoch chosen.
             test_data: `(x, y)` for the test metrics; nothing is chosen by it.
             callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-            sample_weight: Weight of each training sample, shape (n,).
+            sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`.
             class_weight: Weight of each class, by its number.
+            allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
             verbose: As in the tuner.
             data_description: Description of the data for the ledger and MLflow; derived from the arrays if omitted.
-            **fit_options: Other arguments of `model.fit`; with any of them, `model.fit` does the training.
+            **fit_options: Other arguments of `model.fit`; with any but `shuffle`, `model.fit` does the training.
 
         Returns:
             The result, even if some executions failed.
@@ -217,7 +228,6 @@ class ActivationTuner(keras_tuner.Tuner):
             )
         fit = self._hypermodel.fit or type(self._hypermodel.model).fit
         check_fit_options(fit_options, fit, ("epochs", "batch_size", "callbacks", "validation_data", "test_data"))
-        self._configure(epochs, batch_size, takes_batches=y is not None)
         if verbose is not None:
             self._reporter = reporter_for(verbose)
         data = training_data(
@@ -227,8 +237,10 @@ class ActivationTuner(keras_tuner.Tuner):
             test_data=test_data,
             sample_weight=sample_weight,
             class_weight=class_weight,
+            allow_nan_targets=allow_nan_targets,
             fit_options=fit_options,
         )
+        self._configure(epochs, batch_size, data)
         self._check_validated(validation_data is not None or bool(fit_options.get("validation_split")))
         self._has_searched = True
         problem = Problem(self._hypermodel, self._objective, data, data_description or {})
@@ -279,8 +291,9 @@ class ActivationTuner(keras_tuner.Tuner):
             )
         return messages
 
-    def _configure(self, epochs: int | None, batch_size: int | None, *, takes_batches: bool) -> None:
+    def _configure(self, epochs: int | None, batch_size: int | None, data: TrainingData) -> None:
         """Takes the numbers that KerasTuner accepts in `search` and actsearch also in the tuner."""
+        fixed = fixed_batch_size(self._hypermodel.model)
         for name, given in {"epochs": epochs, "batch_size": batch_size}.items():
             earlier = self._asked_for[name]
             if given is None:
@@ -291,9 +304,11 @@ class ActivationTuner(keras_tuner.Tuner):
         self._config = replace(
             self._config,
             epochs=self._asked_for["epochs"] or self._config.epochs,
-            batch_size=self._asked_for["batch_size"] or self._config.batch_size,
+            batch_size=self._asked_for["batch_size"] or fixed or self._config.batch_size,
         )
-        if not takes_batches and self._asked_for["batch_size"] is not None:
+        if fixed is not None:
+            check_fixed_batch(data, fixed, self._config.batch_size)
+        if not data.are_arrays and self._asked_for["batch_size"] is not None:
             raise UsageError("batch_size would be ignored: a data set is already batched. Omit it.")
         planned = getattr(self.oracle, "max_epochs", self._config.epochs)
         if planned != self._config.epochs:
@@ -306,8 +321,13 @@ class ActivationTuner(keras_tuner.Tuner):
         if self._objective.name.startswith("val_") and not is_validated:
             raise UsageError(
                 f"The objective {self._objective.name} is measured on validation data, but none was given. "
-                "Pass validation_data=(x, y), or call actsearch.search(), which divides the data."
+                "Pass validation_data: (x, y), or a data set. actsearch.search() divides arrays itself."
             )
+
+    @property
+    def inspected(self) -> Hypermodel:
+        """The hypermodel, its hyperparameters and the model that it builds from the defaults."""
+        return self._hypermodel
 
     @property
     def _num_workers(self) -> int:

@@ -12,7 +12,7 @@ from actsearch.layers.interposition import activation_functions, place_of, redir
 
 class Code:
     def all_ways(self, x):
-        return [keras.ops.relu(x), ops.silu(x), keras.activations.gelu(x), tf.nn.relu(x), tf.tanh(x), elu(x)]
+        return [keras.ops.relu(x), ops.nn.silu(x), keras.activations.gelu(x), tf.nn.relu(x), tf.tanh(x), elu(x)]
 
     def none(self, x):
         return keras.layers.ReLU()(x)

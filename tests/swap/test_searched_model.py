@@ -10,7 +10,7 @@ from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.executors.serialization import Payload
 from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
-from actsearch.tuning.api import default_objective
+from actsearch.training.objectives import default_objective
 from tests.helpers.tracking import runs_of
 
 
@@ -104,9 +104,9 @@ def test_a_model_that_is_not_compiled():
 
 def test_the_objective_follows_from_the_metrics():
     model = network()
-    assert default_objective(model) == "val_accuracy"
+    assert default_objective(model).name == "val_accuracy"
     model.compile("adam", "mse", metrics=[keras.metrics.MeanAbsoluteError()])
-    assert default_objective(model) == "val_loss"
+    assert default_objective(model).name == "val_loss"
 
 
 def test_the_whole_search(store, digits):

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from actsearch.swap.tensorflow_graph import multiplies_another, passes_through, reaches, source_of
+from actsearch.swap.opaque.tensorflow_graph import multiplies_another, passes_through, reaches, source_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from actsearch.swap.graph import WRAPPERS, Arguments, Call
-from actsearch.swap.inside import InnerUse, has_own_code, uses_inside
+from actsearch.swap.opaque.inside import InnerUse, has_own_code, uses_inside
 from actsearch.swap.recognition import ActivationSlot, SlotKind, activation_slots, argument_slots, core
 
 Slot = tuple[ActivationSlot, tuple[InnerUse, ...]]

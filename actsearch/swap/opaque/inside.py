@@ -14,6 +14,14 @@ from actsearch._private import discard_losses, layers_in
 from actsearch.layers.exchange import Place, PlaceKind, input_of
 from actsearch.layers.interposition import activation_functions, is_own_code, place_of, redirecting
 from actsearch.swap.graph import Shape, is_graph
+from actsearch.swap.opaque.tensorflow_graph import (
+    filled,
+    key_of,
+    multiplies_another,
+    passes_through,
+    reaches,
+    source_of,
+)
 from actsearch.swap.recognition import (
     ARGUMENTS,
     LINEAR_LAYERS,
@@ -24,7 +32,6 @@ from actsearch.swap.recognition import (
     recognise,
     recognise_call,
 )
-from actsearch.swap.tensorflow_graph import filled, key_of, multiplies_another, passes_through, reaches, source_of
 
 _PASSING = (
     keras.layers.BatchNormalization,

@@ -10,7 +10,7 @@ from keras.activations import gelu
 
 import actsearch
 from actsearch import find_sites, swap_activations
-from actsearch.swap.inside import has_own_code, layer_paths, uses_inside
+from actsearch.swap.opaque.inside import has_own_code, layer_paths, uses_inside
 from tests.helpers.networks import assert_same_outputs, uniform
 
 

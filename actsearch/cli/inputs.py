@@ -1,0 +1,97 @@
+"""The data and the model that `actsearch search` is given."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actsearch.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from actsearch.data import Dataset
+    from actsearch.swap.networks import OutputSpec
+    from actsearch.tuning.progress import Reporter
+
+DEFAULT_SPACE = "relu_variants"
+
+
+def check_used(model: str, network: Mapping[str, Any], existing: Mapping[str, Any]) -> None:
+    """Rejects options that the model would ignore.
+
+    Raises:
+        UsageError: An option would be ignored.
+    """
+    is_ours = not model.endswith(".keras") and ":" not in model
+    for options, applies, where in ((network, is_ours, "mlp and cnn"), (existing, not is_ours, "models of your own")):
+        if options and not applies:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+            raise UsageError(f"{flags} would be ignored: they apply only to {where}, not to {model}. Omit them.")
+
+
+def problem_of(
+    data: str,
+    target: str | None,
+    task: str | None,
+    seed: int,
+    model: str,
+    space: str | None,
+    network: Mapping[str, Any],
+    existing: Mapping[str, Any],
+    reporter: "Reporter",
+) -> "tuple[Dataset, Any, Any]":
+    """Loads the data and returns it with the hypermodel and the default objective."""
+    from actsearch._startup import exempt_imports, load_tensorflow, resting
+
+    load_tensorflow()
+    with resting():
+        from actsearch.data import load_data
+        from actsearch.swap.networks import output_for
+        from actsearch.tuning import tuner  # noqa: F401  every search needs it: import it without collection
+
+    exempt_imports()
+    dataset = load_data(data, target=target, task=task, seed=seed)
+    reporter.message(dataset.summary)
+    output = output_for(dataset.task, dataset.num_classes)
+    if model.endswith(".keras") or ":" in model:
+        return dataset, *_users_model(model, space, existing, dataset, output.objective)
+    return dataset, _network(model, space, network, dataset, output), output.objective
+
+
+def _network(
+    model: str, space: str | None, network: Mapping[str, Any], dataset: "Dataset", output: "OutputSpec"
+) -> Any:
+    from actsearch.spaces import load_space
+    from actsearch.swap.networks import NetworkOptions, network_builder
+
+    loaded = load_space(space or DEFAULT_SPACE)
+    return network_builder(model, loaded, dataset.input_shape, output, NetworkOptions(**network))
+
+
+def _users_model(
+    name: str, space: str | None, existing: Mapping[str, Any], dataset: "Dataset", objective: Any
+) -> tuple[Any, Any]:
+    """Returns the hypermodel and the default objective for a model of the user's."""
+    from actsearch._user_code import import_object
+    from actsearch.swap.searched_model import SearchedModel
+    from actsearch.training.objectives import default_objective
+    from actsearch.tuning.api import hypermodel_for
+
+    if ":" in name:
+        sys.path.insert(0, str(Path.cwd()))  # also for modules that it imports when it is called
+        model = import_object(name, "function that builds the model")
+    else:
+        model = _existing_model(name, dataset)
+    build = hypermodel_for(model, space, existing, lambda: (dataset.x_train[:2], dataset.y_train[:2]))
+    return build, default_objective(build.model) if isinstance(build, SearchedModel) else objective
+
+
+def _existing_model(file: str, dataset: "Dataset") -> Any:
+    from actsearch.swap.user_model import load_user_model
+
+    model = load_user_model(file)
+    if isinstance(model.input_shape, tuple) and tuple(model.input_shape[1:]) != dataset.input_shape:
+        raise ModelError(
+            f"{file} takes samples of shape {tuple(model.input_shape[1:])}, but those of {dataset.name} have the shape "
+            f"{dataset.input_shape}. Give data of the model's shape, for example with package.module:function."
+        )
+    return model
