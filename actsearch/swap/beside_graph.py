@@ -4,16 +4,13 @@ import copy
 import inspect
 import types
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import keras
 
 from actsearch._private import compile_arguments, function_of_metric, keras_message, optimizer_config
 from actsearch.errors import ModelError
-from actsearch.swap.copying import CANNOT_COPY, is_plain, is_users_class, remade
-
-_MADE_BY_KERAS = {"history", "_eval_epoch_iterator", "_is_quantized"}  # only while a model trains, or is quantized
+from actsearch.swap.copying import CANNOT_COPY, is_plain, is_users_class, keras_attributes, remade
 
 
 class Counterparts:
@@ -169,7 +166,7 @@ def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_o
     """
     for name, value in vars(old).items():
         kept = name in vars(new) and (missing_only or not _is_newer(value, vars(new)[name]))
-        if kept or name in _keras_attributes():
+        if kept or name in keras_attributes():
             continue
         if any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(value)):
             continue  # belongs to the graph of the original
@@ -189,13 +186,3 @@ def _is_newer(value: Any, now: Any) -> bool:
     if any(isinstance(part, keras.layers.Layer | keras.Variable) for part in parts):
         return True
     return is_plain(value) and is_plain(now) and value != now
-
-
-@cache
-def _keras_attributes() -> frozenset[str]:
-    """Returns the names of the attributes that a compiled model of Keras's own classes has."""
-    inputs = keras.Input((1,), name="usual")
-    models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
-    for model in models:
-        model.compile("sgd", "mse", metrics=["mae"])
-    return frozenset(_MADE_BY_KERAS.union(*(vars(model) for model in models)))
