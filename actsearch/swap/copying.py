@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from actsearch._private import direct_layers, keras_message, layers_in, output_shape_of
+from actsearch._private import constructor_arguments, direct_layers, keras_message, layers_in, output_shape_of
 from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.layers.exchange import Exchanged, original_class
@@ -122,9 +122,12 @@ def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     optional = _LATER if _has_own_loader(kind) else tuple(config)
     given = {key: value for key, value in config.items() if anything or key in parameters or key not in optional}
+    known = constructor_arguments(old)
+    given |= {name: known[name] for name in parameters if name in known and name not in (*config, *_LATER)}
     given |= _required(old, parameters, given)
     new = _load(kind, given, anything=anything)
-    omitted = {name: getattr(old, name) for name in parameters if name not in config and _differ(old, new, name)}
+    unknown = [name for name in parameters if name not in (*config, *known, *_LATER) and hasattr(old, name)]
+    omitted = {name: getattr(old, name) for name in unknown if _differs(getattr(old, name), getattr(new, name, None))}
     if omitted:
         new = _load(kind, {**given, **omitted}, anything=anything)
     for name, value in omitted.items():
@@ -295,10 +298,9 @@ def _required(old: Any, parameters: Mapping[str, inspect.Parameter], given: Mapp
     return {name: passed_on(getattr(old, name)) for name in named - given.keys() if hasattr(old, name)}
 
 
-def _differ(old: Any, new: Any, name: str) -> bool:
+def _differs(before: Any, now: Any) -> bool:
     """Returns whether an attribute that is plain data differs."""
-    before, now = getattr(old, name, None), getattr(new, name, None)
-    return name not in _LATER and is_plain(before) and hasattr(old, name) and not _equal(before, now)
+    return is_plain(before) and not _equal(before, now)
 
 
 def _equal(one: Any, other: Any) -> bool:

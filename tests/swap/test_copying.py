@@ -43,6 +43,21 @@ class ScaleThatOmitsIt(kl.Layer):
         return x * self.factor
 
 
+class PatchEncoder(kl.Layer):
+    """As in a well-known example, whose config omits an argument that is no attribute either."""
+
+    def __init__(self, num_patches, projection_dim):
+        super().__init__()
+        self.num_patches = num_patches
+        self.projection = kl.Dense(projection_dim)
+
+    def call(self, x):
+        return self.projection(x)
+
+    def get_config(self):
+        return {**super().get_config(), "num_patches": self.num_patches}
+
+
 class Table(kl.Layer):
     def __init__(self, table, **kwargs):
         super().__init__(**kwargs)
@@ -131,6 +146,7 @@ def around(layer: kl.Layer, shape: tuple[int, ...] = (4,), last: int = 4) -> ker
         (lambda: Scale(factor=3.0), X),
         (lambda: ScaleWithConfig(3.0), X),
         (lambda: ScaleThatOmitsIt(3.0), X),
+        (lambda: PatchEncoder(16, 5), X),
         (lambda: Table(np.arange(4, dtype="float32")), X),
         (lambda: Project(3), X),
         (lambda: Project(3, name="project", dtype="float32"), X),
