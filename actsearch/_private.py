@@ -117,6 +117,15 @@ def own_variables(layer: Any) -> list[Any]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
+def constructor_arguments(operation: Any) -> dict[str, Any]:
+    """Returns the arguments that a layer or operation was made with, if all are numbers, texts and so on; else none.
+
+    Replaced by a public name for them.
+    """
+    config = getattr(operation, "_auto_config", None)
+    return {} if config is None else dict(config.config)
+
+
 def document_weights_of(layer: Any) -> Any:
     """Returns the inverse document frequencies of a text or lookup layer as an array; None if it has none.
 

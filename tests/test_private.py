@@ -164,6 +164,15 @@ def check_own_variables():
     assert _private.own_variables(wrapper.layer) == wrapper.layer.weights
 
 
+def check_constructor_arguments():
+    assert _private.constructor_arguments(keras.layers.Dropout(0.5, seed=3)) == {
+        "rate": 0.5,
+        "noise_shape": None,
+        "seed": 3,
+    }
+    assert _private.constructor_arguments(keras.layers.Dense(3, activation=np.tanh)) == {}
+
+
 def check_document_weights_of():
     text = keras.layers.TextVectorization(output_mode="tf_idf")
     assert _private.document_weights_of(text) is None

@@ -4,16 +4,13 @@ import copy
 import inspect
 import types
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import keras
 
 from actsearch._private import compile_arguments, function_of_metric, keras_message, optimizer_config
 from actsearch.errors import ModelError
-from actsearch.swap.copying import CANNOT_COPY, is_plain, is_users_class, remade
-
-_MADE_BY_KERAS = {"history", "_eval_epoch_iterator", "_is_quantized"}  # only while a model trains, or is quantized
+from actsearch.swap.copying import CANNOT_COPY, is_plain, is_users_class, keras_attributes, remade
 
 
 class Counterparts:
@@ -32,6 +29,8 @@ class Counterparts:
 
     def of(self, value: Any) -> Any:
         """Returns the counterpart of an object, or of all objects in a nested structure."""
+        if isinstance(value, dict):  # its keys may be layers
+            return {self._of(key): self.of(part) for key, part in value.items()}
         return keras.tree.map_structure(self._of, value)
 
     def _of(self, value: Any) -> Any:
@@ -168,11 +167,11 @@ def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_o
         ModelError: An attribute is a function that uses the original model.
     """
     for name, value in vars(old).items():
-        if name in _keras_attributes():
+        if name in keras_attributes():
             continue
         if name in vars(new) and (missing_only or not _is_newer(value, vars(new)[name])):
             continue
-        if any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(value)):
+        if any(isinstance(part, keras.KerasTensor) for part in _parts(value)):
             continue  # belongs to the graph of the original
         if inspect.ismethod(value) and value.__self__ is old:
             value = types.MethodType(value.__func__, new)
@@ -184,19 +183,15 @@ def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_o
         setattr(new, name, counterparts.of(value))
 
 
+def _parts(value: Any) -> list[Any]:
+    """Returns the objects in a nested structure; Keras cannot flatten a dictionary whose keys have no order."""
+    if isinstance(value, dict):
+        return [part for key, inner in value.items() for part in (key, *_parts(inner))]
+    return list(keras.tree.flatten(value))
+
+
 def _is_newer(value: Any, now: Any) -> bool:
     """Returns whether an attribute has to be copied though the new model has one of this name."""
-    parts = keras.tree.flatten(value)
-    if any(isinstance(part, keras.layers.Layer | keras.Variable) for part in parts):
+    if any(isinstance(part, keras.layers.Layer | keras.Variable) for part in _parts(value)):
         return True
     return is_plain(value) and is_plain(now) and value != now
-
-
-@cache
-def _keras_attributes() -> frozenset[str]:
-    """Returns the names of the attributes that a compiled model of Keras's own classes has."""
-    inputs = keras.Input((1,), name="usual")
-    models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
-    for model in models:
-        model.compile("sgd", "mse", metrics=["mae"])
-    return frozenset(_MADE_BY_KERAS.union(*(vars(model) for model in models)))

@@ -16,13 +16,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from actsearch._private import direct_layers, keras_message, layers_in, output_shape_of
+from actsearch._private import constructor_arguments, direct_layers, keras_message, layers_in, output_shape_of
 from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
+from actsearch.layers.exchange import Exchanged, original_class
 from actsearch.swap.weights import copy_adapted
 
 CANNOT_COPY = (AttributeError, ImportError, KeyError, NotImplementedError, TypeError, ValueError)
 _LATER = ("name", "dtype", "trainable", "activity_regularizer")  # can be set once the object exists
+_ONLY_AT_TIMES = {"history", "_eval_epoch_iterator", "_is_quantized"}  # while a model trains, or once it is quantized
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -114,15 +116,18 @@ def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
     Raises:
         TypeError, ValueError: The new object cannot be made, or differs from the config.
     """
-    if not is_users_class(kind):
+    if not is_users_class(kind) or issubclass(kind, Exchanged):
         return _from_keras_config(kind, config)
     parameters = _parameters(kind)
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     optional = _LATER if _has_own_loader(kind) else tuple(config)
     given = {key: value for key, value in config.items() if anything or key in parameters or key not in optional}
+    known = constructor_arguments(old)
+    given |= {name: known[name] for name in parameters if name in known and name not in (*config, *_LATER)}
     given |= _required(old, parameters, given)
     new = _load(kind, given, anything=anything)
-    omitted = {name: getattr(old, name) for name in parameters if name not in config and _differ(old, new, name)}
+    unknown = [name for name in parameters if name not in (*config, *known, *_LATER) and hasattr(old, name)]
+    omitted = {name: getattr(old, name) for name in unknown if _differs(getattr(old, name), getattr(new, name, None))}
     if omitted:
         new = _load(kind, {**given, **omitted}, anything=anything)
     for name, value in omitted.items():
@@ -149,6 +154,16 @@ def is_users_class(kind: type) -> bool:
     return kind.__module__.partition(".")[0] not in ("keras", "actsearch", "tensorflow", "builtins")
 
 
+@functools.cache
+def keras_attributes() -> frozenset[str]:
+    """Returns the names of the attributes that layers and compiled models of Keras's own classes have."""
+    inputs = keras.Input((1,), name="usual")
+    models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
+    for model in models:
+        model.compile("sgd", "mse", metrics=["mae"])
+    return frozenset(_ONLY_AT_TIMES.union(vars(keras.layers.Layer(name="usual")), *(vars(model) for model in models)))
+
+
 def is_plain(value: Any) -> bool:
     """Returns whether it is a number, a text and so on, or a nested structure of these."""
     return all(isinstance(part, _PLAIN) for part in keras.tree.flatten(value))
@@ -171,7 +186,7 @@ class _PartLoader:
     def from_config(self, config: dict[str, Any]) -> Any:
         """Makes the copy of the part that has this config."""
         old = next((part for part in self._parts if part.name == config.get("name")), self._parts[0])
-        new = remade(old, type(old), config)
+        new = remade(old, original_class(old), config)
         _set_later(old, new, linear=False)
         return new
 
@@ -182,8 +197,8 @@ def _known_objects(operation: Any) -> AbstractContextManager[Any]:
     known: dict[str, Any] = {}
     for value in [value for part in parts for value in vars(part).values() if _is_users_object(value)]:
         known |= _by_name(value if hasattr(value, "__qualname__") else type(value))
-    for kind in {type(part) for part in parts if is_users_class(type(part))}:
-        loader = _PartLoader([part for part in parts if type(part) is kind])
+    for kind in {original_class(part) for part in parts if is_users_class(type(part))}:
+        loader = _PartLoader([part for part in parts if original_class(part) is kind])
         known |= dict.fromkeys(_by_name(kind), loader)
     return keras.saving.custom_object_scope(known)
 
@@ -250,9 +265,8 @@ def _from_attributes(operation: Any, kind: type, copied: Callable[[Any], Any]) -
             raise TypeError(f"its argument {name} is neither in a config nor an attribute.")
         given[name] = keras.tree.map_structure(functools.partial(_argument, copied), getattr(operation, name))
     new = kind(**given)
-    usual = vars(keras.layers.Layer(name="usual"))
     for name, value in vars(new).items():
-        if name not in usual and not _equal(value, getattr(operation, name, None)):
+        if name not in keras_attributes() and not _equal(value, getattr(operation, name, None)):
             raise TypeError(f"its attribute {name} would be {value!r} instead of {getattr(operation, name, None)!r}.")
     return new
 
@@ -284,10 +298,9 @@ def _required(old: Any, parameters: Mapping[str, inspect.Parameter], given: Mapp
     return {name: passed_on(getattr(old, name)) for name in named - given.keys() if hasattr(old, name)}
 
 
-def _differ(old: Any, new: Any, name: str) -> bool:
+def _differs(before: Any, now: Any) -> bool:
     """Returns whether an attribute that is plain data differs."""
-    before, now = getattr(old, name, None), getattr(new, name, None)
-    return name not in _LATER and is_plain(before) and hasattr(old, name) and not _equal(before, now)
+    return is_plain(before) and not _equal(before, now)
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -7,9 +7,11 @@ from typing import Any
 
 import keras
 
+from actsearch._private import layers_in
 from actsearch.activations.bound import BoundActivation
 from actsearch.swap.dataflow import class_of, origins
 from actsearch.swap.graph import Call
+from actsearch.swap.opaque.inside import InnerUse
 from actsearch.swap.recognition import core, is_activation
 from actsearch.swap.sites import TracedSite
 
@@ -83,12 +85,21 @@ def is_frozen(traced: TracedSite) -> bool:
     that feed it.
     """
     owner = traced.slot.owner
+    if traced.uses:
+        layers = layers_in(owner)
+        return all(_is_frozen_inside(layers[use.place.layer], use) for use in traced.uses)
     if getattr(owner, "weights", ()):
         return not owner.trainable_weights
     if not getattr(owner, "trainable", True):
         return True
     feeding = [core(call.operation) for call in traced.feeders if getattr(call.operation, "weights", ())]
     return bool(feeding) and not any(layer.trainable_weights for layer in feeding)
+
+
+def _is_frozen_inside(layer: Any, use: InnerUse) -> bool:
+    """Returns whether training does not change the layer inside another that computes the input of an activation."""
+    feeding = use.feeder[0] if use.feeder is not None else layer
+    return not (feeding.trainable_weights if feeding.weights else feeding.trainable)
 
 
 def channel_axis(call: Call) -> int:

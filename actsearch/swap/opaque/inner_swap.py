@@ -11,6 +11,7 @@ from actsearch.layers.exchange import Exchange, exchange
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import TracedSite
 
+_FIRST = "channels_first"
 Swaps = Sequence[tuple[TracedSite, BoundActivation]]
 
 
@@ -45,6 +46,8 @@ def _exchanges(swaps: Swaps, layers: Sequence[Any]) -> Iterator[Exchange]:
             policy = layers[use.place.layer].dtype_policy
             name = (use.path or traced.site.name).replace("/", "_") + "_activation"
             config = {**wanted.layer().get_config(), "name": name, "dtype": keras.dtype_policies.serialize(policy)}
+            if wanted.activation.learns and use.feeder and getattr(use.feeder[0], "data_format", "") == _FIRST:
+                config["axis"] = 1
             yield Exchange(use.place, type(wanted.layer()).from_config(config), use.shape)
 
 
@@ -58,4 +61,6 @@ def _redraw(layer: Any, initializers: Mapping[str, dict[str, Any]]) -> None:
         stem = argument.removesuffix("_initializer")
         names = [stem, f"{stem}_kernel", "kernel"]
         variable = getattr(layer, next(name for name in names if hasattr(layer, name)))
+        if not getattr(variable, "trainable", False):
+            continue  # frozen, or the sum of a frozen kernel and LoRA
         variable.assign(initializer(variable.shape, variable.dtype))
