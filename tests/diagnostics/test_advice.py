@@ -322,13 +322,30 @@ def test_larger_keras_applications_are_sound(name):
     assert advise(model, classes) == []
 
 
-def test_a_subclassed_model_is_refused():
+def test_a_subclassed_model_that_is_not_built_is_refused():
     class Own(keras.Model):
-        def call(self, x):
-            return x
+        pass
 
-    with pytest.raises(ModelError, match="subclassed"):
+    with pytest.raises(ModelError, match="not built"):
         advise(Own())
+
+
+class Head(kl.Layer):
+    """A user's last layer, whose output is that of a layer inside."""
+
+    def __init__(self, activation=None):
+        super().__init__()
+        self.inner, self.last = kl.Dense(8, activation="relu"), kl.Dense(3, activation=activation)
+
+    def call(self, x):
+        return self.last(self.inner(x))
+
+
+@pytest.mark.parametrize(("activation", "num_issues"), [(None, 0), ("relu", 1), ("softmax", 1)])
+def test_the_output_of_a_users_last_layer_is_what_its_code_returns(activation, num_issues):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model = mlp(kl.Dense(8, "relu"), Head(activation), loss=loss)
+    assert len(advise(model, LABELS)) == num_issues
 
 
 def test_the_worst_comes_first():

@@ -2,10 +2,11 @@
 
 import keras
 import pytest
+import tensorflow as tf
 
 from actsearch.activations import get, names, register
 from actsearch.activations.bound import bind
-from actsearch.swap.recognition import Recognised, is_activation, recognise
+from actsearch.swap.recognition import Recognised, is_activation, recognise, recognise_call
 
 FIXED = [name for name in names() if name != "linear"]
 
@@ -85,3 +86,27 @@ def test_a_function_of_the_users_own() -> None:
         return x
 
     assert recognise(mine) == Recognised("mine")
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "parameters"),
+    [
+        (tf.nn.relu, "relu", {}),
+        (tf.nn.leaky_relu, "leaky_relu", {"slope": 0.2}),
+        (tf.nn.gelu, "gelu", {}),
+        (tf.nn.swish, "silu", {}),
+        (tf.tanh, "tanh", {}),
+        (tf.nn.softmax, "softmax", {}),
+    ],
+)
+def test_functions_of_tensorflow(function: object, name: str, parameters: dict[str, float]) -> None:
+    found = recognise(function)
+    assert (found.name, dict(found.parameters)) == (name, parameters)
+    assert recognise(keras.layers.Lambda(function)).name == name
+    assert is_activation(keras.layers.Lambda(function))
+
+
+def test_a_call_is_recognised_with_its_arguments() -> None:
+    assert recognise_call(keras.ops.leaky_relu, [1.0], {"negative_slope": 0.3}).parameters == {"slope": 0.3}
+    assert recognise_call(tf.nn.leaky_relu, [], {"features": 1.0, "alpha": 0.1}).parameters == {"slope": 0.1}
+    assert recognise_call(keras.ops.gelu, [1.0], {"approximate": False}).name == "gelu"

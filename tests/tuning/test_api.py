@@ -254,3 +254,66 @@ def test_a_data_set_without_validation_data_is_told_what_to_pass(data):
     dataset = tf.data.Dataset.from_tensor_slices(data).batch(32)
     with pytest.raises(UsageError, match="Pass validation_data: .* or a data set"):
         actsearch.search(classifier, dataset, **QUICK)
+
+
+@keras.saving.register_keras_serializable("tests.api")
+class Net(keras.Model):
+    """A subclassed model as most people write one."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden, self.last = keras.layers.Dense(8), keras.layers.Dense(10, activation="softmax")
+
+    def call(self, x):
+        return self.last(keras.ops.relu(self.hidden(x)))
+
+
+def make_model():
+    model = Net()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_the_model_that_a_function_makes_is_searched(data):
+    result = search(make_model, *data, space=["relu", "prelu"], executions=2)
+    (trained,) = [t for t in result.trials if t.activation == "prelu"]
+    assert set(trained.executions[0].learned) == {"relu_activation"}
+    best = result.best_model()
+    assert isinstance(best, Net)
+    assert best.predict(data[0][:3], verbose=0).shape == (3, 10)
+
+
+def test_a_subclassed_model_is_searched_by_its_config(data):
+    assert len(search(make_model(), *data, space=["relu", "elu"]).trials) == 2
+
+
+def test_recurrent_activations_are_searched_when_asked_and_named_when_not(data, capsys):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            keras.layers.LSTM(4, name="memory"),
+            keras.layers.Dense(8, "relu"),
+            keras.layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = data[0].reshape(-1, 8, 8), data[1]
+    left = search(model, x, y, space=["relu", "elu"], verbose=2)
+    text = "1 of 2 hidden activations stays tanh in all trials: memory/activation (it is recurrent)."
+    assert text in capsys.readouterr().err
+    assert text in left.report()
+    both = search(model, x, y, space=["relu", "prelu"], include_recurrent=True, directory="both")
+    assert "it is recurrent" not in both.report()
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "says"),
+    [
+        (classifier, {"include_recurrent": True}, "include_recurrent would be ignored"),
+        (classifier, {"space": ["relu"]}, "names its search space itself"),
+        (Net, {}, "Net is a class. Pass a compiled model, or a function"),
+    ],
+)
+def test_what_would_be_ignored_or_is_no_model_is_refused(data, model, options, says):
+    with pytest.raises(UsageError, match=says):
+        actsearch.search(model, *data, **QUICK, **options)
