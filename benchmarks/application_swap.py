@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from actsearch.activations.bound import bind
 from actsearch.swap.plan import plan_swap
 from actsearch.swap.sites import SiteKind, find_sites
 from actsearch.swap.swap import swap_activations
@@ -70,7 +71,7 @@ def built(name: str) -> tuple[Any, np.ndarray]:
 def identity(model: Any) -> dict[str, Any]:
     """Each hidden site gets the function that it has."""
     hidden = [site for site in find_sites(model) if site.kind is SiteKind.HIDDEN]
-    return {site.name: (site.activation, site.parameters) for site in hidden}
+    return {site.name: bind(site.activation, **site.parameters) for site in hidden}
 
 
 def difference(old: Any, new: Any, x: np.ndarray) -> float:

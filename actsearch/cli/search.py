@@ -195,12 +195,8 @@ def search(
     from actsearch.tracking.sync_process import started_early
     from actsearch.tuning.progress import reporter_for
 
-    network = _given(
-        layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm or None
-    )
-    existing = _given(
-        weights=weights, include_frozen=include_frozen or None, include_recurrent=include_recurrent or None
-    )
+    network = _given(layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm)
+    existing = _given(weights=weights, include_frozen=include_frozen, include_recurrent=include_recurrent)
     check_used(model, network, existing)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
     elsewhere = workers_of(
@@ -238,8 +234,8 @@ def search(
 
 
 def _given(**options: Any) -> dict[str, Any]:
-    """Those options that the user gave."""
-    return {name: value for name, value in options.items() if value is not None}
+    """Those options that the user gave; a flag that is not set is False."""
+    return {name: value for name, value in options.items() if value is not None and value is not False}
 
 
 def _allocation(name: str, max_executions: int | None) -> Any:

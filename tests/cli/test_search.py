@@ -254,6 +254,7 @@ BAD = {
     "few samples": (lambda f: ("classic", "--data", write(f, "d.csv", "a,y\n1,x\n2,z\n"), "--target", "y"), "too few"),
     "legacy store": (lambda f: legacy(f), "migrate-filestore"),
     "ignored shape": (lambda f: ("--model", "my:build", "--layers", "4", "--batch-norm"), "--layers, --batch-norm would be ignored"),
+    "ignored weights": (lambda f: ("classic", "--weights", "keep"), "--weights would be ignored"),
     "ignored bound": (lambda f: ("classic", "--max-executions", "9"), "--max-executions would be ignored"),
     "ignored number": (lambda f: ("classic", "--allocation", "race", "--executions", "9"), "Race(max_executions=9)"),
     "ignored trials": (lambda f: ("joint", "--oracle", "hyperband", "--max-trials", "9"), "max_trials=9 would be ignored"),

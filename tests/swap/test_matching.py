@@ -66,7 +66,7 @@ def described(model: keras.Model, name: Any, **options: Any) -> dict[str, str]:
             lambda: net(kl.Dense(4, "tanh", name="a", kernel_initializer=keras.initializers.GlorotUniform(1))),
             "unchanged: the model chose GlorotUniform",
         ),
-        (lambda: net(kl.SimpleRNN(4, name="a"), shape=(3, 4)), "unchanged: none is matched for SimpleRNN"),
+        (lambda: net(kl.SimpleRNN(4, name="a"), kl.ReLU(), shape=(3, 4)), "unchanged: none is matched for SimpleRNN"),
     ],
 )
 def test_the_initializer_of_the_feeding_layer(make: Callable[[], keras.Model], text: str) -> None:

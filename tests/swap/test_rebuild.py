@@ -139,7 +139,8 @@ def test_a_layer_without_a_config_is_refused_by_name() -> None:
         def call(self, x):
             return x
 
-    model = keras.Sequential([keras.Input((4,)), kl.Dense(4, activation="relu"), Odd(np.ones(3), name="odd")])
+    odd = Odd(np.ones(3), name="odd")
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(4, activation="relu"), odd, kl.Dense(1)])
     with pytest.raises(ModelError, match=r"The layer 'odd' \(Odd\) cannot be copied.*get_config"):
         swap_activations(model, "elu")
 

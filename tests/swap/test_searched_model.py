@@ -196,5 +196,5 @@ def test_a_build_function_names_its_own_space(digits):
     x, y = digits
     with pytest.raises(UsageError, match="Omit space"):
         actsearch.search(lambda hp: None, x, y, space="classic")
-    with pytest.raises(UsageError, match="Omit weights"):
+    with pytest.raises(UsageError, match="weights would be ignored"):
         actsearch.search(lambda hp: None, x, y, weights="keep")

@@ -259,3 +259,31 @@ def test_signs_of_training(train: Callable[[keras.Model], None], sign: str) -> N
     model.compile("adam", "mse")
     model.trainable = False
     assert training_signs(model) == ""
+
+
+class Encoder(keras.Model):
+    """A subclassed model with a pretrained part and a head."""
+
+    def __init__(self, units=8):
+        super().__init__()
+        self.base = keras.Sequential([kl.Dense(units, "relu"), kl.Dense(units, "relu")])
+        self.head, self.out = kl.Dense(units, "relu"), kl.Dense(1)
+
+    def call(self, x):
+        return self.out(self.head(self.base(x)))
+
+
+def test_a_frozen_part_of_a_subclassed_model_keeps_weights_and_activations() -> None:
+    model = Encoder()
+    model(X)
+    model.base.trainable = False
+    model.compile("sgd", "mse")
+    reasons = {swap.site.name: swap.reason for swap in plan_swap(model, "selu").sites}
+    assert sorted(reasons.values()) == ["", "it is frozen", "it is frozen"]
+    new = swap_activations(model, "selu")
+    np.testing.assert_allclose(new.base(X), model.base(X), rtol=1e-6)
+    assert not np.array_equal(new.head.kernel, model.head.kernel)
+    kept = swap_activations(model, "selu", keep_weights=True)
+    expected = model.out(keras.activations.selu(model.base(X) @ model.head.kernel + model.head.bias))
+    np.testing.assert_allclose(kept(X), expected, rtol=1e-5)
+    assert training_signs(model) == ""
