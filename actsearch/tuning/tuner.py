@@ -11,6 +11,7 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._locks import locked
+from actsearch._private import use_oracle
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
 from actsearch.executors.specs import ExecutorSpec, make_executor
@@ -31,7 +32,7 @@ from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
-from actsearch.tuning.problem import Hypermodel, Problem, inspect_hypermodel
+from actsearch.tuning.problem import Hypermodel, Problem, inspect_fit, inspect_hypermodel
 from actsearch.tuning.progress import Reporter, reporter_for
 from actsearch.tuning.result import SearchResult, failure
 from actsearch.tuning.state import SearchState, changed_versions, check_same_search
@@ -132,6 +133,7 @@ class ActivationTuner(keras_tuner.Tuner):
         executions = _one_of(executions, executions_per_trial)
         self._allocation = allocations.get(allocation, executions=executions)
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
+        self._may_change_oracle = oracle is None
         self._config = _config_of(
             self._allocation,
             epochs,
@@ -226,7 +228,7 @@ class ActivationTuner(keras_tuner.Tuner):
             raise UsageError(
                 "This tuner has already run its search. Create another one; in the same directory it resumes it."
             )
-        fit = self._hypermodel.fit or type(self._hypermodel.model).fit
+        fit = self._hypermodel.fit.fit if self._hypermodel.fit else type(self._hypermodel.model).fit
         check_fit_options(fit_options, fit, ("epochs", "batch_size", "callbacks", "validation_data", "test_data"))
         if verbose is not None:
             self._reporter = reporter_for(verbose)
@@ -243,10 +245,24 @@ class ActivationTuner(keras_tuner.Tuner):
         self._configure(epochs, batch_size, data)
         self._check_validated(validation_data is not None or bool(fit_options.get("validation_split")))
         self._has_searched = True
+        self._inspect_fit(data)
         problem = Problem(self._hypermodel, self._objective, data, data_description or {})
         self._sample = problem.sample
         with locked(self.search_directory):
             return self._search(problem, callbacks)
+
+    def _inspect_fit(self, data: TrainingData) -> None:
+        """Adds the hyperparameters of a user's `HyperModel.fit`, which only the data can show, to the space."""
+        known = len(self._hypermodel.hyperparameters.space)
+        self._hypermodel = inspect_fit(self._hypermodel, data, self._config, self._asked_for)
+        space = self._hypermodel.hyperparameters
+        if len(space.space) == known:
+            return
+        self.oracle.update_space(space)
+        made = self._made_oracle(None) if self._may_change_oracle else self.oracle
+        if type(made) is not type(self.oracle):  # the space was finite before
+            use_oracle(self, made)
+            self._config = replace(self._config, oracle=type(made).__name__)
 
     def _search(self, problem: Problem, callbacks: Callbacks) -> SearchResult:
         message = self._reporter.message
