@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import keras
@@ -52,12 +53,22 @@ class OwnFit:
     @property
     def reads_hyperparameters(self) -> bool:
         """Whether it uses its `hp` at all."""
-        code = getattr(inspect.unwrap(self.fit), "__code__", None)
+        code = self._code
         if code is None:
             return True
         name = code.co_varnames[1 if inspect.ismethod(self.fit) else 0]
         loads = [each.argval for each in dis.get_instructions(code) if each.opname.startswith("LOAD")]
         return any(name in argument if isinstance(argument, tuple) else name == argument for argument in loads)
+
+    @property
+    def names_options(self) -> bool:
+        """Whether it names an option that actsearch passes, so that it may set it itself."""
+        code = self._code
+        return code is None or any(name in code.co_consts or name in _in_tuples(code.co_consts) for name in _IMPLICIT)
+
+    @property
+    def _code(self) -> CodeType | None:
+        return getattr(inspect.unwrap(self.fit), "__code__", None)
 
     def ask(self, hp: Any, model: keras.Model, x: Any, options: Mapping[str, Any]) -> Exception | None:
         """Calls `fit` as far as its first training step, so that it registers its hyperparameters on `hp`.
@@ -86,6 +97,8 @@ class OwnFit:
     ) -> "OwnFit":
         """Returns this call without the options that `fit` sets itself, such as `epochs=hp.Int("epochs", 5, 20)`.
 
+        It asks `fit`, unless that has neither hyperparameters nor options of its own.
+
         Args:
             hp: The hyperparameters, which get those of `fit`.
             model: Makes a model for a call of `ask`.
@@ -99,6 +112,8 @@ class OwnFit:
         accepted = inspect.signature(self.fit).parameters
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
         omitted = {name for name in _IMPLICIT if not takes_any and name not in accepted}
+        if not self.reads_hyperparameters and not self.names_options:
+            return OwnFit(self.fit, frozenset(omitted))
         while True:
             call = OwnFit(self.fit, frozenset(omitted))
             error = call.ask(hp, model(), x, options)
@@ -112,6 +127,10 @@ class OwnFit:
                     "them."
                 )
             omitted.add(name)
+
+
+def _in_tuples(constants: tuple[Any, ...]) -> set[Any]:
+    return {part for constant in constants if isinstance(constant, tuple) for part in constant}
 
 
 def has_own_fit(build: Callable[..., Any]) -> bool:
