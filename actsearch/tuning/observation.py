@@ -1,6 +1,7 @@
 """Observes a KerasTuner tuner for the ledger and MLflow, without ever being the reason why one of its trials fails."""
 
 import itertools
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.records import Direction, Objective, TrialRecord, execution_seed
 from actsearch.spaces import choices_on, label_of
 from actsearch.tracking.store import StoreAddress
-from actsearch.tuning.fit_results import parts_of
+from actsearch.tuning.fit_results import parts_of, score_of
 from actsearch.tuning.observed_training import ObservedTraining, record_of
 from actsearch.tuning.problem import Hypermodel, describe_search
 from actsearch.tuning.state import SearchState
@@ -42,6 +43,7 @@ class Observer:
         self._ledger: Ledger | None = None
         self._hypermodel: Hypermodel | None = None
         self._trials: dict[str, TrialRecord] = {}
+        self._epochs = 1
         self._training: ObservedTraining | None = None
         self._waiting: list[ObservedTraining] | None = None  # trainings inside a `run_trial` that has not returned yet
         self._noted: set[str] = set()
@@ -140,7 +142,7 @@ class Observer:
         """Measures the training in a `with` block, and has it recorded."""
         training = ObservedTraining()
         with self._guard("resources"):
-            training.begin(self._next_number(trial), options)
+            training.begin(self._next_number(trial), self._granted(trial, options))
         try:
             yield training
         except BaseException as error:
@@ -169,17 +171,22 @@ class Observer:
             return
         if whole.results is None:
             whole.results = self._reported(trial)
-        parts = parts_of(whole.results)
+        self._record(trial, self._with_scores(inside, whole) if inside else whole.split(parts_of(whole.results)))
+
+    def _with_scores(self, inside: list[ObservedTraining], whole: ObservedTraining) -> list[ObservedTraining]:
+        """Gives the trainings inside a `run_trial` the scores that it returned; one for all makes them one training."""
+        parts, objective = parts_of(whole.results), self._tuner.oracle.objective
         if len(parts) == len(inside):
-            for training, part in zip(inside, parts, strict=True):
-                training.results = part
-        self._record(trial, inside or whole.split(parts))
-        if len(parts) != len(inside or parts):
-            self._note(
-                "the score of a trial",
-                f"run_trial trained {len(inside)} times and returned {len(parts)} results, so the runs of its "
-                "executions have the scores of each training",
-            )
+            return [replace(training, results=part) for training, part in zip(inside, parts, strict=True)]
+        own, total = score_of([training.results for training in inside], objective), score_of(whole.results, objective)
+        if own is not None and total is not None and math.isclose(own, total):
+            return inside
+        self._note(
+            "executions",
+            f"run_trial trained {len(inside)} times and returned {len(parts)} score{'s' * (len(parts) > 1)}, recorded "
+            "as one execution",
+        )
+        return [replace(inside[-1], results=whole.results)]
 
     def _record(self, trial: Any, trainings: list[ObservedTraining]) -> None:
         """Writes trainings that ended to the ledger; the trial is written with the first, which has found all its
@@ -213,6 +220,12 @@ class Observer:
         known = self._trials.get(trial.trial_id)
         return len(known.executions if known else ()) + len(self._waiting or ()) + 1
 
+    def _granted(self, trial: Any, options: dict[str, Any]) -> int:
+        """Returns the epochs that Hyperband grants an execution; elsewhere those of the search, whatever `fit` does."""
+        if "tuner/epochs" not in trial.hyperparameters.values:
+            return self._epochs
+        return _count(options.get("epochs", 1) - options.get("initial_epoch", 0), self._epochs)
+
     def _reported(self, trial: Any) -> Any:
         """Returns the score that `run_trial` reported to the oracle instead of returning it."""
         name, metrics = self._tuner.oracle.objective.name, self._tuner.oracle.get_trial(trial.trial_id).metrics
@@ -228,7 +241,7 @@ class Observer:
         tuner, objective = self._tuner, self._tuner.oracle.objective
         self._hypermodel = self._inspected()
         goal = Objective(str(objective.name), Direction(objective.direction))
-        epochs = getattr(tuner.oracle, "max_epochs", None) or options.get("epochs", 1)
+        self._epochs = _count(getattr(tuner.oracle, "max_epochs", None) or options.get("epochs"), 1)
         batch_size = options.get("batch_size", SearchConfig.batch_size)
         config = SearchConfig(
             seed=self._seed,
@@ -238,7 +251,7 @@ class Observer:
             max_executions=None,
             factor=None,
             rungs=None,
-            epochs=_count(epochs, 1),
+            epochs=self._epochs,
             batch_size=_count(batch_size, SearchConfig.batch_size),
         )
         search = describe_search(self._hypermodel, goal, config, {}, {"tuner": type(tuner).__name__})

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,16 +36,14 @@ class ObservedTraining:
     _watch: Stopwatch = field(default_factory=Stopwatch)
     _meter: Meter | None = None
 
-    def begin(self, number: int, options: Mapping[str, Any]) -> None:
+    def begin(self, number: int, epochs: int) -> None:
         """Starts measuring.
 
         Args:
             number: Number of the execution.
-            options: Keyword arguments of the training.
+            epochs: Epochs that the tuner grants; only executions with the same number are compared.
         """
-        self.number = number
-        epochs, initial = options.get("epochs", 1), options.get("initial_epoch", 0)
-        self.epochs = max(1, epochs - initial) if isinstance(epochs, int) and isinstance(initial, int) else 1
+        self.number, self.epochs = number, epochs
         self._meter = Meter()
         self._watch.lap()
 
@@ -95,7 +93,7 @@ def record_of(training: ObservedTraining, trial_id: str, objective: Any) -> Exec
         trial_id=trial_id,
         execution=training.number,
         seed=training.seed,
-        epochs=max(training.epochs, len(training.log.epoch_seconds)),
+        epochs=training.epochs,
         status=Status.COMPLETED if reason is None else Status.FAILED,
         started_at=training.started_at,
         ended_at=training.ended_at,
@@ -105,7 +103,7 @@ def record_of(training: ObservedTraining, trial_id: str, objective: Any) -> Exec
         epoch_seconds=seconds,
         samples=training.log.samples,
         resources=_resources(training, seconds, outcome.best_epoch),
-        trainer="fit",
+        trainer="fit" if training.seed is not None else None,  # the user's own code trains without one
         reason=reason,
     )
 

@@ -255,6 +255,19 @@ def test_an_own_run_trial_decides_the_score_of_what_it_trains(digits, without_ml
     assert None not in {e.seed for e in trial.executions}
 
 
+def test_one_result_for_several_trainings_is_one_execution(digits, without_mlflow):
+    class Worst(Random):
+        def run_trial(self, trial, *args, **options):
+            return min(max(history.history["val_accuracy"]) for history in super().run_trial(trial, *args, **options))
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tuner = run(Worst, digits, max_trials=1, executions_per_trial=2)
+    (execution,) = read(tuner).trials[0].executions
+    assert execution.score == tuner.oracle.trials["0"].score
+    assert [w for w in caught if "trained 2 times and returned 1 score," in str(w.message)]
+
+
 def test_an_own_run_trial_may_fail_after_training(digits, without_mlflow):
     class Failing(Random):
         def run_trial(self, trial, *args, **options):
