@@ -383,3 +383,35 @@ def test_the_mixin_must_come_first():
 def test_a_tuner_without_hypermodel_is_refused_as_in_kerastuner():
     with pytest.raises(ValueError, match="Received `hypermodel=None`"):
         Random(objective="val_loss", max_trials=1)
+
+
+class Client:
+    """An oracle as the workers of a distributed search see it: other attributes are not sent."""
+
+    def __init__(self, oracle):
+        self._oracle = oracle
+
+    def __getattr__(self, name):
+        methods = ("get_space", "update_space", "create_trial", "update_trial", "end_trial", "get_trial")
+        if name not in ("objective", "max_trials", "allow_new_entries", "tune_new_entries", *methods):
+            raise AttributeError(name)
+        return getattr(self._oracle, name)
+
+
+def as_process(monkeypatch, name):
+    for variable, value in {"ORACLE_IP": "127.0.0.1", "ORACLE_PORT": "1", "TUNER_ID": name}.items():
+        monkeypatch.setenv(f"KERASTUNER_{variable}", value)
+
+
+def test_a_worker_has_a_ledger_of_its_own_and_the_chief_none(digits, without_mlflow, monkeypatch):
+    x, y = digits
+    tuner = Random(build, objective="val_accuracy", max_trials=2, directory="kt", project_name="one", seed=3)
+    tuner.tuner_id, tuner.oracle = "worker1", Client(tuner.oracle)
+    as_process(monkeypatch, "worker1")
+    tuner.search(x[:200], y[:200], validation_data=(x[200:300], y[200:300]), verbose=0)
+    record = Ledger("kt/one/actsearch-worker1").read()
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 2
+    as_process(monkeypatch, "chief")
+    with tuner._observer.searching({}):
+        pass
+    assert [path.parent.name for path in Path("kt").rglob("ledger.sqlite")] == ["actsearch-worker1"]
