@@ -38,11 +38,7 @@ from actsearch.tuning.result import SearchResult, failure
 from actsearch.tuning.state import SearchState, changed_versions, check_same_search
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
-
-_NEVER_CALLED = (
-    *("run_trial", "save_model", "on_search_begin", "on_search_end", "on_trial_begin", "on_trial_end"),
-    *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
-)
+from actsearch.tuning.tuner_arguments import check_hooks, config_of, one_of, tracking_of
 
 
 class ActivationTuner(keras_tuner.Tuner):
@@ -125,16 +121,16 @@ class ActivationTuner(keras_tuner.Tuner):
         verbose: int | Reporter = 1,
         executions_per_trial: int | None = None,
     ) -> None:
-        self._check_hooks()
+        check_hooks(type(self))
         check_max_trials(oracle, max_trials)
         self._executor = get_executor(executor)  # before the first model: it may have to share a GPU
-        self._tracking = _tracking(tracking)
+        self._tracking = tracking_of(tracking)
         self._store = self._tracking.address if tracking is not False else None
-        executions = _one_of(executions, executions_per_trial)
+        executions = one_of(executions, executions_per_trial)
         self._allocation = allocations.get(allocation, executions=executions)
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
         self._may_change_oracle = oracle is None
-        self._config = _config_of(
+        self._config = config_of(
             self._allocation,
             epochs,
             batch_size,
@@ -374,41 +370,3 @@ class ActivationTuner(keras_tuner.Tuner):
         if record.best is None:
             raise SearchFailedError(failure(record))
         return SearchResult(record, self.search_directory, mlflow, self._hypermodel.build, self._sample)
-
-    def _check_hooks(self) -> None:
-        """Rejects subclasses that override a method that KerasTuner's tuners call and this one does not."""
-        for name in _NEVER_CALLED:
-            if getattr(type(self), name, None) is not getattr(keras_tuner.Tuner, name, None):
-                raise UsageError(
-                    f"{type(self).__name__}.{name} would never be called: ActivationTuner trains seed by seed. Use "
-                    f"callbacks=[...] or a HyperModel with its own fit; or a KerasTuner tuner with the mixin "
-                    "actsearch.MLflowTracking, which calls it."
-                )
-
-
-def _config_of(allocation: Allocation, epochs: int | None, batch_size: int | None, **numbers: Any) -> SearchConfig:
-    """The config of a search; numbers that the allocation does not have are None."""
-    own: dict[str, Any] = dict.fromkeys(("executions", "max_executions", "factor", "rungs")) | dict(allocation.numbers)
-    return SearchConfig(
-        allocation=type(allocation).__name__.lower(),
-        epochs=SearchConfig.epochs if epochs is None else epochs,
-        batch_size=SearchConfig.batch_size if batch_size is None else batch_size,
-        **own,
-        **numbers,
-    )
-
-
-def _tracking(tracking: MLflow | bool | None) -> MLflow:
-    if tracking is None or tracking is False:
-        return MLflow()
-    if not isinstance(tracking, MLflow):
-        raise UsageError(f"tracking must be None, False or actsearch.MLflow(uri=...), not {tracking!r}.")
-    return tracking
-
-
-def _one_of(executions: int | None, executions_per_trial: int | None) -> int | None:
-    if None not in (executions, executions_per_trial) and executions != executions_per_trial:
-        raise UsageError(
-            f"executions={executions} and executions_per_trial={executions_per_trial} mean the same. Give one of them."
-        )
-    return executions if executions is not None else executions_per_trial
