@@ -206,6 +206,12 @@ def is_duplicate(oracle: Any, values: Mapping[str, Any]) -> bool:
     return bool(oracle._duplicate(values))
 
 
+def use_oracle(tuner: Any, oracle: Any) -> None:
+    """Gives a tuner another oracle, with the folder of the tuner. Replaced by a setter of `tuner.oracle`."""
+    oracle._set_project_dir(tuner.directory, tuner.project_name)
+    tuner.oracle = oracle
+
+
 def save_example(model: Any, example: Any, folder: Path) -> None:
     """Writes an input example next to a logged model and records it in the model. Replaced by saving a
     `mlflow.models.Model` with an example.

@@ -90,6 +90,7 @@ class ExecutionRecord:
     """One training from scratch of a trial with one seed, and how it ended.
 
     `history` has one value per epoch under each of Keras's names (`loss`, `val_accuracy` ...).
+    `seed` is None if the training was not seeded, which only the mixin `MLflowTracking` records.
     Executions and epochs are counted from 1. `epochs` is the budget, `num_epochs` the number of epochs trained.
     Times are seconds since 1970. `samples` has the resources that the process used in each epoch: `cpu_percent` of one
     core, `rss_mib` at its end, and `gpu_mib` if there is a GPU. `reason` says why a FAILED execution failed. `health`
@@ -99,7 +100,7 @@ class ExecutionRecord:
 
     trial_id: str
     execution: int
-    seed: int
+    seed: int | None
     epochs: int
     status: Status
     started_at: float

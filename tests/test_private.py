@@ -242,6 +242,15 @@ def check_record_values_and_is_duplicate():
     assert _private.is_duplicate(proposer, values)
 
 
+def check_use_oracle():
+    first, other = oracle(), oracle()
+    tuner = keras_tuner.Tuner(first, lambda hp: network(), directory=str(Path.cwd()), project_name="one")
+    _private.use_oracle(tuner, other)
+    assert tuner.oracle is other
+    other.save()  # into the tuner's folder
+    assert (Path.cwd() / "one" / "oracle.json").exists()
+
+
 def check_overridden():
     assert [name for name in _private.OVERRIDDEN if not hasattr(keras_tuner.Tuner, name)] == []
 

@@ -137,9 +137,10 @@ class MLflowWriter:
             return
         self._runs.reopen(self._runs[_SEARCH])
         self._runs.reopen(parent)
-        params = {**trial.hyperparameters, "activation": trial.activation, "seed": execution.seed}
+        numbers = {"seed": execution.seed, "epochs": execution.epochs}  # unless a hyperparameter has the name
+        params = {**numbers, **trial.hyperparameters, "activation": trial.activation}
         points = execution_points(execution, self._search.objective)
-        self._runs.log(run, params={**params, "epochs": execution.epochs}, metrics=points, tags=tags)
+        self._runs.log(run, params=params, metrics=points, tags=tags)
         self._runs.log(parent, metrics=trial_points(trial, self._search.objective))
         self._write_health(parent, trial)
         self._write_shape(parent, trial)

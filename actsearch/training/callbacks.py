@@ -76,6 +76,11 @@ class Recorder(keras.callbacks.Callback):
         return self.history.get(self.objective.name, [])
 
     @property
+    def score(self) -> float:
+        """The objective at the best epoch."""
+        return self.scores[self.best_epoch - 1]
+
+    @property
     def samples(self) -> dict[str, tuple[float, ...]]:
         """The resource usage of the process in each epoch."""
         return {name: tuple(values) for name, values in self._sampler.samples.items()}

@@ -26,6 +26,7 @@ from actsearch.training.model_cache import (
     release_when_unreachable,
 )
 from actsearch.training.model_state import state_variables
+from actsearch.training.own_fit import FitRecorder
 from actsearch.training.resources import Meter, Stopwatch, Usage
 from actsearch.training.watchdog import Watchdog
 
@@ -86,7 +87,7 @@ class Executions:
 
     def _run(self, request: ExecutionRequest, watchdog: Watchdog) -> Trained:
         started_at = time.time()
-        recorder = Recorder(self._objective)
+        recorder = Recorder(self._objective) if self._fit is None else FitRecorder(self._objective)
         trainer = None
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
@@ -140,32 +141,27 @@ class Executions:
 
     def _run_fit(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
         built = self._models.prepare_for_fit(hp, request.seed, self._data.x)
-        data = self._data
-        options: dict[str, Any] = {
-            "y": data.y,
-            "sample_weight": data.weight,
-            "validation_data": raw(data.validation),
-            "epochs": request.epochs,
-            "callbacks": callbacks,
-            "verbose": 0,
-        }
-        if self._fit is not None or not data.are_arrays:
-            options |= {"sample_weight": data.sample_weight, "class_weight": data.class_weight}
-        if data.are_arrays:
-            options |= {"batch_size": batch_size, "shuffle": data.shuffle}
-        else:  # a data set defines its batches and their order
-            options |= {"shuffle": False}
-        options = {name: value for name, value in (options | dict(data.fit_options)).items() if value is not None}
+        own = self._fit is not None
+        options = fit_options(
+            self._data, epochs=request.epochs, batch_size=batch_size, callbacks=callbacks, for_own_fit=own
+        )
         keras.utils.set_random_seed(request.seed)
         meter = Meter()
         try:
             if self._fit is not None:
-                self._fit(hp, built.model, raw(data.x), **options)
+                self._fit_as_told(hp, built.model, options)
             else:
-                built.model.fit(raw(data.x), **options)
+                built.model.fit(raw(self._data.x), **options)
         finally:
             release_when_unreachable(state_variables(built.model))
         return built, meter.read()
+
+    def _fit_as_told(self, hp: Any, model: keras.Model, options: dict[str, Any]) -> None:
+        """Trains by the user's `HyperModel.fit`, whose result is the score if it is not a `History`."""
+        assert self._fit is not None
+        (recorder,) = [each for each in options["callbacks"] if isinstance(each, FitRecorder)]
+        recorder.on_epoch_begin(0)  # not every loop calls it
+        recorder.take(self._fit(hp, model, raw(self._data.x), **options), model)
 
     def _measure(
         self, built: BuiltModel, recorder: Recorder, usage: Usage, batch_size: int
@@ -195,6 +191,11 @@ class Executions:
         test = self._data.test
         if test is None:
             return {}
+        if not built.model.compiled:
+            raise ExecutionFailedError(
+                "the model is never compiled, so it cannot be evaluated on the test data. Compile it in fit, or omit "
+                "the test data"
+            )
         parts = test if isinstance(test, tuple) else (test,)  # a data set, or x without y
         x, y, weight = keras.utils.unpack_x_y_sample_weight(parts)
         logs = built.model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
@@ -238,7 +239,7 @@ class Executions:
             status=Status.COMPLETED,
             started_at=started_at,
             ended_at=time.time(),
-            score=recorder.scores[recorder.best_epoch - 1],
+            score=recorder.score,
             best_epoch=recorder.best_epoch,
             test_score=test.get(self._objective.name.removeprefix("val_")),
             test_metrics=test,
@@ -265,6 +266,33 @@ class Executions:
             trainer=trainer,
             reason=reason_of(error),
         )
+
+
+def fit_options(
+    data: TrainingData, *, epochs: int, batch_size: int, callbacks: list[Any], for_own_fit: bool = True
+) -> dict[str, Any]:
+    """Returns the arguments of `fit` besides `x`, those of `search` among them.
+
+    Args:
+        data: Training data.
+        epochs, batch_size, callbacks: Arguments of `fit`.
+        for_own_fit: Whether they are for a user's `HyperModel.fit`, which gets weights as they were given.
+    """
+    options: dict[str, Any] = {
+        "y": data.y,
+        "sample_weight": data.weight,
+        "validation_data": raw(data.validation),
+        "epochs": epochs,
+        "callbacks": callbacks,
+        "verbose": 0,
+    }
+    if for_own_fit or not data.are_arrays:
+        options |= {"sample_weight": data.sample_weight, "class_weight": data.class_weight}
+    if data.are_arrays:
+        options |= {"batch_size": batch_size, "shuffle": data.shuffle}
+    else:  # a data set defines its batches and their order
+        options |= {"shuffle": False}
+    return {name: value for name, value in (options | dict(data.fit_options)).items() if value is not None}
 
 
 def _identity(request: ExecutionRequest) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.training.batches import Batches
 from actsearch.training.epochs import CompiledEpochs, Tensors, has_own_steps
 from actsearch.training.model_state import state_variables
+from actsearch.training.own_fit import has_own_fit
 from actsearch.training.resources import Stopwatch
 
 _OURS = ("keras", "actsearch")
@@ -118,7 +119,7 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
         The model.
 
     Raises:
-        ModelError: The build function does not return a compiled Keras model.
+        ModelError: The build function does not return a compiled Keras model, or one that a `HyperModel.fit` compiles.
     """
     reset_layer_names()  # so that layer names are equal in all trials; clear_session would reset much more
     random.seed(seed)
@@ -126,7 +127,7 @@ def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) ->
     model = build(hp)
     if not isinstance(model, keras.Model):
         raise ModelError(f"The build function returned {model!r:.80}; expected a compiled keras.Model. Return it.")
-    if not model.compiled:
+    if not model.compiled and not has_own_fit(build):
         raise ModelError(
             "The build function returned a model that is not compiled, so there is no loss to train on. "
             "Call model.compile(optimizer, loss, metrics) before returning the model."

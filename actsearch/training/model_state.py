@@ -24,7 +24,7 @@ def state_variables(model: keras.Model) -> list[Any]:
         Keras and TensorFlow variables, each once, in an order that is equal for models of the same configuration.
     """
     seen = {_key(variable) for metric in model.metrics for variable in metric.variables}
-    optimizer = () if model.optimizer is None else model.optimizer.variables
+    optimizer = getattr(getattr(model, "optimizer", None), "variables", ())  # a model that is never compiled has none
     listed = []
     ignored = () if has_own_steps(model) else keras.Metric  # without steps of its own, Keras resets them
     for variable in [*model.variables, *optimizer, *_held(model, set(), ignored)]:

@@ -4,8 +4,8 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,10 +25,12 @@ from actsearch.errors import DataError, ModelError
 from actsearch.records import Objective, SearchRecord
 from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
 from actsearch.swap.searched_model import KEEP, SearchedModel
+from actsearch.training.batches import raw
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import TrainingData, describe_data
-from actsearch.training.execution import Executions, FitFunction
+from actsearch.training.execution import Executions, fit_options
 from actsearch.training.model_cache import BuildFunction, build_model, some_rows, trains_by_fit
+from actsearch.training.own_fit import OwnFit, has_own_fit
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Hypermodel:
         build: Builds a compiled model from hyperparameters. It may have a method `matching(values)`, which names the
             initializers and dropout of a trial.
         hyperparameters: All hyperparameters that it asks for.
-        model: Model that it builds from the defaults.
+        model: Model that it builds from the defaults; in a tuner with `MLflowTracking`, None if it is not Keras's.
         space: Search space that it chooses activations from; None if it never calls `choose`.
         default_label: Activations of `model`.
-        fit: The user's `HyperModel.fit`, if it is overridden.
+        fit: The user's `HyperModel.fit`, if there is one.
     """
 
     build: BuildFunction
@@ -50,7 +52,7 @@ class Hypermodel:
     model: keras.Model
     space: SearchSpace | None = None
     default_label: str = "-"
-    fit: FitFunction | None = None
+    fit: OwnFit | None = None
 
     @property
     def name(self) -> str:
@@ -106,6 +108,52 @@ def inspect_hypermodel(hypermodel: BuildFunction | HyperModel) -> Hypermodel:
     hp = keras_tuner.HyperParameters()
     model = _build(build, hp)
     chosen = choices_on(hp)
+    collected = _in_all_scopes(hp, lambda attempt: _build(build, attempt))
+    spaces = [c.space for c in chosen.values()]
+    label = label_of(chosen.values()) if chosen else "-"
+    return Hypermodel(build, collected, model, spaces[0] if spaces else None, label, _own_fit(hypermodel))
+
+
+def inspect_fit(
+    hypermodel: Hypermodel, data: TrainingData, config: SearchConfig, given: Mapping[str, Any]
+) -> Hypermodel:
+    """Calls a user's `HyperModel.fit` up to its first training step, as `inspect_hypermodel` calls `build`.
+
+    Args:
+        hypermodel: What is known from `build`.
+        data: Training data.
+        config: Numbers of the search.
+        given: Options of `fit` that the user gave to the tuner or to `search`.
+
+    Returns:
+        The hypermodel with the hyperparameters of `fit` as well, and without options that `fit` sets itself.
+
+    Raises:
+        UsageError: `fit` sets an option that the user gave.
+    """
+    if hypermodel.fit is None:
+        return hypermodel
+    sample = some_rows(data.x)
+    options = fit_options(data, epochs=config.epochs, batch_size=config.batch_size, callbacks=[])
+    hp = hypermodel.hyperparameters.copy()
+    hp.values = _defaults(hp)
+    fit = hypermodel.fit.adapted(
+        hp, lambda: build_model(hypermodel.build, hp, 0, sample), raw(data.x), options, {**given, **data.fit_options}
+    )
+    collected = hp
+    if fit.reads_hyperparameters:
+        collected = _in_all_scopes(
+            hp,
+            lambda attempt: fit.ask(attempt, build_model(hypermodel.build, attempt, 0, sample), raw(data.x), options),
+        )
+    return replace(hypermodel, fit=fit, hyperparameters=collected)
+
+
+def _in_all_scopes(
+    hp: keras_tuner.HyperParameters, ask: Callable[[keras_tuner.HyperParameters], Any]
+) -> keras_tuner.HyperParameters:
+    """Asks once more for each conditional scope that the user opens; returns all hyperparameters, at their defaults."""
+    chosen = choices_on(hp)
     ours = {f"activation.{site}" if site else "activation" for site in chosen}
     collected = hp.copy()
     collected.values = _defaults(collected)
@@ -118,19 +166,15 @@ def inspect_hypermodel(hypermodel: BuildFunction | HyperModel) -> Hypermodel:
         tried.append(scope)
         attempt = collected.copy()
         attempt.values = _defaults(collected) | {condition.name: condition.values[0] for condition in scope}
-        _build(build, attempt)
+        ask(attempt)
         collected.merge(attempt)
         collected.values = _defaults(collected)
         waiting += _foreign(attempt.inactive_scopes, ours)
-    spaces = [c.space for c in chosen.values()]
-    label = label_of(chosen.values()) if chosen else "-"
-    return Hypermodel(build, collected, model, spaces[0] if spaces else None, label, _own_fit(hypermodel))
+    return collected
 
 
-def _own_fit(hypermodel: BuildFunction | HyperModel) -> FitFunction | None:
-    if isinstance(hypermodel, HyperModel) and type(hypermodel).fit is not HyperModel.fit:
-        return hypermodel.fit
-    return None
+def _own_fit(hypermodel: BuildFunction | HyperModel) -> OwnFit | None:
+    return OwnFit(hypermodel.fit) if isinstance(hypermodel, HyperModel) and has_own_fit(hypermodel.build) else None
 
 
 def _build(build: BuildFunction, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -182,8 +226,12 @@ class Problem:
             return []
 
     def build(self, hp: keras_tuner.HyperParameters, seed: int) -> keras.Model:
-        """Builds a model with these hyperparameters, its weights drawn from the seed."""
-        return build_model(self.hypermodel.build, hp, seed, self.sample)
+        """Builds a model with these hyperparameters, to which `fit` adds its own; its weights come from the seed."""
+        model, fit = build_model(self.hypermodel.build, hp, seed, self.sample), self.hypermodel.fit
+        if fit is not None and fit.reads_hyperparameters:
+            options = fit_options(self.data, epochs=1, batch_size=SearchConfig.batch_size, callbacks=[])
+            fit.ask(hp, build_model(self.hypermodel.build, hp, seed, self.sample), raw(self.data.x), options)
+        return model
 
     def executions(self, config: SearchConfig, callbacks: Callbacks) -> "partial[Executions]":
         """Returns the call that makes the `Executions`, in this process or another."""
@@ -215,7 +263,7 @@ def describe_search(
     environment: Mapping[str, Any],
 ) -> SearchRecord:
     """Makes the first record in the ledger of a search."""
-    space = hypermodel.space
+    space, model = hypermodel.space, hypermodel.model
     return SearchRecord(
         search_id=uuid.uuid4().hex,
         name=hypermodel.name,
@@ -224,7 +272,7 @@ def describe_search(
         created_at=time.time(),
         space=space.to_dict() if space else hypermodel.hyperparameters.get_config(),
         config=config,
-        model=model_fingerprint(hypermodel.model, with_weights=hypermodel.weights == KEEP),
+        model="" if model is None else model_fingerprint(model, with_weights=hypermodel.weights == KEEP),
         weights=hypermodel.weights,
         data=dict(data),
         environment=describe_environment() | dict(environment),

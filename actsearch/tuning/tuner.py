@@ -11,6 +11,7 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._locks import locked
+from actsearch._private import use_oracle
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
 from actsearch.executors.specs import ExecutorSpec, make_executor
@@ -31,17 +32,13 @@ from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
-from actsearch.tuning.problem import Hypermodel, Problem, inspect_hypermodel
+from actsearch.tuning.problem import Hypermodel, Problem, inspect_fit, inspect_hypermodel
 from actsearch.tuning.progress import Reporter, reporter_for
 from actsearch.tuning.result import SearchResult, failure
 from actsearch.tuning.state import SearchState, changed_versions, check_same_search
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
-
-_NEVER_CALLED = (
-    *("run_trial", "save_model", "on_search_begin", "on_search_end", "on_trial_begin", "on_trial_end"),
-    *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
-)
+from actsearch.tuning.tuner_arguments import check_hooks, config_of, one_of, tracking_of
 
 
 class ActivationTuner(keras_tuner.Tuner):
@@ -124,15 +121,16 @@ class ActivationTuner(keras_tuner.Tuner):
         verbose: int | Reporter = 1,
         executions_per_trial: int | None = None,
     ) -> None:
-        self._check_hooks()
+        check_hooks(type(self))
         check_max_trials(oracle, max_trials)
         self._executor = get_executor(executor)  # before the first model: it may have to share a GPU
-        self._tracking = _tracking(tracking)
+        self._tracking = tracking_of(tracking)
         self._store = self._tracking.address if tracking is not False else None
-        executions = _one_of(executions, executions_per_trial)
+        executions = one_of(executions, executions_per_trial)
         self._allocation = allocations.get(allocation, executions=executions)
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
-        self._config = _config_of(
+        self._may_change_oracle = oracle is None
+        self._config = config_of(
             self._allocation,
             epochs,
             batch_size,
@@ -226,7 +224,7 @@ class ActivationTuner(keras_tuner.Tuner):
             raise UsageError(
                 "This tuner has already run its search. Create another one; in the same directory it resumes it."
             )
-        fit = self._hypermodel.fit or type(self._hypermodel.model).fit
+        fit = self._hypermodel.fit.fit if self._hypermodel.fit else type(self._hypermodel.model).fit
         check_fit_options(fit_options, fit, ("epochs", "batch_size", "callbacks", "validation_data", "test_data"))
         if verbose is not None:
             self._reporter = reporter_for(verbose)
@@ -243,10 +241,24 @@ class ActivationTuner(keras_tuner.Tuner):
         self._configure(epochs, batch_size, data)
         self._check_validated(validation_data is not None or bool(fit_options.get("validation_split")))
         self._has_searched = True
+        self._inspect_fit(data)
         problem = Problem(self._hypermodel, self._objective, data, data_description or {})
         self._sample = problem.sample
         with locked(self.search_directory):
             return self._search(problem, callbacks)
+
+    def _inspect_fit(self, data: TrainingData) -> None:
+        """Adds the hyperparameters of a user's `HyperModel.fit`, which only the data can show, to the space."""
+        known = len(self._hypermodel.hyperparameters.space)
+        self._hypermodel = inspect_fit(self._hypermodel, data, self._config, self._asked_for)
+        space = self._hypermodel.hyperparameters
+        if len(space.space) == known:
+            return
+        self.oracle.update_space(space)
+        made = self._made_oracle(None) if self._may_change_oracle else self.oracle
+        if type(made) is not type(self.oracle):  # the space was finite before
+            use_oracle(self, made)
+            self._config = replace(self._config, oracle=type(made).__name__)
 
     def _search(self, problem: Problem, callbacks: Callbacks) -> SearchResult:
         message = self._reporter.message
@@ -358,41 +370,3 @@ class ActivationTuner(keras_tuner.Tuner):
         if record.best is None:
             raise SearchFailedError(failure(record))
         return SearchResult(record, self.search_directory, mlflow, self._hypermodel.build, self._sample)
-
-    def _check_hooks(self) -> None:
-        """Rejects subclasses that override a method that KerasTuner's tuners call and this one does not."""
-        for name in _NEVER_CALLED:
-            if getattr(type(self), name, None) is not getattr(keras_tuner.Tuner, name, None):
-                raise UsageError(
-                    f"{type(self).__name__}.{name} would never be called: ActivationTuner trains seed by seed. Use "
-                    f"callbacks=[...] or a HyperModel with its own fit; or a KerasTuner tuner with the mixin "
-                    "actsearch.MLflowTracking, which calls it."
-                )
-
-
-def _config_of(allocation: Allocation, epochs: int | None, batch_size: int | None, **numbers: Any) -> SearchConfig:
-    """The config of a search; numbers that the allocation does not have are None."""
-    own: dict[str, Any] = dict.fromkeys(("executions", "max_executions", "factor", "rungs")) | dict(allocation.numbers)
-    return SearchConfig(
-        allocation=type(allocation).__name__.lower(),
-        epochs=SearchConfig.epochs if epochs is None else epochs,
-        batch_size=SearchConfig.batch_size if batch_size is None else batch_size,
-        **own,
-        **numbers,
-    )
-
-
-def _tracking(tracking: MLflow | bool | None) -> MLflow:
-    if tracking is None or tracking is False:
-        return MLflow()
-    if not isinstance(tracking, MLflow):
-        raise UsageError(f"tracking must be None, False or actsearch.MLflow(uri=...), not {tracking!r}.")
-    return tracking
-
-
-def _one_of(executions: int | None, executions_per_trial: int | None) -> int | None:
-    if None not in (executions, executions_per_trial) and executions != executions_per_trial:
-        raise UsageError(
-            f"executions={executions} and executions_per_trial={executions_per_trial} mean the same. Give one of them."
-        )
-    return executions if executions is not None else executions_per_trial
