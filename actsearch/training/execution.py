@@ -152,8 +152,8 @@ class Executions:
         if self._fit is not None or not data.are_arrays:
             options |= {"sample_weight": data.sample_weight, "class_weight": data.class_weight}
         if data.are_arrays:
-            options |= {"batch_size": batch_size, "shuffle": data.shuffle}
-        else:  # a data set defines its batches and their order
+            options |= {"batch_size": batch_size}
+        if not (data.are_arrays and data.shuffle):  # a data set defines its batches and their order
             options |= {"shuffle": False}
         options = {name: value for name, value in (options | dict(data.fit_options)).items() if value is not None}
         keras.utils.set_random_seed(request.seed)
