@@ -275,7 +275,8 @@ def _as_arrays(weight: Any) -> Any:
 
 def fixed_batch_size(model: keras.Model) -> int | None:
     """Returns the batch size that a model's inputs fix, as stateful recurrent layers need it; None if they do not."""
-    sizes = {tensor.shape[0] for tensor in keras.tree.flatten(getattr(model, "inputs", None) or [])}
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    sizes = {tensor.shape[0] for tensor in inputs if isinstance(tensor, keras.KerasTensor)}
     return sizes.pop() if len(sizes) == 1 else None
 
 

@@ -289,8 +289,8 @@ def fit_options(
     if for_own_fit or not data.are_arrays:
         options |= {"sample_weight": data.sample_weight, "class_weight": data.class_weight}
     if data.are_arrays:
-        options |= {"batch_size": batch_size, "shuffle": data.shuffle}
-    else:  # a data set defines its batches and their order
+        options |= {"batch_size": batch_size}
+    if not (data.are_arrays and data.shuffle):  # a data set defines its batches and their order
         options |= {"shuffle": False}
     return {name: value for name, value in (options | dict(data.fit_options)).items() if value is not None}
 

@@ -255,6 +255,16 @@ class Problem:
         )
 
 
+_USUAL_REASONS = ("inferred from", "the accuracy", "the loss")
+
+
+def _remarks_on(objective: Objective) -> list[str]:
+    """Returns what a reader may not expect of an objective that the user did not name."""
+    if not objective.reason or objective.reason.startswith(_USUAL_REASONS):
+        return []
+    return [f"The objective is {objective.name}: {objective.reason}. Pass objective=... to choose another."]
+
+
 def describe_search(
     hypermodel: Hypermodel,
     objective: Objective,
@@ -276,7 +286,7 @@ def describe_search(
         weights=hypermodel.weights,
         data=dict(data),
         environment=describe_environment() | dict(environment),
-        remarks=hypermodel.remarks,
+        remarks=(*hypermodel.remarks, *_remarks_on(objective)),
     )
 
 

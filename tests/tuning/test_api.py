@@ -202,6 +202,7 @@ def test_weights_and_default_objective_of_several_outputs(data):
     )
     assert max(first_of(result).history["even_loss"]) == 0.0
     assert result.record.objective.name == "val_loss"
+    assert "the total loss of all outputs digit, even" in result.record.remarks[-1]
 
 
 def test_a_series_is_divided_and_trained_in_its_order(data):
