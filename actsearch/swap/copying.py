@@ -27,6 +27,11 @@ _LATER = ("name", "dtype", "trainable", "activity_regularizer")  # can be set on
 _ONLY_AT_TIMES = {"history", "_eval_epoch_iterator", "_is_quantized"}  # while a model trains, or once it is quantized
 _PLAIN = (bool, int, float, str, type(None))
 
+_OTHER_WAYS = {
+    True: "pass a function that makes the model: actsearch.search(make_model, x, y)",
+    False: "call actsearch.choose(hp, space) in the function that builds the model",
+}
+
 
 def new_layer(
     operation: Any,
@@ -69,7 +74,7 @@ def new_layer(
         raise ModelError(
             f"The layer {operation.name!r} ({type(operation).__name__}) cannot be copied into a new model: "
             f"{keras_message(error)} Let __init__ of its class accept **kwargs and get_config() return all other "
-            "arguments of __init__, or call actsearch.choose(hp, space) in the function that builds the model."
+            f"arguments of __init__, or {_OTHER_WAYS[isinstance(operation, keras.Model)]}."
         ) from error
     copy_adapted(operation, new)
     return new

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
 
-from actsearch._private import functional_class, functional_inside, nodes_of
+from actsearch._private import direct_layers, functional_class, functional_inside, nodes_of
 from actsearch.errors import ModelError
 
 Shape = tuple[int | None, ...]
@@ -82,8 +83,21 @@ def _whole(model: Any, arguments: Arguments | None) -> Call:
     return Call(model, "", None, [], is_output=True, arguments=arguments)
 
 
+def parts_of(model: Any) -> list[Any]:
+    """Returns the models with a known graph in a model that is never called, such as a GAN; empty for other models."""
+    if not isinstance(model, keras.Model) or type(model).call is not keras.Model.call:
+        return []
+    return [part for part in direct_layers(model) if is_graph(part) and part.built]
+
+
 def arguments_of(model: Any) -> Arguments | None:
-    """Returns symbolic arguments like those that a model was built with; None if it is not built."""
+    """Returns symbolic arguments like those that a model was built with; None if it is not built.
+
+    For a model that is never called, they are the inputs of its parts.
+    """
+    if parts := parts_of(model):
+        like = partial(keras.tree.map_structure, lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype))
+        return [like((functional_inside(part) or part).input) for part in parts], {}
     config = model.get_build_config() if model.built else None
     if not config:
         return None

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from actsearch._private import (
+    changing_attributes,
     functional_class,
     functional_inside,
     layers_in,
@@ -17,7 +18,7 @@ from actsearch.activations.bound import BoundActivation
 from actsearch.layers.base import LearnedActivation
 from actsearch.swap.beside_graph import Counterparts, copy_attributes, has_own_behaviour, made_without_init
 from actsearch.swap.copying import new_layer
-from actsearch.swap.graph import WRAPPERS, arguments_of, is_graph
+from actsearch.swap.graph import WRAPPERS, arguments_of, is_graph, parts_of
 from actsearch.swap.matching import channel_axis
 from actsearch.swap.opaque.inner_swap import Swaps, exchange_inside, is_exchanged
 from actsearch.swap.plan import Plan
@@ -72,9 +73,11 @@ class Rebuilder:
         """Makes a model of the same class, and builds it for the same inputs."""
         new = self._single(model)
         args, kwargs = arguments_of(model) or ((), {})
-        new(*args, **kwargs)
+        if not parts_of(model):
+            new(*args, **kwargs)
         self._made |= {id(old): made for old, made in zip(layers_in(model), layers_in(new), strict=True)}
-        copy_attributes(model, new, self.counterparts, missing_only=True)
+        with changing_attributes(new):
+            copy_attributes(model, new, self.counterparts, missing_only=True)
         return new
 
     def _graph(self, model: Any) -> Any:

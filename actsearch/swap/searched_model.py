@@ -10,7 +10,7 @@ import numpy as np
 
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
-from actsearch.swap.graph import arguments_like
+from actsearch.swap.graph import arguments_like, parts_of
 from actsearch.swap.plan import Choice, Included, SwapReport, TracedModel, make_plan
 from actsearch.swap.swap import swap_traced
 from actsearch.swap.weights import Variables, training_signs
@@ -91,7 +91,8 @@ class SearchedModel:
 
     @cached_property
     def _traced(self) -> TracedModel:
-        arguments = None if self._sample is None else arguments_like(self._sample)
+        known = self._sample is None or bool(parts_of(self.model))
+        arguments = None if known else arguments_like(self._sample)
         return TracedModel(self.model, arguments)
 
     def _built(self, model: Any) -> Any:
@@ -103,7 +104,7 @@ class SearchedModel:
                 f"The model {model.name!r} is not compiled, so there is no loss to train on. "
                 "Call model.compile(optimizer, loss, metrics) before the search."
             )
-        if not model.built and self._sample is not None:
+        if not model.built and not parts_of(model) and self._sample is not None:
             model(self._sample)
         return model
 

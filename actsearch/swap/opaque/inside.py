@@ -13,7 +13,7 @@ import tensorflow as tf
 from actsearch._private import discard_losses, layers_in
 from actsearch.layers.exchange import Place, PlaceKind, input_of
 from actsearch.layers.interposition import activation_functions, is_own_code, place_of, redirecting
-from actsearch.swap.graph import Shape, is_graph
+from actsearch.swap.graph import Shape, is_graph, parts_of
 from actsearch.swap.opaque.tensorflow_graph import (
     filled,
     key_of,
@@ -106,7 +106,10 @@ def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) 
         trace.start()
         real_args, real_kwargs = filled([list(args), dict(kwargs)], given)
         with trace.recording():
-            trace.outputs = operation(*real_args, **real_kwargs)
+            if parts := parts_of(operation):
+                trace.outputs = [part(given) for part, given in zip(parts, real_args, strict=True)]
+            else:
+                trace.outputs = operation(*real_args, **real_kwargs)
         return [t for t in tf.nest.flatten(trace.outputs) if isinstance(t, tf.Tensor)]
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]

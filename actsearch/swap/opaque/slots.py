@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from actsearch.swap.graph import WRAPPERS, Arguments, Call
+from actsearch.swap.graph import WRAPPERS, Arguments, Call, parts_of
 from actsearch.swap.opaque.inside import InnerUse, has_own_code, uses_inside
 from actsearch.swap.recognition import ActivationSlot, SlotKind, activation_slots, argument_slots, core
 
@@ -27,7 +27,8 @@ def _traced(call: Call) -> list[Slot] | None:
     """Returns the activations that a traced call applies; None if Keras knows them, or if tracing fails."""
     owner = core(call.operation)
     recurrent = isinstance(owner, keras.layers.RNN | keras.layers.Bidirectional)
-    if call.arguments is None or not getattr(owner, "built", False) or not (recurrent or has_own_code(owner)):
+    built = getattr(owner, "built", False) or bool(parts_of(owner))
+    if call.arguments is None or not built or not (recurrent or has_own_code(owner)):
         return None
     uses = uses_inside(owner, *_inner_arguments(call.operation, call.arguments))
     if uses is None:

@@ -210,3 +210,53 @@ def test_layers_are_named_by_the_attributes_that_lead_to_them():
     layer = Mixed()
     layer(uniform(2, 4))
     assert layer_paths(layer, [layer, layer.parts[1]["last"], layer.stack.layers[2]]) == ["", "parts/1/last", "stack/2"]
+
+
+class Pair(keras.Model):
+    """A model without `call`, as a GAN is: its train_step calls its parts, and its compile has arguments of its own."""
+
+    def __init__(self, first, second):
+        super().__init__()
+        self.first, self.second = first, second
+
+    def compile(self, own_optimizer):
+        super().compile()
+        self.own_optimizer, self.mean = own_optimizer, keras.metrics.Mean(name="loss")
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(self.second(self.first(data)) ** 2)
+        weights = self.first.trainable_weights
+        self.own_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.mean.update_state(loss)
+        return {"loss": self.mean.result()}
+
+
+def test_a_model_that_is_never_called_has_the_sites_of_its_parts():
+    parts = [
+        keras.Sequential([keras.Input((4,)), kl.Dense(4, activation="relu"), kl.Dense(4, activation=last)])
+        for last in ("tanh", "sigmoid")
+    ]
+    pair = Pair(*parts)
+    pair.compile(keras.optimizers.SGD(0.1))
+    kinds = {site.name: str(site.kind) for site in find_sites(pair)}
+    assert kinds == {"first/0": "hidden", "first/1": "output", "second/0": "hidden", "second/1": "output"}
+    new = swap_activations(pair, "prelu")
+    assert new.own_optimizer is not pair.own_optimizer
+    history = new.fit(uniform(8, 4), epochs=2, verbose=0).history["loss"]
+    assert history[1] < history[0]
+
+
+def test_a_subclassed_model_that_cannot_be_copied_is_asked_for_its_function():
+    class Own(keras.Model):
+        def __init__(self, size):
+            super().__init__()
+            self.dense = kl.Dense(size, activation="relu")
+
+        def call(self, x):
+            return ops.sum(self.dense(x), -1)
+
+    model = Own(3)
+    model(uniform(2, 4))
+    with pytest.raises(actsearch.errors.ModelError, match=r"argument size .*actsearch\.search\(make_model, x, y\)"):
+        swap_activations(model, "elu")
