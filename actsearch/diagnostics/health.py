@@ -30,8 +30,8 @@ class HealthProbe:
     weights, statistics, random generators, metrics and optimizer stay the same.
 
     Args:
-        model: A built Keras model, compiled if `y` is given. In a subclassed model, the activations of its layers are
-            measured, but not those that its own code applies.
+        model: A built Keras model, compiled if `y` is given. Functions that the code of a layer calls are measured
+            only where a search has exchanged them.
         x, y: Arrays, or nested structures of them, of n samples; or a `tf.data.Dataset` or `keras.utils.PyDataset` as
             `x`. Without targets, gradients are not measured.
         sample_weight: Array of n weights, or None.
@@ -47,7 +47,7 @@ class HealthProbe:
     ) -> None:
         self._model = model
         self._hooks = find_hooks(model)
-        self._steepest = {hook.name: _steepest_slope(hook.slot.activation) for hook in self._hooks}
+        self._steepest = {hook.name: _steepest_slope(hook.activation) for hook in self._hooks}
         self._x, self._y, self._weight = _probe(x, y, sample_weight, max_samples, self._hooks)
         _check(model, targets=self._y is not None)
 
@@ -108,7 +108,7 @@ class HealthProbe:
         mean_slopes = stats.slopes * stats.num_units / count
         return SiteHealth(
             site=hook.name,
-            activation=hook.slot.activation.name,
+            activation=hook.activation.name,
             num_units=stats.num_units,
             dead=float(np.mean(_dead(stats))),
             saturated=float(np.mean(mean_slopes < SATURATED_SLOPE * self._steepest[hook.name])),

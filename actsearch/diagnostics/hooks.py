@@ -16,37 +16,52 @@ import tensorflow as tf
 
 from actsearch._private import layers_in
 from actsearch.errors import ModelError
-from actsearch.swap.graph import is_graph, trace
-from actsearch.swap.recognition import NORMALISING, ActivationSlot, activation_slots
-from actsearch.swap.sites import SiteKind, locate, unique
+from actsearch.layers.exchange import PlaceKind
+from actsearch.swap.graph import arguments_of, is_graph, trace
+from actsearch.swap.opaque.inside import has_own_code
+from actsearch.swap.recognition import NORMALISING, ActivationSlot, Recognised, activation_slots
+from actsearch.swap.sites import SiteKind, TracedSite, locate, unique
 
 
 @dataclass(frozen=True, eq=False)
 class ActivationHook:
-    """An activation that can be measured, with the objects in a model that apply it."""
+    """An activation that can be measured, with the objects in a model that apply it.
+
+    Args:
+        name: The name of its site.
+        activation: The activation.
+        shape: Its shape with the batch axis; None if it is not known.
+        holders: The objects that apply it: the layer, or the cells inside it.
+        attribute: The name of the attribute of the holders that applies it.
+        num_trials: The number of initial calls to ignore: Keras computes one step of a recurrent layer to infer its
+            shape.
+    """
 
     name: str
-    slot: ActivationSlot
+    activation: Recognised
     shape: tuple[int | None, ...] | None
+    holders: tuple[Any, ...]
+    attribute: str
+    num_trials: int = 0
 
-    @property
-    def attribute(self) -> str:
-        """The name of the attribute of its holders that applies it."""
-        return self.slot.keys[-1] if self.slot.keys else "call"
 
-    @property
-    def holders(self) -> list[Any]:
-        """The objects that have this attribute: the layer, or the cells inside it."""
-        owner = self.slot.owner
-        if isinstance(owner, keras.layers.Bidirectional):
-            return [_cell(owner.forward_layer), _cell(owner.backward_layer)]
-        return [_cell(owner)]
+def _hook_of_slot(name: str, slot: ActivationSlot, shape: tuple[int | None, ...] | None) -> ActivationHook:
+    owner = slot.owner
+    both = isinstance(owner, keras.layers.Bidirectional)
+    layers = (owner.forward_layer, owner.backward_layer) if both else (owner,)
+    attribute = slot.keys[-1] if slot.keys else "call"
+    num_trials = int(isinstance(layers[0], keras.layers.RNN) and not layers[0].unroll)
+    return ActivationHook(name, slot.activation, shape, tuple(map(_cell, layers)), attribute, num_trials)
 
-    @property
-    def num_trials(self) -> int:
-        """The number of initial calls to ignore: Keras computes one step of a recurrent layer to infer its shape."""
-        layer = getattr(self.slot.owner, "forward_layer", self.slot.owner)
-        return int(isinstance(layer, keras.layers.RNN) and not layer.unroll)
+
+def _hooks_inside(traced: TracedSite) -> Iterator[ActivationHook]:
+    """Yields the hooks of an activation that a layer's own code applies, except for calls in the code itself."""
+    layers = layers_in(traced.slot.owner)
+    places = {use.place: use for use in traced.uses if use.place.kind is not PlaceKind.CODE}
+    for number, (place, use) in enumerate(places.items()):
+        name = f"{traced.site.name}_{number}" if number else traced.site.name
+        attribute = place.name if place.kind is PlaceKind.ATTRIBUTE else "call"
+        yield ActivationHook(name, use.activation, use.shape, (layers[place.layer],), attribute)
 
 
 @dataclass(eq=False)
@@ -110,15 +125,13 @@ class ActivationStats:
 def find_hooks(model: Any) -> list[ActivationHook]:
     """Finds the hidden activations of a model, in the order in which it applies them.
 
-    In a subclassed model, those of its layers are found, in the order of their creation. Activations that its own
-    code applies (`tf.nn.relu(x)`) cannot be found.
+    Activations that are called in the code of a layer (`tf.nn.relu(x)`) can be measured only once they are exchanged.
 
     Raises:
         ModelError: No activation is found.
     """
-    if is_graph(model):
-        hidden = [traced for traced in locate(trace(model)) if traced.site.kind is SiteKind.HIDDEN]
-        hooks = [ActivationHook(traced.site.name, traced.slot, traced.site.shape) for traced in hidden]
+    if is_graph(model) or arguments_of(model) is not None:
+        hooks = [hook for traced in locate(trace(model)) if _is_measured(traced) for hook in _hooks_at(traced)]
     else:
         hooks = list(_in_layers(model))
     if not hooks:
@@ -127,6 +140,21 @@ def find_hooks(model: Any) -> list[ActivationHook]:
             '(keras.layers.Activation("relu")) or arguments (activation="relu").'
         )
     return hooks
+
+
+def _is_measured(traced: TracedSite) -> bool:
+    """Returns whether a site is hidden, or the only activation of a recurrent cell."""
+    if traced.site.kind is SiteKind.RECURRENT:
+        cells = layers_in(traced.slot.owner)
+        return not any(hasattr(cell, "recurrent_activation") for cell in cells)
+    return traced.site.kind is SiteKind.HIDDEN
+
+
+def _hooks_at(traced: TracedSite) -> Iterator[ActivationHook]:
+    if traced.uses and has_own_code(traced.slot.owner):
+        yield from _hooks_inside(traced)
+    else:
+        yield _hook_of_slot(traced.site.name, traced.slot, traced.site.shape)
 
 
 @contextmanager
@@ -199,7 +227,7 @@ def _in_layers(model: Any) -> Iterator[ActivationHook]:
             if slot.gate or slot.activation.name in NORMALISING or key in seen:
                 continue
             seen.add(key)
-            yield ActivationHook(unique(slot.owner.name + slot.suffix, names), slot, None)
+            yield _hook_of_slot(unique(slot.owner.name + slot.suffix, names), slot, None)
 
 
 def _cell(layer: Any) -> Any:

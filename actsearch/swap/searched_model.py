@@ -10,7 +10,7 @@ import numpy as np
 
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
-from actsearch.swap.graph import arguments_like, parts_of
+from actsearch.swap.graph import arguments_like, is_graph, parts_of
 from actsearch.swap.plan import Choice, Included, SwapReport, TracedModel, make_plan
 from actsearch.swap.swap import swap_traced
 from actsearch.swap.weights import Variables, training_signs
@@ -71,7 +71,16 @@ class SearchedModel:
         self.model, self.space = self._built(model if self._make is None else self._make()), space
         self.weights = _resolved(weights, self.model)
         self._included = Included(frozen=include_frozen, recurrent=include_recurrent)
+        self._check_redrawn()
         self._groups = self._grouped()
+
+    def _check_redrawn(self) -> None:
+        made = self._make is not None and not is_graph(self.model)
+        if made and self.weights == REDRAW and (signs := training_signs(self.model)):
+            raise UsageError(
+                f'weights="redraw" cannot draw new weights in {type(self.model).__name__}, which the function makes '
+                f'with trained ones ({signs}). Let the function not load weights, or pass weights="keep".'
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what is sent to another process; a file of a model lacks which variables are trainable."""

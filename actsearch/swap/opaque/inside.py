@@ -161,6 +161,8 @@ class _Trace:
 
     def _record(self, stack: ExitStack, number: int, layer: Any) -> None:
         path = self.paths[number]
+        if "replacement" in vars(layer):
+            return  # another activation, which is among the layers too, stands in for it
         if is_activation(layer):
             place = Place(number, PlaceKind.LAYER)
             new = self._recorder(place, path, layer, layer.call, recognise(layer), layer)
@@ -296,7 +298,7 @@ def layer_paths(owner: Any, layers: Sequence[Any]) -> list[str]:
             if id(child) not in found:
                 found[id(child)] = "/".join(part for part in (found[id(layer)], name) if part)
                 todo.append(child)
-    return [found.get(id(layer), layer.name) for layer in layers]
+    return [found.get(id(layer), layer.name).removesuffix("/activation") for layer in layers]
 
 
 def _children(layer: Any) -> Iterator[tuple[str, Any]]:
@@ -305,6 +307,9 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
         return
     for name, value in sorted(vars(layer).items(), key=lambda item: item[0].startswith("_")):
         if name in ("_layers", "_tracker"):
+            continue
+        if name in ("replacement", "replacements"):  # of an exchange, whose layers have names of their own
+            yield from ((child.name, child) for _, child in _members(value))
             continue
         for suffix, child in _members(value):
             yield name.lstrip("_") + suffix, child

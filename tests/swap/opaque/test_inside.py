@@ -138,6 +138,14 @@ def test_the_swapped_layer_keeps_its_class_and_the_model_its_original():
     np.testing.assert_array_equal(expected, model(uniform(5, 4)))
 
 
+def test_a_swapped_model_has_the_new_activations():
+    new = swap_activations(around(Mixed(name="own")), "elu")
+    assert {site.activation for site in find_sites(new) if site.kind == "hidden"} == {"elu"}
+    assert len(find_sites(new)) == 12
+    diagnosis = actsearch.diagnose(new, uniform(40, 4))
+    assert len(diagnosis.sites) == 11
+
+
 def test_an_argument_that_is_handed_on_is_one_site():
     model = around(Inner(name="block"))
     (site,) = find_sites(model)
