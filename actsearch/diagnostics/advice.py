@@ -51,14 +51,15 @@ def advise(model: Any, y: Any = None) -> list[Issue]:
     with one slope for each pixel; and learned activations that Keras does not train.
 
     Args:
-        model: A Sequential or Functional Keras model. It is not changed. If it is not compiled, losses are not checked.
+        model: A Keras model; a subclassed one must be built. It is not changed. If it is not compiled, losses are not
+            checked.
         y: The targets, structured as for `model.fit`; if omitted, targets are not checked.
 
     Returns:
         The issues, most severe first; empty if none are found.
 
     Raises:
-        ModelError: The model is subclassed.
+        ModelError: The model is subclassed and not built.
         DataError: The number of targets differs from the number of outputs.
 
     Example:
