@@ -45,6 +45,7 @@ class Rebuilder:
         self.counterparts = Counterparts(self._beside_the_graph)
         self._pairs: list[tuple[Any, Any]] = []
         self._following: dict[int, Any] = {}
+        self._activations: set[int] = set()  # the old ones may have taken other arguments, such as a mask
         # Layers that replace operations of keras.ops: like these, they do not pass on a mask.
         self._maskless: set[int] = set()
         self._names: list[set[str]] = []
@@ -106,7 +107,7 @@ class Rebuilder:
 
     def _call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls a new layer or operation, then the activation that was split off it."""
-        outputs = operation(*args, **kwargs)
+        outputs = operation(args[0]) if id(operation) in self._activations else operation(*args, **kwargs)
         if id(operation) in self._maskless and mask_of(args[0]) is not None:
             outputs = keras.ops.copy(outputs)
         following = self._following.get(id(operation))
@@ -146,6 +147,7 @@ class Rebuilder:
         swaps = [swap for swap in both if not is_exchanged(*swap)]
         if swaps and swaps[0][0].slot.kind in (SlotKind.LAYER, SlotKind.OPERATION):
             new = new_activation_layer(*swaps[0], name=operation.name)
+            self._activations.add(id(new))
             if swaps[0][0].slot.kind is SlotKind.OPERATION:
                 self._maskless.add(id(new))
             return new

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers as kl
 
 from actsearch.activations.bound import BoundActivation, bind
@@ -205,3 +206,10 @@ def test_named_and_optional_inputs_and_outputs() -> None:
     for name in before:
         np.testing.assert_allclose(before[name], after[name], atol=1e-6)
     assert new.get_layer("a").optional
+
+
+def test_a_lambda_of_an_activation_function_is_replaced() -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, kl.Dense(2)(kl.Lambda(tf.nn.relu, name="bend")(kl.Dense(4)(inputs))))
+    assert_same_outputs(model, swap_activations(model, {"bend": "relu"}, keep_weights=True), uniform(3, 4))
+    assert [site.activation for site in find_sites(swap_activations(model, "elu"))] == ["elu"]
