@@ -66,6 +66,13 @@ class SwapReport:
         return initializers | {f"{name}.dropout": text for name, text in self.dropouts.items()}
 
     @property
+    def summary(self) -> str:
+        """A sentence on the sites that get a new activation."""
+        names = [swap.site.name for swap in self.replaced]
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        return f"{len(names)} of {len(self.sites)} activations are searched: {shown}."
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences on activations that stay although they are neither gates nor outputs; empty if there are none."""
         inner = [swap for swap in self.sites if swap.site.kind in (SiteKind.HIDDEN, SiteKind.RECURRENT)]

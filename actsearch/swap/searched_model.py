@@ -153,6 +153,11 @@ class SearchedModel:
         return replace(report, initializers={}) if self.weights == KEEP else report  # they determine no weights
 
     @property
+    def summary(self) -> str:
+        """A sentence on the activations that trials replace."""
+        return self._plan(self.space.names[0]).summary
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences on activations that no trial replaces."""
         return self._plan(self.space.names[0]).remarks

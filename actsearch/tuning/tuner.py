@@ -264,7 +264,8 @@ class ActivationTuner(keras_tuner.Tuner):
         message = self._reporter.message
         record = problem.record(self._config, num_workers=self._num_workers)
         state = SearchState(self.search_directory, record, store=self._store, message=message)
-        messages = self._of_earlier_run(state, record) + list(record.remarks)
+        summary = getattr(problem.hypermodel.build, "summary", None)
+        messages = self._of_earlier_run(state, record) + ([summary] if summary else []) + list(record.remarks)
         messages += [f"advice: {issue}" for issue in problem.advice]
         stop = StopSignal(message)
         executions = make_executor(self._executor, problem.executions(self._config, callbacks), message)

@@ -133,11 +133,13 @@ def test_remarks_name_what_stays():
     mixed = net(
         kl.SimpleRNN(3, name="a", return_sequences=True),
         kl.SimpleRNN(3, name="b"),
-        kl.Dense(2, activation="relu"),
+        kl.Dense(2, activation="relu", name="dense"),
         kl.Dense(1, activation="sigmoid"),
         shape=(4, 2),
     )
     assert plan_swap(mixed, "elu").remarks == (
         "2 of 3 hidden activations stay tanh in all trials: a, b (it is recurrent).",
     )
-    assert plan_swap(mixed, "elu", include_recurrent=True).remarks == ()
+    everything = plan_swap(mixed, "elu", include_recurrent=True)
+    assert everything.remarks == ()
+    assert everything.summary == "3 of 4 activations are searched: a, b, dense."
