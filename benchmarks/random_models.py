@@ -326,9 +326,10 @@ def main() -> None:
         outcomes[outcome] += 1
         if outcome.startswith("not"):
             print(model, outcome, flush=True)
+        if outcomes.total() % 10 == 0 or outcomes.total() == arguments.examples:
+            print(f"{outcomes.total()} models in {time.perf_counter() - begin:.0f} s: {dict(outcomes)}", flush=True)
 
     run()
-    print(f"{sum(outcomes.values())} models in {time.perf_counter() - begin:.0f} s: {dict(outcomes)}")
 
 
 if __name__ == "__main__":

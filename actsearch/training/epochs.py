@@ -220,7 +220,7 @@ class CompiledEpochs:
         with tf.control_dependencies(end):
             logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
         metrics = dict(self.model.get_metrics_result())
-        return metrics if set(logs) == set(metrics) else logs
+        return metrics if set(logs) == set(metrics) else flat_logs(logs)
 
 
 def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
@@ -252,6 +252,14 @@ def _of_any_length(batch: Any) -> Any:
 
 def _on_any_length(step: Any, batch: Any) -> Any:
     return step(_of_any_length(batch))
+
+
+def flat_logs(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces a log that is a mapping, such as the result of all compiled metrics, by its entries, as in `fit`."""
+    flat: dict[str, Any] = {}
+    for name, log in logs.items():
+        flat |= flat_logs(log) if isinstance(log, Mapping) else {name: log}
+    return flat
 
 
 def _to_numpy(logs: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from actsearch._private import metrics_given_to
 from actsearch.errors import UsageError
 from actsearch.records import Direction, Objective, parse_objective
-from actsearch.training.epochs import has_own_steps, to_tensors
+from actsearch.training.epochs import flat_logs, has_own_steps, to_tensors
 
 _LARGER = (  # the names of Keras's metric classes
     r"AUC|\w*Accuracy|\w*IoU|\w*Correlation|CosineSimilarity|F1Score|FBetaScore|R2Score|Precision\w*|Recall\w*"
@@ -92,7 +92,7 @@ def step_logs(step: Any, batch: Any) -> list[str] | None:
         traced = tf.function(partial(step, batch), autograph=False).get_concrete_function()
     except Exception:  # noqa: BLE001  the user's step, or Keras without a loss, may raise anything
         return None
-    return list(traced.structured_outputs)
+    return list(flat_logs(traced.structured_outputs))
 
 
 def objective_of(model: keras.Model, asked_for: Any = None, batch: Callable[[], Any] | None = None) -> Objective:

@@ -122,7 +122,7 @@ class OwnStep(keras.Model):
             loss = self.compute_loss(y=y, y_pred=self(x, training=True))
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return {"loss": loss, "gradient_norm": tf.linalg.global_norm(gradients)}
+        return {"loss": loss, "more": {"gradient_norm": tf.linalg.global_norm(gradients)}}
 
 
 @pytest.mark.parametrize("batch_size", [20, 107])
