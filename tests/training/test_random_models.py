@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from benchmarks.random_models import RandomModel, check, models
 
 FEW = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     database=None,
     derandomize=True,
