@@ -13,13 +13,12 @@ from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
 from actsearch.swap.graph import arguments_like, is_graph, parts_of
 from actsearch.swap.plan import Choice, Included, SwapReport, TracedModel, make_plan
 from actsearch.swap.swap import swap_traced
-from actsearch.swap.weights import Variables, training_signs
+from actsearch.swap.weights import KEEP, REDRAW, Variables, training_signs, usual_weights
 
 if TYPE_CHECKING:
     import keras_tuner
 
 HYPERPARAMETERS = ("learning_rate", "batch_size")
-KEEP, REDRAW = "keep", "redraw"
 
 
 class SearchedModel:
@@ -32,7 +31,8 @@ class SearchedModel:
             hyperparameters may be `learning_rate` and `batch_size`.
         weights: `"redraw"`: each execution draws new weights from its seed, except for those that training would not
             change; `"keep"`: each starts from the weights of the model, and the seed determines only dropout and the
-            order of the data. If omitted, `"redraw"`, provided that the model was not trained before.
+            order of the data. If omitted, `"redraw"`, but `"keep"` for pretrained weights in a model that was not
+            trained since it was compiled; for any model that is not new, the remarks say so.
         include_frozen: Whether to replace the activations of frozen layers as well.
         include_recurrent: Whether to replace the activations of recurrent layers as well.
         sample: A few samples of x, to build a subclassed model.
@@ -40,7 +40,7 @@ class SearchedModel:
     Raises:
         ModelError: The model is not compiled, or has no site that can be replaced.
         UnknownNameError: The space has a hyperparameter that an existing model does not have, or `weights` is neither.
-        UsageError: The model was trained before, and `weights` is omitted.
+        UsageError: The function makes a subclassed model with trained weights, and `weights` is `"redraw"`.
 
     Example:
 
@@ -69,7 +69,9 @@ class SearchedModel:
         self._make = None if isinstance(model, keras.Model) else model
         self._sample = None if sample is None else keras.tree.map_structure(np.asarray, sample)
         self.model, self.space = self._built(model if self._make is None else self._make()), space
-        self.weights = _resolved(weights, self.model)
+        if weights not in (None, KEEP, REDRAW):
+            raise UnknownNameError("value of weights", str(weights), (KEEP, REDRAW))
+        self.weights, self._remark = usual_weights(self.model) if weights is None else (weights, "")
         self._included = Included(frozen=include_frozen, recurrent=include_recurrent)
         self._check_redrawn()
         self._groups = self._grouped()
@@ -159,8 +161,8 @@ class SearchedModel:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences on activations that no trial replaces."""
-        return self._plan(self.space.names[0]).remarks
+        """Sentences on weights that are not new, and on activations that no trial replaces."""
+        return (*filter(None, [self._remark]), *self._plan(self.space.names[0]).remarks)
 
     def _fresh(self) -> Any:
         assert self._make is not None
@@ -187,17 +189,3 @@ class SearchedModel:
                 group = site.name if self.space.sites is Sites.PER_LAYER else f"block_{site.block}"
                 groups.setdefault(group, []).append(site.name)
         return groups
-
-
-def _resolved(weights: str | None, model: Any) -> str:
-    """Returns which weights executions start from."""
-    if weights not in (None, KEEP, REDRAW):
-        raise UnknownNameError("value of weights", str(weights), (KEEP, REDRAW))
-    signs = "" if weights else training_signs(model)
-    if signs:
-        raise UsageError(
-            f"The model {model.name!r} was trained before, or has weights from elsewhere ({signs}), and a search would "
-            'draw new ones. Pass weights="keep" (--weights keep) to start each execution from the weights of the '
-            'model, as in fine-tuning, or weights="redraw" to train from scratch.'
-        )
-    return weights or REDRAW

@@ -141,12 +141,48 @@ def training_signs(model: Any) -> str:
     >>> training_signs(model)
     'the bias of head is not what Zeros gives'
     """
+    return _num_steps(model) or _unlike(model, random=False) or _unlike(model, random=True)
+
+
+KEEP, REDRAW = "keep", "redraw"
+
+
+def usual_weights(model: Any) -> tuple[str, str]:
+    """Chooses which weights executions start from where the user does not, and says so if the model is not new.
+
+    Pretrained weights in a model that was not trained since it was compiled are there to be tuned. After training, a
+    search compares activations from scratch.
+
+    Args:
+        model: A Keras model.
+
+    Returns:
+        `keep` or `redraw`, and a sentence on it; empty for a model with new weights.
+    """
+    steps = _num_steps(model)
+    elsewhere = "" if steps else _unlike(model, random=True)
+    if elsewhere:
+        return KEEP, (
+            f"Each execution starts from the weights of the model, which are not new ({elsewhere}). To draw new ones, "
+            'pass weights="redraw" (--weights redraw).'
+        )
+    if signs := steps or _unlike(model, random=False):
+        return REDRAW, (
+            f"Each execution draws new weights, although the model has others ({signs}). To start from these, pass "
+            'weights="keep" (--weights keep).'
+        )
+    return REDRAW, ""
+
+
+def _num_steps(model: Any) -> str:
     steps = int(getattr(getattr(model, "optimizer", None), "iterations", 0))
-    if steps:
-        return f"its optimizer has made {steps} step{'' if steps == 1 else 's'}"
-    found = sorted(_initialized(model), key=lambda each: hasattr(each[2], "seed"))  # constants first: they are fast
-    for layer, variable, initializer in found:
-        if not _is_from(initializer, variable):
+    return f"its optimizer has made {steps} step{'' if steps == 1 else 's'}" if steps else ""
+
+
+def _unlike(model: Any, *, random: bool) -> str:
+    """Names a variable that its initializer, random or constant, does not give; empty if there is none."""
+    for layer, variable, initializer in _initialized(model):
+        if hasattr(initializer, "seed") is random and not _is_from(initializer, variable):
             return f"the {variable.name} of {layer.name} is not what {type(initializer).__name__} gives"
     return ""
 

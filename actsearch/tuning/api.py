@@ -85,8 +85,9 @@ def search(
             function that returns one for each execution.
         space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
             `SearchSpace`; `relu_variants` if omitted. A build function names its own.
-        weights: For a model that was trained before: `keep` to start each execution from its weights, as in
-            fine-tuning, or `redraw` to draw new ones. Omit it for a model with new weights, and for a build function.
+        weights: For an existing model: `keep` to start each execution from its weights, as in fine-tuning, or `redraw`
+            to draw new ones. If omitted, new ones; but pretrained ones are kept if the model was not trained since it
+            was compiled. Where the model is not new, the search says what it does.
         include_frozen, include_recurrent: Whether to replace the activations of frozen layers, and the `activation` of
             recurrent layers, of an existing model as well.
         validation_data, test_data: `(x, y)` or x, if the data is already divided.

@@ -24,7 +24,8 @@ from actsearch.environment import describe_environment
 from actsearch.errors import DataError, ModelError
 from actsearch.records import Objective, SearchRecord
 from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
-from actsearch.swap.searched_model import KEEP, SearchedModel
+from actsearch.swap.searched_model import SearchedModel
+from actsearch.swap.weights import KEEP
 from actsearch.training.batches import raw
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import TrainingData, describe_data

@@ -124,12 +124,21 @@ def test_the_whole_search(store, digits):
     assert isinstance(result.best_model(), keras.Model)
 
 
-def test_a_trained_model_needs_a_word_about_its_weights():
-    model = network()
+def test_what_becomes_of_weights_that_are_not_new_is_said():
+    model, space = network(), load_space("relu_variants")
     model.get_layer("out").bias.assign(np.ones(10))
-    space = load_space("relu_variants")
-    with pytest.raises(UsageError, match=r'the bias of out is not what Zeros gives.*weights="keep" \(--weights keep\)'):
-        SearchedModel(model, space)
+    redrawn = SearchedModel(model, space)
+    assert redrawn.weights == "redraw"
+    assert "the model has others (the bias of out is not what Zeros gives)" in redrawn.remarks[0]
+    pretrained = network()
+    pretrained.get_layer("conv1").kernel.assign(np.full((3, 3, 1, 4), 0.5))
+    kept = SearchedModel(pretrained, space)
+    assert kept.weights == "keep"
+    assert "which are not new (the kernel of conv1 is not what GlorotUniform gives). To draw" in kept.remarks[0]
+    pretrained.optimizer.iterations.assign(3)
+    trained = SearchedModel(pretrained, space)
+    assert (trained.weights, "its optimizer has made 3 steps" in trained.remarks[0]) == ("redraw", True)
+    assert SearchedModel(network(), space).remarks == ()
     with pytest.raises(UnknownNameError, match="Unknown value of weights 'kept'. Did you mean 'keep'"):
         SearchedModel(model, space, weights="kept")
     assert SearchedModel(network(), space).weights == "redraw"
@@ -174,9 +183,8 @@ def test_fine_tuning_starts_from_the_weights_of_the_model(store, digits):
     model.fit(x.reshape(-1, 8, 8, 1), y, epochs=1, verbose=0)
     model.compile(keras.optimizers.Adam(1e-7), "sparse_categorical_crossentropy", metrics=["accuracy"])
     options = {"space": ["relu", "prelu"], "epochs": 1, "executions": 2, "directory": "tuned", "verbose": 0}
-    with pytest.raises(UsageError, match="was trained before"):
-        actsearch.search(model, x.reshape(-1, 8, 8, 1), y, **options)
-    result = actsearch.search(model, x.reshape(-1, 8, 8, 1), y, weights="keep", **options)
+    result = actsearch.search(model, x.reshape(-1, 8, 8, 1), y, **options)
+    assert "Each execution starts from the weights of the model" in result.report()
     np.testing.assert_allclose(
         result.best_model().get_layer("conv3").kernel, model.get_layer("conv3").kernel, atol=1e-4
     )
