@@ -6,8 +6,8 @@ because the config of the layer names the places and their new activations.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import FrameType
@@ -15,12 +15,18 @@ from typing import Any, NamedTuple, Self
 
 import keras
 
-from actsearch._private import changing_attributes, discard_own_weights, layers_in
+from actsearch._private import changing_attributes, discard_own_weights, layers_in, mask_of
 from actsearch.errors import ModelError
-from actsearch.layers.interposition import is_own_code, place_of, redirecting
+from actsearch.layers.interposition import Handler, call_unchanged, input_of, is_own_code, place_of, redirecting
 
 __all__: list[str] = []
 _PACKAGE, _NAME = "actsearch", "Exchanged"
+
+# Attributes in which an activation layer keeps the one that stands in for it, and a layer those that its code applies.
+STAND_IN, IN_CODE = "activation_standing_in", "activations_in_code"
+_REDIRECTED = "_activations_at_places"
+# Methods through which Keras enters the code of a layer or model.
+_ENTRANCES = ("call", "train_step", "test_step", "predict_step", "compute_loss")
 
 
 class PlaceKind(StrEnum):
@@ -70,9 +76,25 @@ def exchange(owner: Any, exchanges: Sequence[Exchange]) -> None:
     Raises:
         ModelError: The layer does not have one of the places.
     """
+    if not isinstance(owner, Exchanged):
+        object.__setattr__(owner, "_original", _config_or_error(owner))
+        owner.__class__ = _exchanged_class(type(owner))
     _apply(owner, exchanges)
-    owner.__class__ = _exchanged_class(type(owner))
-    object.__setattr__(owner, "_exchanges", tuple(exchanges))  # Keras would track the layers a second time
+    # Keras would track the layers a second time.
+    object.__setattr__(owner, "_rounds", (*owner._rounds, tuple(exchanges)))
+
+
+def _config_or_error(layer: Any) -> Any:
+    """Returns what Keras would save, before anything is exchanged; for a layer without a config, the error."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config = keras.saving.serialize_keras_object(layer)
+    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
+        return error
+    config.pop("build_config", None)
+    config.pop("compile_config", None)
+    return config
 
 
 def _apply(owner: Any, exchanges: Sequence[Exchange]) -> None:
@@ -89,13 +111,12 @@ def _apply(owner: Any, exchanges: Sequence[Exchange]) -> None:
         elif item.place.kind is PlaceKind.LAYER:
             _stand_in(layer, item.activation)
         elif callable(getattr(layer, item.place.name, None)):
-            with changing_attributes(layer):
-                setattr(layer, item.place.name, item.activation)
+            _set_function(layer, item.place.name, item.activation)
         else:
             raise _missing(owner, item.place)
     if in_code:
         for number, layer in enumerate(layers):
-            if is_own_code(type(layer)):
+            if is_own_code(original_class(layer)):
                 _redirect_code(layer, in_code.get(number, {}))
 
 
@@ -110,77 +131,101 @@ def _stand_in(layer: Any, activation: Any) -> None:
     """Lets an activation layer apply another activation instead of its own."""
     discard_own_weights(layer)
     with changing_attributes(layer):
-        layer.replacement = activation
+        setattr(layer, STAND_IN, activation)
     object.__setattr__(layer, "call", lambda inputs, *_, **__: activation(inputs))
+
+
+def _set_function(layer: Any, name: str, activation: Any) -> None:
+    """Lets an attribute hold another activation: a layer where Keras applies it, else a function without a mask."""
+    with changing_attributes(layer):
+        if is_own_code(original_class(layer)):
+            _track(layer, [activation])
+            setattr(layer, name, Unmasked(activation))
+        else:
+            setattr(layer, name, activation)
+
+
+def _track(layer: Any, activations: Sequence[Any]) -> None:
+    setattr(layer, IN_CODE, [*getattr(layer, IN_CODE, ()), *activations])
+
+
+class Unmasked:
+    """An activation layer where the code applied a function: its output has no mask.
+
+    Args:
+        activation: The layer.
+    """
+
+    def __init__(self, activation: Any) -> None:
+        self.activation = activation
+
+    def __call__(self, x: Any) -> Any:
+        """Applies the layer."""
+        outputs = self.activation(x)
+        return outputs if mask_of(outputs) is None else keras.ops.copy(outputs)
 
 
 def _redirect_code(layer: Any, activations: Mapping[str, Any]) -> None:
     """Lets the code of a layer call other activations at these places."""
-    original = layer.call
     if activations:
         with changing_attributes(layer):
-            layer.replacements = list(activations.values())
+            _track(layer, list(activations.values()))
+    known = vars(layer).get(_REDIRECTED)
+    if known is not None:
+        known.update({place: Unmasked(activation) for place, activation in activations.items()})
+        return
+    new = {place: Unmasked(activation) for place, activation in activations.items()}
+    object.__setattr__(layer, _REDIRECTED, new)
 
     def handler(function: Callable[..., Any], frame: FrameType, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        new = activations.get(place_of(function, frame))
-        return function(*args, **kwargs) if new is None else new(input_of(args, kwargs))
+        here = new.get(place_of(function, frame))
+        if here is None:
+            return call_unchanged(function, frame, args, kwargs)
+        return here(input_of(function, args, kwargs))
 
-    @functools.wraps(original)
+    for name in _ENTRANCES:
+        method = getattr(layer, name, None)
+        if method is not None and (name == "call" or is_own_code(getattr(method, "__module__", "keras"))):
+            object.__setattr__(layer, name, _redirected(method, type(layer), handler))
+
+
+def _redirected(method: Callable[..., Any], kind: type, handler: Handler) -> Callable[..., Any]:
+    @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with redirecting((type(layer),), handler):
-            return original(*args, **kwargs)
+        with redirecting((kind,), handler):
+            return method(*args, **kwargs)
 
-    object.__setattr__(layer, "call", call)
-
-
-def input_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Returns the input in the arguments of an activation function, which names it `x` or `features`."""
-    return args[0] if args else next(iter(kwargs.values()))
+    return call
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE, name=_NAME)
 class Exchanged:
     """What the class of a layer is extended by once activations inside the layer were exchanged."""
 
-    _exchanges: tuple[Exchange, ...] = ()
-    _waiting: tuple[Exchange, ...] = ()
+    _original: Any = None
+    _rounds: tuple[tuple[Exchange, ...], ...] = ()
+    _waiting: tuple[tuple[Exchange, ...], ...] = ()
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration of the layer as it was, with the exchanges."""
-        with _as_original(self):
-            layer = keras.saving.serialize_keras_object(self)
-        layer.pop("build_config", None)
-        layer.pop("compile_config", None)
-        exchanges = [
-            {
-                "place": [item.place.layer, str(item.place.kind), item.place.name],
-                "activation": keras.saving.serialize_keras_object(item.activation),
-                "shape": list(item.shape),
-            }
-            for item in self._waiting or self._exchanges
-        ]
-        return {"layer": layer, "exchanges": exchanges}
+        if isinstance(self._original, Exception):
+            raise self._original
+        return {"layer": self._original, "exchanges": [_plain(each) for each in self._waiting or self._rounds]}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Makes the layer; its activations are exchanged as soon as it is built."""
         layer = keras.saving.deserialize_keras_object(config["layer"])
-        waiting = tuple(
-            Exchange(
-                Place(place["place"][0], PlaceKind(place["place"][1]), place["place"][2]),
-                keras.saving.deserialize_keras_object(place["activation"]),
-                tuple(place["shape"]),
-            )
-            for place in config["exchanges"]
-        )
+        object.__setattr__(layer, "_original", config["layer"])
+        object.__setattr__(layer, "_waiting", tuple(_exchanges_of(each) for each in config["exchanges"]))
         layer.__class__ = _exchanged_class(type(layer))
-        object.__setattr__(layer, "_waiting", waiting)
         return layer
 
     def _exchange_now(self) -> None:
         waiting = self._waiting
         object.__setattr__(self, "_waiting", ())
-        exchange(self, waiting)
+        for each in waiting:
+            exchange(self, each)
 
     def load_own_variables(self, store: Any) -> None:
         """Loads the variables of the layer; those of the new activations inside it follow."""
@@ -189,14 +234,42 @@ class Exchanged:
         super().load_own_variables(store)  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the layer; the first call after loading builds all layers inside."""
-        outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
+        """Calls the layer; the first call after loading builds all layers inside, symbolically."""
         if not self._waiting:
-            return outputs
-        self._exchange_now()
-        if any(isinstance(tensor, keras.KerasTensor) for tensor in keras.tree.flatten(outputs)):
+            return super().__call__(*args, **kwargs)  # type: ignore[misc]
+        if any(isinstance(tensor, keras.KerasTensor) for tensor in keras.tree.flatten([args, kwargs])):
+            outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
+            self._exchange_now()
             return outputs  # only its shape counts, and a second call would add a node to the graph
+        super().__call__(*keras.tree.map_structure(_symbolic, args), **kwargs)  # type: ignore[misc]
+        self._exchange_now()
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
+
+def _symbolic(value: Any) -> Any:
+    return keras.KerasTensor(value.shape, value.dtype) if hasattr(value, "shape") else value
+
+
+def _plain(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
+    return [
+        {
+            "place": [item.place.layer, str(item.place.kind), item.place.name],
+            "activation": keras.saving.serialize_keras_object(item.activation),
+            "shape": list(item.shape),
+        }
+        for item in exchanges
+    ]
+
+
+def _exchanges_of(plain: Sequence[Mapping[str, Any]]) -> tuple[Exchange, ...]:
+    return tuple(
+        Exchange(
+            Place(item["place"][0], PlaceKind(item["place"][1]), item["place"][2]),
+            keras.saving.deserialize_keras_object(item["activation"]),
+            tuple(item["shape"]),
+        )
+        for item in plain
+    )
 
 
 _classes: dict[type, type] = {}
@@ -213,17 +286,6 @@ def _exchanged_class(kind: type) -> type:
         keras.saving.register_keras_serializable(package=_PACKAGE, name=_NAME)(registered)
     _classes[kind] = own
     return own
-
-
-@contextmanager
-def _as_original(layer: Any) -> Iterator[None]:
-    """Gives a layer its original class, in the block, so that Keras serializes it as it was."""
-    kind = type(layer)
-    layer.__class__ = next(base for base in kind.__mro__[2:] if not issubclass(base, Exchanged))
-    try:
-        yield
-    finally:
-        layer.__class__ = kind
 
 
 def original_class(layer: Any) -> type:

@@ -4,7 +4,7 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
@@ -87,24 +87,38 @@ def _position(code: CodeType, instruction: int) -> tuple[int, int]:
     return line or code.co_firstlineno, instruction if column is None else column
 
 
+def input_of(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Returns the input in the arguments of an activation function, which is its first parameter."""
+    return args[0] if args else kwargs[next(iter(inspect.signature(function).parameters))]
+
+
+def call_unchanged(function: Callable[..., Any], frame: FrameType, args: Any, kwargs: Mapping[str, Any]) -> Any:
+    """Calls a redirected function itself, and shows the call to a recorder of this thread."""
+    recorder = getattr(_local, "recorder", None)
+    return function(*args, **kwargs) if recorder is None else recorder(function, frame, args, kwargs)
+
+
 @contextmanager
-def redirecting(classes: tuple[type, ...], handler: Handler) -> Iterator[None]:
+def redirecting(classes: tuple[type, ...], handler: Handler, *, records: bool = False) -> Iterator[None]:
     """Redirects calls of activation functions in this thread from code outside of Keras to `handler`.
 
     Args:
         classes: Classes whose methods may have imported activation functions by name.
         handler: Called instead of the functions; handlers of inner contexts come first.
+        records: Whether the handler sees calls that inner handlers leave unchanged.
     """
-    places = list(_places(classes))
-    previous = getattr(_local, "handler", None)
+    previous = getattr(_local, "handler", None), getattr(_local, "recorder", None)
     with _lock:
+        places = list(_places(classes))
         for space, name in places:
             _redirect(space, name)
     _local.handler = handler
+    if records:
+        _local.recorder = handler
     try:
         yield
     finally:
-        _local.handler = previous
+        _local.handler, _local.recorder = previous
         with _lock:
             for space, name in places:
                 _restore(space, name)

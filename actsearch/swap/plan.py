@@ -108,6 +108,7 @@ class Plan:
     wanted: Mapping[TracedSite, BoundActivation]
     initializers: Initializers
     dropouts: Mapping[int, type]
+    arguments: Arguments | None = None
 
     @cached_property
     def by_owner(self) -> dict[int, list[tuple[TracedSite, BoundActivation]]]:
@@ -166,6 +167,7 @@ class TracedModel:
 
     def __init__(self, model: Any, arguments: Arguments | None = None) -> None:
         self.model = model
+        self.arguments = arguments
         self.calls = trace(model, arguments)
         self.sites = locate(self.calls)
 
@@ -183,7 +185,8 @@ def make_plan(
         initializers.described,
         {call.path: kind.__name__ for call, kind in dropouts.items()},
     )
-    return Plan(report, wanted, initializers, {id(call.operation): kind for call, kind in dropouts.items()})
+    kinds = {id(call.operation): kind for call, kind in dropouts.items()}
+    return Plan(report, wanted, initializers, kinds, traced_model.arguments)
 
 
 def _decide(
@@ -237,14 +240,21 @@ def _obstacle(traced: TracedSite, choice: BoundActivation | None, included: Incl
         return "it is recurrent"
     if not included.frozen and is_frozen(traced):
         return "it is frozen"
-    if (
-        site.slot_kind is SlotKind.INNER_ARGUMENT
-        and choice is not None
-        and choice.activation.learns
-        and not traced.uses
-    ):
+    if choice is None or not choice.activation.learns:
+        return ""
+    if _widths(traced) > 1:
+        return f"it is applied to inputs of several widths, which cannot share the parameters of {choice.label}"
+    if site.slot_kind is SlotKind.INNER_ARGUMENT and not traced.uses:
         return f"{site.layer_class} applies it inside, where Keras does not train the parameters of {choice.label}"
     return ""
+
+
+def _widths(traced: TracedSite) -> int:
+    """Counts the widths of the inputs that the code of a layer applies an activation to at one place."""
+    places = {use.place: set[Any]() for use in traced.uses}
+    for use in traced.uses:
+        places[use.place].add(use.shape[-1] if use.shape else None)
+    return max((len(widths) for widths in places.values()), default=1)
 
 
 def _nothing_to_replace(model: Any, reasons: Mapping[TracedSite, str]) -> str:

@@ -73,7 +73,7 @@ class Rebuilder:
     def _subclassed(self, model: Any) -> Any:
         """Makes a model of the same class, and builds it for the same inputs."""
         new = self._single(model)
-        args, kwargs = arguments_of(model) or ((), {})
+        args, kwargs = self._plan.arguments or arguments_of(model) or ((), {})
         if not parts_of(model):
             new(*args, **kwargs)
         self._made |= {id(old): made for old, made in zip(layers_in(model), layers_in(new), strict=True)}

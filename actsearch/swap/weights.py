@@ -142,7 +142,7 @@ def training_signs(model: Any) -> str:
     'the bias of head is not what Zeros gives'
     """
     constants = _unlike(model, random=False)
-    return _num_steps(model) or next(iter(constants), "") or next(iter(_unlike(model, random=True)), "")
+    return _num_steps(model) or next(iter((constants or _unlike(model, random=True)).values()), "")
 
 
 KEEP, REDRAW = "keep", "redraw"
@@ -161,14 +161,15 @@ def usual_weights(model: Any) -> tuple[str, str]:
         `keep` or `redraw`, and a sentence on it; empty for a model with new weights.
     """
     steps, constants = _num_steps(model), _unlike(model, random=False)
-    several = constants if len(constants) > 1 else []  # a single one may be the bias of the output, set on purpose
-    elsewhere = "" if steps else next(iter(several or _unlike(model, random=True)), "")
+    last = model.layers[-1].name  # the bias of the output may be set on purpose
+    trained = [sign for name, sign in constants.items() if name != last] + list(_unlike(model, random=True).values())
+    elsewhere = "" if steps else next(iter(trained), "")
     if elsewhere:
         return KEEP, (
             f"Each execution starts from the weights of the model, which are not new ({elsewhere}). To draw new ones, "
             'pass weights="redraw" (--weights redraw).'
         )
-    if signs := steps or next(iter(constants), ""):
+    if signs := steps or next(iter(constants.values()), ""):
         return REDRAW, (
             f"Each execution draws new weights, although the model has others ({signs}). To start from these, pass "
             'weights="keep" (--weights keep).'
@@ -181,14 +182,13 @@ def _num_steps(model: Any) -> str:
     return f"its optimizer has made {steps} step{'' if steps == 1 else 's'}" if steps else ""
 
 
-def _unlike(model: Any, *, random: bool) -> list[str]:
-    """Names a variable of each layer that its initializer, random or constant, does not give."""
-    found = {
+def _unlike(model: Any, *, random: bool) -> dict[str, str]:
+    """Names, by layer, a variable that its initializer, random or constant, does not give."""
+    return {
         layer.name: f"the {variable.name} of {layer.name} is not what {type(initializer).__name__} gives"
         for layer, variable, initializer in _initialized(model)
         if hasattr(initializer, "seed") is random and not _is_from(initializer, variable)
     }
-    return list(found.values())
 
 
 def _copy_vocabulary(old: Any, new: Any) -> None:

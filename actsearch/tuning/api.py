@@ -16,6 +16,7 @@ from actsearch.data import split_arrays
 from actsearch.errors import DataError, UnknownNameError, UsageError
 from actsearch.executors.specs import ExecutorSpec
 from actsearch.spaces import SpaceLike, load_space
+from actsearch.swap.graph import is_graph
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
@@ -247,7 +248,7 @@ def hypermodel_for(model: Any, space: SpaceLike | None, options: Mapping[str, An
     if isinstance(model, type):
         raise UsageError(f"{model.__name__} is a class. Pass a compiled model, or a function that returns one.")
     if isinstance(model, keras.Model) or _makes_model(model):
-        known = isinstance(model, keras.Model) and model.built
+        known = isinstance(model, keras.Model) and is_graph(model)
         sample = None if known else keras.utils.unpack_x_y_sample_weight(batch())[0]
         return SearchedModel(model, load_space(DEFAULT_SPACE if space is None else space), sample=sample, **options)
     for name, value in options.items():
@@ -259,10 +260,10 @@ def hypermodel_for(model: Any, space: SpaceLike | None, options: Mapping[str, An
 
 
 def _makes_model(function: Any) -> bool:
-    """Returns whether it is a function without arguments: a build function has one, for the hyperparameters."""
+    """Returns whether a function needs no argument: a build function needs one, for the hyperparameters."""
     if isinstance(function, HyperModel) or not callable(function):
         return False
-    return not inspect.signature(function).parameters
+    return all(each.default is not each.empty for each in inspect.signature(function).parameters.values())
 
 
 def _check_options(options: Mapping[str, Any], model: Any) -> None:

@@ -7,6 +7,7 @@ import keras
 
 from actsearch._private import layers_in
 from actsearch.activations.bound import BoundActivation
+from actsearch.errors import ModelError
 from actsearch.layers.exchange import Exchange, exchange
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import TracedSite
@@ -33,9 +34,14 @@ def exchange_inside(
         initializers: The configs of new initializers by argument, by the id of a layer inside `old`.
         redraw: Whether weights get new initializers.
     """
-    layers = layers_in(new)
+    layers, former = layers_in(new), layers_in(old)
+    if len(layers) != len(former):
+        raise ModelError(
+            f"A copy of the layer {old.name!r} ({type(old).__name__}) has {len(layers)} layers inside instead of "
+            f"{len(former)}, so its activations cannot be found there. Make all layers in its __init__ or build."
+        )
     if redraw:
-        for before, after in zip(layers_in(old), layers, strict=True):
+        for before, after in zip(former, layers, strict=True):
             _redraw(after, initializers.get(id(before), {}))
     exchange(new, list(_exchanges(swaps, layers)))
 
@@ -43,9 +49,14 @@ def exchange_inside(
 def _exchanges(swaps: Swaps, layers: Sequence[Any]) -> Iterator[Exchange]:
     for traced, wanted in swaps:
         for use in {use.place: use for use in traced.uses}.values():
-            policy = layers[use.place.layer].dtype_policy
-            name = (use.path or traced.site.name).replace("/", "_") + "_activation"
-            config = {**wanted.layer().get_config(), "name": name, "dtype": keras.dtype_policies.serialize(policy)}
+            layer = layers[use.place.layer]
+            same = layer.dtype_policy.compute_dtype == use.dtype  # the code may have cast the input to another
+            config = {
+                **wanted.layer().get_config(),
+                "name": (use.path or traced.site.name).replace("/", "_") + "_activation",
+                "dtype": keras.dtype_policies.serialize(layer.dtype_policy) if same else use.dtype,
+                "trainable": layer.trainable,
+            }
             if wanted.activation.learns and use.feeder and getattr(use.feeder[0], "data_format", "") == _FIRST:
                 config["axis"] = 1
             yield Exchange(use.place, type(wanted.layer()).from_config(config), use.shape)

@@ -11,11 +11,13 @@ import keras
 import tensorflow as tf
 
 from actsearch._private import discard_losses, layers_in
-from actsearch.layers.exchange import Place, PlaceKind, input_of
-from actsearch.layers.interposition import activation_functions, is_own_code, place_of, redirecting
+from actsearch.layers.exchange import IN_CODE, STAND_IN, Place, PlaceKind, Unmasked, original_class
+from actsearch.layers.interposition import activation_functions, input_of, is_own_code, place_of, redirecting
 from actsearch.swap.graph import Shape, is_graph, parts_of
 from actsearch.swap.opaque.tensorflow_graph import (
     filled,
+    is_fixed,
+    is_traced,
     key_of,
     multiplies_another,
     passes_through,
@@ -51,6 +53,9 @@ _PASSING = (
 )
 
 
+_OF_CELLS = ("state_size", "recurrent_activation")
+
+
 @dataclass(frozen=True, eq=False)
 class InnerUse:
     """One application of an activation by the code of a layer.
@@ -62,6 +67,7 @@ class InnerUse:
         activation: The activation.
         layer_class: The class of the layer inside that applies it.
         shape: The shape of its input, with the batch axis.
+        dtype: The name of the type of its input.
         feeder: The linear layer whose output it takes, with its name; None if there is none.
         is_output: Whether its values are an output of the layer, apart from reshaping and scaling.
         is_gate: Whether its values weigh or scale others.
@@ -74,6 +80,7 @@ class InnerUse:
     activation: Recognised
     layer_class: str
     shape: Shape
+    dtype: str
     feeder: tuple[Any, str] | None = None
     is_output: bool = False
     is_gate: bool = False
@@ -113,13 +120,33 @@ def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) 
         return [t for t in tf.nest.flatten(trace.outputs) if isinstance(t, tf.Tensor)]
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+    if any(_has_graphs(layer) for layer in layers_in(operation)):
+        return None
+    before = [(layer, dict(vars(layer))) for layer in layers_in(operation) if is_own_code(original_class(layer))]
     try:
         tf.function(call, autograph=False).get_concrete_function(*specs)
+        return trace.uses()
     except Exception:  # noqa: BLE001  whatever the code of a layer raises; the caller says that it is not reached
         return None
     finally:
         discard_losses(operation)
-    return trace.uses()
+        for layer, attributes in before:
+            _restore(layer, attributes)
+
+
+def _has_graphs(layer: Any) -> bool:
+    """Returns whether a layer has TensorFlow functions, which keep the graphs that they were traced to."""
+    own = [value for kind in type(layer).__mro__ if is_own_code(kind) for value in vars(kind).values()]
+    return any(hasattr(value, "get_concrete_function") for value in [*own, *vars(layer).values()])
+
+
+def _restore(layer: Any, attributes: Mapping[str, Any]) -> None:
+    """Undoes what the code of a layer has stored in it while it was traced."""
+    for name in [name for name in vars(layer) if not name.startswith("_")]:
+        if name not in attributes:
+            object.__delattr__(layer, name)
+        elif vars(layer)[name] is not attributes[name]:
+            object.__setattr__(layer, name, attributes[name])
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +173,10 @@ class _Trace:
     def __post_init__(self) -> None:
         self.layers = layers_in(self.owner)
         self.paths = layer_paths(self.owner, self.layers)
+        cells = [
+            layer for layer in self.layers if hasattr(layer, "state_size") or hasattr(layer, "recurrent_activation")
+        ]
+        self._recurrent = {id(layer) for cell in cells for layer in layers_in(cell)}
 
     def start(self) -> None:
         """Forgets an earlier call: TensorFlow may trace a function twice."""
@@ -161,7 +192,7 @@ class _Trace:
 
     def _record(self, stack: ExitStack, number: int, layer: Any) -> None:
         path = self.paths[number]
-        if "replacement" in vars(layer):
+        if STAND_IN in vars(layer):
             return  # another activation, which is among the layers too, stands in for it
         if is_activation(layer):
             place = Place(number, PlaceKind.LAYER)
@@ -190,8 +221,9 @@ class _Trace:
                 output = function(*args, **kwargs)
             finally:
                 self._inside = False
-            given = input_of(args, kwargs)
-            self.applied.append(_Applied(place, path, target, activation, layer, given, output))
+            given = input_of(function, args, kwargs)
+            if is_traced(given) and is_traced(output):
+                self.applied.append(_Applied(place, path, target, activation, layer, given, output))
             return output
 
         return record
@@ -207,7 +239,7 @@ class _Trace:
 
         @functools.wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with redirecting((type(layer),), handler):
+            with redirecting((type(layer),), handler, records=True):
                 return original(*args, **kwargs)
 
         return call
@@ -227,11 +259,12 @@ class _Trace:
     def uses(self) -> list[InnerUse]:
         """Returns what was recorded, with the part that each activation plays."""
         ends = [tensor for tensor in tf.nest.flatten(self.outputs) if isinstance(tensor, tf.Tensor)]
-        return [self._use(applied, ends) for applied in self.applied if applied.activation.name != "linear"]
+        applied = [each for each in self.applied if each.activation.name != "linear" and not is_fixed(each.input)]
+        return [self._use(each, ends) for each in applied]
 
     def _use(self, applied: _Applied, ends: Sequence[Any]) -> InnerUse:
         name, layer = applied.activation.name, applied.layer
-        recurrent = hasattr(layer, "state_size") or hasattr(layer, "recurrent_activation")
+        recurrent = id(layer) in self._recurrent
         gate = applied.place.name == "recurrent_activation" or name in NORMALISING
         return InnerUse(
             applied.place,
@@ -240,6 +273,7 @@ class _Trace:
             applied.activation,
             type(layer).__name__,
             tuple(applied.input.shape),
+            applied.input.dtype.name,
             self._feeder(applied),
             is_output=reaches(applied.output, ends),
             is_gate=gate or (name in SHARES and multiplies_another(applied.output)),
@@ -279,7 +313,7 @@ def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
 def _functions_of(layer: Any) -> Iterator[tuple[str, Any]]:
     """Yields the attributes of a layer that hold activation functions."""
     for name, value in list(vars(layer).items()):
-        if not callable(value) or isinstance(value, type | keras.layers.Layer):
+        if not callable(value) or isinstance(value, type | keras.layers.Layer | Unmasked):
             continue
         if name in ARGUMENTS or id(value) in activation_functions():
             yield name, value
@@ -308,7 +342,7 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(vars(layer).items(), key=lambda item: item[0].startswith("_")):
         if name in ("_layers", "_tracker"):
             continue
-        if name in ("replacement", "replacements"):  # of an exchange, whose layers have names of their own
+        if name in (STAND_IN, IN_CODE):  # of an exchange, whose layers have names of their own
             yield from ((child.name, child) for _, child in _members(value))
             continue
         for suffix, child in _members(value):

@@ -51,7 +51,9 @@ def _argument_of(owner: Any, use: InnerUse, arguments: list[ActivationSlot]) -> 
 def _slot(owner: Any, use: InnerUse) -> ActivationSlot:
     suffix = f"/{use.path}" if use.path else ""
     gate = use.place.name == "recurrent_activation"
-    return ActivationSlot(owner, suffix, use.activation, SlotKind.INNER, gate=gate, recurrent=use.is_recurrent)
+    return ActivationSlot(
+        owner, suffix, use.activation, SlotKind.INNER, gate=gate, recurrent=use.is_recurrent and not use.is_gate
+    )
 
 
 def _numbered(slot: ActivationSlot, taken: dict[str, int]) -> ActivationSlot:

@@ -39,13 +39,18 @@ _MOVING = frozenset(
         "Unpack",
     ]
 )
-_SCALING = frozenset(["Add", "AddV2", "Div", "Mul", "Neg", "RealDiv", "Sub"])
+_SCALING = frozenset(["Add", "AddV2", "ClipByValue", "Div", "Maximum", "Minimum", "Mul", "Neg", "RealDiv", "Sub"])
 _ENLARGING = frozenset(["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "Tile"])
 
 
 def key_of(tensor: Any) -> tuple[int, str]:
     """Returns what identifies a tensor: TensorFlow makes a new object for it at each access."""
     return id(tensor.graph), tensor.name
+
+
+def is_traced(value: Any) -> bool:
+    """Returns whether a value is a tensor of a graph whose number of axes is known."""
+    return isinstance(value, tf.Tensor) and hasattr(value, "graph") and value.shape.rank is not None
 
 
 def reaches(tensor: Any, ends: Iterable[Any]) -> bool:
@@ -59,7 +64,7 @@ def multiplies_another(tensor: Any) -> bool:
     for reached in _followed(tensor, lambda op: _keeps_values(op) or op.type in _ENLARGING):
         for op in reached.consumers():
             others = [given for given in op.inputs if key_of(given) != key_of(reached)]
-            if op.type == "Mul" and others and not _is_fixed(others[0]) and not _depends(others[0], tensor):
+            if op.type == "Mul" and others and not is_fixed(others[0]) and not _depends(others[0], tensor):
                 return True
     return False
 
@@ -120,11 +125,11 @@ def _followed(tensor: Any, through: Callable[[Any], bool]) -> list[Any]:
 def _keeps_values(op: Any) -> bool:
     if op.type in _MOVING:
         return True
-    varying = [given for given in op.inputs if not _is_fixed(given, variables=False)]
+    varying = [given for given in op.inputs if not is_fixed(given, variables=op.type == "Mul")]
     return op.type in _SCALING and len(varying) <= 1
 
 
-def _is_fixed(tensor: Any, *, variables: bool = True) -> bool:
+def is_fixed(tensor: Any, *, variables: bool = True) -> bool:
     """Returns whether a tensor does not depend on the input of the graph.
 
     Args:
