@@ -81,7 +81,7 @@ def exchange(owner: Any, exchanges: Sequence[Exchange]) -> None:
         owner.__class__ = _exchanged_class(type(owner))
     _apply(owner, exchanges)
     # Keras would track the layers a second time.
-    object.__setattr__(owner, "_rounds", (*owner._rounds, tuple(exchanges)))
+    object.__setattr__(owner, "_rounds", (*vars(owner).get("_rounds", ()), tuple(exchanges)))
 
 
 def _config_or_error(layer: Any) -> Any:

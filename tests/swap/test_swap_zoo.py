@@ -11,14 +11,14 @@ MORE = [
     "actor_critic",
     "cbam",
     "channels_first_conv1d",
-    "gated_residual_networks",
+    "mlp_mixer",
     "masked_language_model",
     "mixed_precision_convnet",
     "nested_subclass",
     "next_frame_convlstm",
     "structured_data_from_scratch",
     "sub_pixel_super_resolution",
-    "vae",
+    "denoising_autoencoder",
     "vision_transformer",
 ]
 
