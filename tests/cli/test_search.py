@@ -245,7 +245,7 @@ BAD = {
     "task": (lambda f: ("classic", "--task", "binry"), "binary"),
     "hyperband": (lambda f: ("classic", "--oracle", "hyperband", "--epochs", "27"), "--oracle grid"),
     "module": (lambda f: ("--model", "no_such_module:build"), "no_such_module"),
-    "space and build": (lambda f: ("classic", "--model", "my:build"), "Omit 'classic'"),
+    "space and build": (lambda f: ("classic", "--model", "tests.helpers.networks:small_network"), "Omit space"),
     "fails": (lambda f: ("--model", write(f, "my_model.py", BUILD).removesuffix(".py") + ":broken"), "ZeroDivisionError: mine"),
     "epochs": (lambda f: ("classic", "--epochs", "0"), "epochs must be a whole number"),
     "pickle": (lambda f: ("classic", "--data", pickled(f)), "pickled"),

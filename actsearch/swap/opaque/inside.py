@@ -340,7 +340,7 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(number), child) for number, child in enumerate(layer.layers))
         return
     for name, value in sorted(vars(layer).items(), key=lambda item: item[0].startswith("_")):
-        if name in ("_layers", "_tracker"):
+        if name in ("_layers", "_tracker") or name.startswith("_self_"):  # of Keras and TensorFlow
             continue
         if name in (STAND_IN, IN_CODE):  # of an exchange, whose layers have names of their own
             yield from ((child.name, child) for _, child in _members(value))
