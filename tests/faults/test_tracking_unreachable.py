@@ -96,7 +96,7 @@ def test_a_server_that_is_killed_and_started_again(server, store, tmp_path):
 def test_a_search_continues_without_a_server(digits, store, local):
     x, y = digits
     nowhere = f"http://127.0.0.1:{free_port()}"
-    options = {"epochs": 1, "executions": 1, "directory": "found", "verbose": 0, "tracking_uri": nowhere}
+    options = {"epochs": 1, "executions": 1, "directory": "found", "verbose": 0, "tracking": actsearch.MLflow(nowhere)}
     tuner = actsearch.ActivationTuner(lambda hp: small_network(hp, {"activations": ["relu", "tanh"]}), **options)
     result = tuner.search(x[:300], y[:300], validation_data=(x[300:], y[300:]))
     assert [len(t.executions) for t in result.trials] == [1, 1]

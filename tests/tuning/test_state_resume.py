@@ -12,6 +12,7 @@ import actsearch
 from actsearch._locks import is_locked, locked
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, parse
+from actsearch.tuning.allocation import Race
 from actsearch.tuning.storage import load_weights
 from tests.helpers.networks import small_network
 from tests.helpers.tracking import runs_of
@@ -90,10 +91,10 @@ def test_mlflow_has_each_run_once_and_none_is_running(digits, store):
         {"oracle": "random", "max_trials": 3},
         {"oracle": "bayesian", "max_trials": 3},
         {"oracle": "hyperband", "epochs": 3, "executions": 1},
-        {"allocation": "race", "max_executions": 5},
+        {"allocation": Race(5), "executions": None},
         {"allocation": "halving", "executions": 1, "epochs": 9},
     ],
-    ids=str,
+    ids=["random", "bayesian", "hyperband", "race", "halving"],
 )
 def test_oracle_and_allocation_come_to_the_state_they_were_in(digits, without_mlflow, options):
     def build(hp):
