@@ -35,6 +35,18 @@ def functional_class() -> Any:
     return Functional
 
 
+def class_in_config(module: str, name: str, registered_name: str) -> Any:
+    """Returns the class that a config of Keras names, by Keras's rules. Replaced by a public function for it.
+
+    Raises:
+        TypeError: It is neither registered, nor in a scope of custom objects, nor of a package that Keras trusts.
+    """
+    from keras.src.saving.serialization_lib import _retrieve_class_or_fn
+
+    config = {"module": module, "class_name": name, "registered_name": registered_name}
+    return _retrieve_class_or_fn(name, registered_name, module, "class", config, custom_objects={})
+
+
 def functional_inside(model: Any) -> Any:
     """Returns the functional model inside a built Sequential, None for other models. Replaced by `Sequential` being
     a functional model.

@@ -82,6 +82,10 @@ def check_functional_class():
     assert not isinstance(keras.Sequential([]), _private.functional_class())
 
 
+def check_class_in_config():
+    assert _private.class_in_config("keras.layers", "Dense", "Dense") is keras.layers.Dense
+
+
 def check_functional_inside():
     built = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     assert isinstance(_private.functional_inside(built), _private.functional_class())

@@ -10,7 +10,9 @@ import keras
 
 from actsearch._private import compile_arguments, function_of_metric, keras_message, optimizer_config
 from actsearch.errors import ModelError
-from actsearch.swap.copying import CANNOT_COPY, is_plain, is_users_class, keras_attributes, remade
+from actsearch.layers.rebuilt import keras_attributes
+from actsearch.swap.copying import CANNOT_COPY, remade
+from actsearch.swap.values import is_plain, is_users_class
 
 
 class Counterparts:
@@ -132,26 +134,6 @@ def has_own_behaviour(kind: type) -> bool:
     makers = {"__init__", "get_config", "from_config", "__doc__", "__module__", "__qualname__", "__dict__"}
     own = [name for each in kind.__mro__ if is_users_class(each) for name in vars(each)]
     return any(name not in makers and not (name.startswith("__") and name.endswith("__")) for name in own)
-
-
-def made_without_init(kind: Any, base: Any, **arguments: Any) -> Any:
-    """Makes a model of a class whose `__init__` makes its layers itself, from other layers and without that.
-
-    Its attributes have to be copied. Keras would load a file of it with the layers that `__init__` makes, so it
-    refuses to be saved.
-    """
-    new = kind.__new__(kind)
-    base.__init__(new, **arguments)
-
-    def refused() -> Any:
-        raise NotImplementedError(
-            f"{kind.__name__} makes its layers in __init__, so a file of the model would be loaded with the "
-            "activations that __init__ gives them. Save the weights, or let __init__ accept "
-            f"({', '.join(name for name in arguments if name != 'name')}, **kwargs)."
-        )
-
-    new.get_config = refused
-    return new
 
 
 def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_only: bool = False) -> None:

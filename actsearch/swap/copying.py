@@ -5,32 +5,33 @@ Keras copies an object with `from_config(get_config())`. That fails for classes 
 not accepted are set afterwards, and arguments that are missing are taken from the attributes of the same name.
 """
 
-import copy
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
-import numpy as np
 
 from actsearch._private import constructor_arguments, direct_layers, keras_message, layers_in, output_shape_of
 from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.layers.exchange import Exchanged, original_class
+from actsearch.layers.rebuilt import keras_attributes
+from actsearch.swap.values import (
+    comparable,
+    differs,
+    equal,
+    is_plain,
+    is_users_class,
+    is_users_object,
+    passed_on,
+)
 from actsearch.swap.weights import copy_adapted
 
 CANNOT_COPY = (AttributeError, ImportError, KeyError, NotImplementedError, TypeError, ValueError)
 _LATER = ("name", "dtype", "trainable", "activity_regularizer")  # can be set once the object exists
-_ONLY_AT_TIMES = {"history", "_eval_epoch_iterator", "_is_quantized"}  # while a model trains, or once it is quantized
-_PLAIN = (bool, int, float, str, type(None))
-
-_OTHER_WAYS = {
-    True: "pass a function that makes the model: actsearch.search(make_model, x, y)",
-    False: "call actsearch.choose(hp, space) in the function that builds the model",
-}
 
 
 def new_layer(
@@ -74,7 +75,7 @@ def new_layer(
         raise ModelError(
             f"The layer {operation.name!r} ({type(operation).__name__}) cannot be copied into a new model: "
             f"{keras_message(error)} Let __init__ of its class accept **kwargs and get_config() return all other "
-            f"arguments of __init__, or {_OTHER_WAYS[isinstance(operation, keras.Model)]}."
+            "arguments of __init__, or pass a function that makes the model: actsearch.search(make_model, x, y)."
         ) from error
     copy_adapted(operation, new)
     return new
@@ -86,9 +87,10 @@ def config_of(operation: Any) -> dict[str, Any] | None:
     So they need not be registered with Keras. An initializer that chose its own seed is copied with a new one.
 
     Returns:
-        The config; None if Keras knows none, because the class has no `get_config` for its arguments.
+        The config; None if Keras knows none, because the class has no `get_config` for its arguments, or one
+        that fails.
     """
-    own = {name: value for name, value in vars(operation).items() if _is_users_object(value)}
+    own = {name: value for name, value in vars(operation).items() if is_users_object(value)}
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
@@ -98,7 +100,7 @@ def config_of(operation: Any) -> dict[str, Any] | None:
                 if not own:
                     raise
                 config = dict(_without(operation, own).get_config())
-    except NotImplementedError:
+    except (AttributeError, KeyError, NotImplementedError):
         return None
     for key in config:
         value = getattr(operation, key, None)
@@ -130,9 +132,18 @@ def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
     known = constructor_arguments(old)
     given |= {name: known[name] for name in parameters if name in known and name not in (*config, *_LATER)}
     given |= _required(old, parameters, given)
-    new = _load(kind, given, anything=anything)
+    refused: Set[str] = set()
+    try:
+        new = _load(kind, given, anything=anything)
+    except (TypeError, ValueError):
+        fewer = {key: value for key, value in given.items() if key in _all_arguments(kind)}
+        if len(fewer) == len(given):
+            raise
+        given = fewer
+        new = _load(kind, given, anything=anything)
+        refused = config.keys() - given.keys()
     unknown = [name for name in parameters if name not in (*config, *known, *_LATER) and hasattr(old, name)]
-    omitted = {name: getattr(old, name) for name in unknown if _differs(getattr(old, name), getattr(new, name, None))}
+    omitted = {name: getattr(old, name) for name in unknown if differs(getattr(old, name), getattr(new, name, None))}
     if omitted:
         new = _load(kind, {**given, **omitted}, anything=anything)
     for name, value in omitted.items():
@@ -140,46 +151,24 @@ def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
             raise TypeError(f"get_config() omits {name}, which is {value!r}.")
     for key in config.keys() - given.keys() - set(_LATER):
         _set_argument(new, key, config[key])
+    added = {name: value for name, value in {**given, **omitted}.items() if name not in config}
+    if refused or added:
+        _complete_config(new, refused, added)
     return new
 
 
-def passed_on(value: Any) -> Any:
-    """Returns an object of the user for use in a copy: itself, but for initializers that chose their own seed."""
-    if not isinstance(value, keras.initializers.Initializer) or not hasattr(value, "seed"):
-        return value
-    if value.get_config().get("seed", 0) is not None:
-        return value
-    new = copy.copy(value)
-    new.seed = keras.initializers.RandomUniform().seed
-    return new
+def _complete_config(new: Any, refused: Set[str], added: Mapping[str, Any]) -> None:
+    """Lets a copy have the config that it was made from, so that a file with it is loaded as the same object."""
+
+    def get_config() -> dict[str, Any]:
+        config = {key: value for key, value in type(new).get_config(new).items() if key not in refused}
+        return {**{name: _serialized(value) for name, value in added.items()}, **config}
+
+    object.__setattr__(new, "get_config", get_config)
 
 
-def is_users_class(kind: type) -> bool:
-    """Returns whether a class is neither Keras's, or from below that, nor ours."""
-    return kind.__module__.partition(".")[0] not in ("keras", "actsearch", "tensorflow", "builtins")
-
-
-@functools.cache
-def keras_attributes() -> frozenset[str]:
-    """Returns the names of the attributes that layers and compiled models of Keras's own classes have."""
-    inputs = keras.Input((1,), name="usual")
-    models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
-    for model in models:
-        model.compile("sgd", "mse", metrics=["mae"])
-    return frozenset(_ONLY_AT_TIMES.union(vars(keras.layers.Layer(name="usual")), *(vars(model) for model in models)))
-
-
-def is_plain(value: Any) -> bool:
-    """Returns whether it is a number, a text and so on, or a nested structure of these."""
-    return all(isinstance(part, _PLAIN) for part in keras.tree.flatten(value))
-
-
-def _is_users_object(value: Any) -> bool:
-    """Returns whether it is a function, or an initializer, regularizer and so on, that Keras does not define."""
-    if isinstance(value, keras.layers.Layer | keras.Variable | type) or not callable(value):
-        return False
-    defined = value if hasattr(value, "__qualname__") else type(value)
-    return (getattr(defined, "__module__", None) or "").partition(".")[0] not in ("keras", "actsearch")
+def _serialized(value: Any) -> Any:
+    return value if is_plain(value) else keras.saving.serialize_keras_object(value)
 
 
 class _PartLoader:
@@ -200,7 +189,7 @@ def _known_objects(operation: Any) -> AbstractContextManager[Any]:
     """Lets Keras find the user's classes and functions in a layer by name, whether or not they are registered."""
     parts = layers_in(operation) if isinstance(operation, keras.layers.Layer) else []
     known: dict[str, Any] = {}
-    for value in [value for part in parts for value in vars(part).values() if _is_users_object(value)]:
+    for value in [value for part in parts for value in vars(part).values() if is_users_object(value)]:
         known |= _by_name(value if hasattr(value, "__qualname__") else type(value))
     for kind in {original_class(part) for part in parts if is_users_class(type(part))}:
         loader = _PartLoader([part for part in parts if original_class(part) is kind])
@@ -271,7 +260,7 @@ def _from_attributes(operation: Any, kind: type, copied: Callable[[Any], Any]) -
         given[name] = keras.tree.map_structure(functools.partial(_argument, copied), getattr(operation, name))
     new = kind(**given)
     for name, value in vars(new).items():
-        if name not in keras_attributes() and not _equal(value, getattr(operation, name, None)):
+        if name not in keras_attributes() and not equal(value, getattr(operation, name, None)):
             raise TypeError(f"its attribute {name} would be {value!r} instead of {getattr(operation, name, None)!r}.")
     return new
 
@@ -291,6 +280,12 @@ def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
     return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
 
 
+def _all_arguments(kind: type) -> set[str]:
+    """Returns the names of the parameters of all `__init__` of a class and its bases."""
+    makers = [vars(each)["__init__"] for each in kind.__mro__ if "__init__" in vars(each) and each is not object]
+    return {name for maker in makers for name in inspect.signature(maker).parameters}
+
+
 def _has_own_loader(kind: type) -> bool:
     """Returns whether a class of the user defines `from_config`."""
     return any("from_config" in vars(each) for each in kind.__mro__ if is_users_class(each))
@@ -301,25 +296,6 @@ def _required(old: Any, parameters: Mapping[str, inspect.Parameter], given: Mapp
     named = {name for name, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
     named |= {name for name, p in parameters.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY}
     return {name: passed_on(getattr(old, name)) for name in named - given.keys() if hasattr(old, name)}
-
-
-def _differs(before: Any, now: Any) -> bool:
-    """Returns whether an attribute that is plain data differs."""
-    return is_plain(before) and not _equal(before, now)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Returns whether two attributes are equal; layers and Keras's objects are if they are of the same class."""
-    parts, others = keras.tree.flatten(one), keras.tree.flatten(other)
-    return len(parts) == len(others) and all(_same(a, b) for a, b in zip(parts, others, strict=True))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) or keras.ops.is_tensor(one):
-        return np.array_equal(np.asarray(one), np.asarray(other))
-    if isinstance(one, _PLAIN) or isinstance(other, _PLAIN) or inspect.isroutine(one):
-        return bool(one == other)
-    return type(one) is type(other)
 
 
 _LOADERS = {
@@ -350,7 +326,7 @@ def _is_config(config: Mapping[str, Any], key: str, value: Any) -> bool:
     now = config.get(key)
     if callable(now) and not isinstance(value, str | dict):
         return now is value or (not inspect.isroutine(now) and type(now) is type(value))
-    return bool(key in config and getattr(now, "__name__", now) == value)
+    return bool(key in config and comparable(getattr(now, "__name__", now)) == comparable(value))
 
 
 def _set_later(old: Any, new: Any, *, linear: bool) -> None:

@@ -1,6 +1,7 @@
 """Rebuilds a model layer by layer, with the changes of a plan."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,16 +16,18 @@ from actsearch._private import (
     run_through_graph,
 )
 from actsearch.activations.bound import BoundActivation
+from actsearch.errors import ModelError
 from actsearch.layers.base import LearnedActivation
-from actsearch.swap.beside_graph import Counterparts, copy_attributes, has_own_behaviour, made_without_init
+from actsearch.layers.rebuilt import rebuilt_model
+from actsearch.swap.beside_graph import Counterparts, copy_attributes, has_own_behaviour
 from actsearch.swap.copying import new_layer
 from actsearch.swap.graph import WRAPPERS, arguments_of, is_graph, parts_of
 from actsearch.swap.matching import channel_axis
-from actsearch.swap.opaque.inner_swap import Swaps, exchange_inside, is_exchanged
+from actsearch.swap.opaque.inner_swap import Swaps, exchange_inside, is_exchanged, redraw
 from actsearch.swap.plan import Plan
 from actsearch.swap.recognition import SlotKind
 from actsearch.swap.sites import TracedSite, unique
-from actsearch.swap.weights import copy_trainable, copy_weights
+from actsearch.swap.weights import copy_trainable, copy_weights, training_signs
 
 
 class Rebuilder:
@@ -33,14 +36,17 @@ class Rebuilder:
     Args:
         plan: What changes.
         keep_weights: Whether layers that are not replaced keep their weights.
+        make: Returns another model like the one to rebuild, from which layers that cannot be copied are taken.
 
     Attributes:
         counterparts: Returns the objects of the new model that take the place of those of the old one.
     """
 
-    def __init__(self, plan: Plan, *, keep_weights: bool) -> None:
+    def __init__(self, plan: Plan, *, keep_weights: bool, make: Callable[[], Any] | None = None) -> None:
         self._plan = plan
         self._keep_weights = keep_weights
+        self._make = make
+        self._alike: dict[int, Any] | None = None
         self._made: dict[int, Any] = {}
         self.counterparts = Counterparts(self._beside_the_graph)
         self._pairs: list[tuple[Any, Any]] = []
@@ -53,21 +59,22 @@ class Rebuilder:
 
     def model(self, model: Any) -> Any:
         """Returns a new model with the changes of the plan, not compiled."""
+        self._model = model
         new = self._graph(model) if is_graph(model) else self._subclassed(model)
         for old, made in reversed(self._pairs):
             copy_trainable(old, made)
         for old, made in self._pairs:
             copy_weights(old, made, always=self._keep_weights)
         for old, made, swaps in self._exchanged:
-            redraw = old.trainable and not self._keep_weights
-            exchange_inside(old, made, swaps, self._plan.initializers.changes, redraw=redraw)
+            is_redrawn = old.trainable and not self._keep_weights
+            exchange_inside(old, made, swaps, self._plan.initializers.changes, is_redrawn=is_redrawn)
         return new
 
     def exchanged_in(self, new: Any, old: Any) -> Any:
         """Makes the changes of the plan in a new model of the same subclass, which keeps its weights otherwise."""
         swaps = self._plan.by_owner.get(id(old), [])
-        redraw = new.trainable and not self._keep_weights
-        exchange_inside(old, new, swaps, self._plan.initializers.changes, redraw=redraw)
+        is_redrawn = new.trainable and not self._keep_weights
+        exchange_inside(old, new, swaps, self._plan.initializers.changes, is_redrawn=is_redrawn)
         return new
 
     def _subclassed(self, model: Any) -> Any:
@@ -155,9 +162,20 @@ class Rebuilder:
         initializers = self._plan.initializers.changes.get(id(operation), {})
         inner = {traced.slot.keys: wanted for traced, wanted in swaps if traced.slot.kind is SlotKind.INNER_ARGUMENT}
         kind = self._plan.dropouts.get(id(operation), type(operation))
-        new = new_layer(
-            operation, kind, initializers=initializers, inner=inner, linear=split is not None, copied=self._operation
-        )
+        try:
+            new = new_layer(
+                operation,
+                kind,
+                initializers=initializers,
+                inner=inner,
+                linear=split is not None,
+                copied=self._operation,
+            )
+        except ModelError:
+            new = self._like(operation)
+            if new is None or inner or split is not None or kind is not type(operation):
+                raise
+            redraw(new, initializers)
         if isinstance(operation, keras.layers.Layer):
             self._pairs.append((operation, new))
         if split is not None:
@@ -165,6 +183,16 @@ class Rebuilder:
         if exchanged:
             self._exchanged.append((operation, new, exchanged))
         return new
+
+    def _like(self, operation: Any) -> Any:
+        """Returns the layer in the same position of another new model that the user's function makes, if it can."""
+        if self._make is not None and self._alike is None:
+            made = self._make()
+            old, new = layers_in(self._model), layers_in(made)
+            same = [type(layer) for layer in old] == [type(layer) for layer in new]
+            usable = same and (self._keep_weights or not training_signs(made))
+            self._alike = {id(layer): other for layer, other in zip(old, new, strict=True)} if usable else {}
+        return (self._alike or {}).get(id(operation))
 
     def _split_off(self, traced: TracedSite, wanted: BoundActivation) -> Any:
         name = unique(f"{traced.slot.owner.name}_activation", self._names[-1])
@@ -188,7 +216,7 @@ def _instance(model: Any, base: type, **arguments: Any) -> Any:
     if anything or set(arguments) <= set(accepted.args) <= {"self", "name", "trainable", *arguments}:
         return kind(*arguments.values(), name=model.name)
     if has_own_behaviour(kind):
-        return made_without_init(kind, base, name=model.name, **arguments)
+        return rebuilt_model(kind, base(*arguments.values(), name=model.name))
     return base(*arguments.values(), name=model.name)
 
 

@@ -289,7 +289,7 @@ def _in_config(operation: Any, keys: tuple[str, ...]) -> bool:
     """Returns whether the config of the layer has the activation, so that a copy can have another one."""
     try:
         config = operation.get_config()
-    except NotImplementedError:
+    except (AttributeError, KeyError, NotImplementedError, TypeError):
         return False
     for key in keys:
         if key not in config:

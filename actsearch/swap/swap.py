@@ -78,10 +78,11 @@ def swap_traced(
 
     Args:
         traced_model, activation, match, keep_weights, included: As for `swap_activations`.
-        make: Returns another compiled and built model like a subclassed one; if omitted, its config makes it.
+        make: Returns another compiled and built model like it, for a subclassed model and for layers that cannot be
+            copied; if omitted, their configs make them.
     """
     plan = make_plan(traced_model, activation, match=match, included=included)
-    rebuilder = Rebuilder(plan, keep_weights=keep_weights)
+    rebuilder = Rebuilder(plan, keep_weights=keep_weights, make=make)
     if make is not None and not is_graph(traced_model.model):
         return rebuilder.exchanged_in(make(), traced_model.model)
     swapped = rebuilder.model(traced_model.model)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -193,6 +194,45 @@ def test_arguments_and_policies_survive_without_kwargs() -> None:
     assert (type(block), block.name, block.dropout.rate) == (Block, model.layers[1].name, 0.5)
     assert {part.dtype_policy.name for part in (block, block.dropout, block.ffn.layers[0])} == {"mixed_float16"}
     assert not block.trainable
+
+
+class PatchGrid(kl.Layer):
+    """As in keras-hub: its config has what `__init__` computes, and omits an argument."""
+
+    def __init__(self, size, stride=1, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.stride, self.num_patches = size, stride, size**2
+        self.mixer = kl.Dense(size)
+
+    def build(self, shape):
+        self.mixer.build(shape)
+        super().build(shape)
+
+    def call(self, x):
+        return self.mixer(x)[..., :: self.stride]
+
+    def get_config(self):
+        own = {"size": self.size, "num_patches": self.num_patches}
+        return {**super().get_config(), **own, "mixer": keras.saving.serialize_keras_object(self.mixer)}
+
+
+class Decoder(Scale):
+    """Its config asks for an attribute that it does not have."""
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.scaling_factor}
+
+
+def test_configs_with_too_much_or_too_little_or_that_fail(tmp_path: Path) -> None:
+    model = around(PatchGrid(4, stride=2))
+    new = swap_activations(model, "relu", keep_weights=True)
+    assert_same_outputs(model, new, X)
+    new.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects={"PatchGrid": PatchGrid})
+    np.testing.assert_array_equal(loaded(X), new(X))
+    assert_same_outputs(model, swap_activations(new, "relu", keep_weights=True), X)
+    model = around(Decoder(3.0))
+    assert_same_outputs(model, swap_activations(model, "relu", keep_weights=True), X)
 
 
 def test_what_a_class_computes_from_its_arguments_is_never_guessed() -> None:

@@ -206,3 +206,31 @@ def test_a_build_function_names_its_own_space(digits):
         actsearch.search(lambda hp: None, x, y, space="classic")
     with pytest.raises(UsageError, match="weights would be ignored"):
         actsearch.search(lambda hp: None, x, y, weights="keep")
+
+
+class Hidden(keras.layers.Layer):
+    """A layer that cannot be copied: what it was made with is gone."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.inner = keras.layers.Dense(len(table), "relu", name="inner")
+        self.factor = 2 * sum(table)
+
+    def call(self, x):
+        return self.inner(x) * self.factor
+
+
+def test_a_function_that_makes_the_model_serves_where_a_layer_cannot_be_copied():
+    def make_model():
+        layers = [keras.layers.Dense(5, "relu", name="first"), Hidden(np.array([1.0, 2.0])), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        model.compile("sgd", "mse")
+        return model
+
+    with pytest.raises(ModelError, match=r"'hidden' \(Hidden\) cannot be copied.*actsearch.search\(make_model, x, y\)"):
+        SearchedModel(make_model(), load_space("relu_variants"))(hyperparameters(activation="elu"))
+    searched = SearchedModel(make_model, load_space("relu_variants"))
+    first, second = (searched(hyperparameters(activation="prelu")) for _ in range(2))
+    assert len([weight for weight in first.trainable_weights if "slope" in weight.path]) == 2
+    assert not {id(weight) for weight in first.weights} & {id(weight) for weight in second.weights}
+    first.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)

@@ -23,7 +23,7 @@ def is_exchanged(traced: TracedSite, wanted: BoundActivation) -> bool:
 
 
 def exchange_inside(
-    old: Any, new: Any, swaps: Swaps, initializers: Mapping[int, Mapping[str, dict[str, Any]]], *, redraw: bool
+    old: Any, new: Any, swaps: Swaps, initializers: Mapping[int, Mapping[str, dict[str, Any]]], *, is_redrawn: bool
 ) -> None:
     """Exchanges activations inside a copy of a layer or model, and draws the weights that feed them again.
 
@@ -32,7 +32,7 @@ def exchange_inside(
         new: A built copy with the same layers inside.
         swaps: The sites inside, with their new activations.
         initializers: The configs of new initializers by argument, by the id of a layer inside `old`.
-        redraw: Whether weights get new initializers.
+        is_redrawn: Whether weights get new initializers.
     """
     layers, former = layers_in(new), layers_in(old)
     if len(layers) != len(former):
@@ -40,10 +40,25 @@ def exchange_inside(
             f"A copy of the layer {old.name!r} ({type(old).__name__}) has {len(layers)} layers inside instead of "
             f"{len(former)}, so its activations cannot be found there. Make all layers in its __init__ or build."
         )
-    if redraw:
+    if is_redrawn:
         for before, after in zip(former, layers, strict=True):
-            _redraw(after, initializers.get(id(before), {}))
+            redraw(after, initializers.get(id(before), {}))
     exchange(new, list(_exchanges(swaps, layers)))
+
+
+def redraw(layer: Any, initializers: Mapping[str, dict[str, Any]]) -> None:
+    """Draws weights of a built layer from other initializers, with the seeds that the layer has drawn for them."""
+    for argument, config in initializers.items():
+        before = getattr(layer, argument)
+        seeded = {**config["config"], "seed": getattr(before, "seed", None)}
+        initializer = keras.initializers.deserialize({**config, "config": seeded})
+        setattr(layer, argument, initializer)
+        stem = argument.removesuffix("_initializer")
+        names = [stem, f"{stem}_kernel", "kernel"]
+        variable = getattr(layer, next(name for name in names if hasattr(layer, name)))
+        if not getattr(variable, "trainable", False):
+            continue  # frozen, or the sum of a frozen kernel and LoRA
+        variable.assign(initializer(variable.shape, variable.dtype))
 
 
 def _exchanges(swaps: Swaps, layers: Sequence[Any]) -> Iterator[Exchange]:
@@ -60,18 +75,3 @@ def _exchanges(swaps: Swaps, layers: Sequence[Any]) -> Iterator[Exchange]:
             if wanted.activation.learns and use.feeder and getattr(use.feeder[0], "data_format", "") == _FIRST:
                 config["axis"] = 1
             yield Exchange(use.place, type(wanted.layer()).from_config(config), use.shape)
-
-
-def _redraw(layer: Any, initializers: Mapping[str, dict[str, Any]]) -> None:
-    """Draws weights of a built layer from other initializers, with the seeds that the layer has drawn for them."""
-    for argument, config in initializers.items():
-        before = getattr(layer, argument)
-        seeded = {**config["config"], "seed": getattr(before, "seed", None)}
-        initializer = keras.initializers.deserialize({**config, "config": seeded})
-        setattr(layer, argument, initializer)
-        stem = argument.removesuffix("_initializer")
-        names = [stem, f"{stem}_kernel", "kernel"]
-        variable = getattr(layer, next(name for name in names if hasattr(layer, name)))
-        if not getattr(variable, "trainable", False):
-            continue  # frozen, or the sum of a frozen kernel and LoRA
-        variable.assign(initializer(variable.shape, variable.dtype))

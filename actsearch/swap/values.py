@@ -1,0 +1,66 @@
+"""What the objects of a model are made with: which values two models may both use, and when two of them are equal."""
+
+import copy
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def passed_on(value: Any) -> Any:
+    """Returns an object of the user for use in a copy: itself, but for initializers that chose their own seed."""
+    if not isinstance(value, keras.initializers.Initializer) or not hasattr(value, "seed"):
+        return value
+    if value.get_config().get("seed", 0) is not None:
+        return value
+    new = copy.copy(value)
+    new.seed = keras.initializers.RandomUniform().seed
+    return new
+
+
+def is_users_class(kind: type) -> bool:
+    """Returns whether a class is neither Keras's, or from below that, nor ours."""
+    return kind.__module__.partition(".")[0] not in ("keras", "actsearch", "tensorflow", "builtins")
+
+
+def is_users_object(value: Any) -> bool:
+    """Returns whether it is a function, or an initializer, regularizer and so on, that Keras does not define."""
+    if isinstance(value, keras.layers.Layer | keras.Variable | type) or not callable(value):
+        return False
+    defined = value if hasattr(value, "__qualname__") else type(value)
+    return (getattr(defined, "__module__", None) or "").partition(".")[0] not in ("keras", "actsearch")
+
+
+def is_plain(value: Any) -> bool:
+    """Returns whether it is a number, a text and so on, or a nested structure of these."""
+    return all(isinstance(part, _PLAIN) for part in keras.tree.flatten(value))
+
+
+def differs(before: Any, now: Any) -> bool:
+    """Returns whether an attribute that is plain data differs."""
+    return is_plain(before) and not equal(before, now)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Returns whether two attributes are equal; layers and Keras's objects are if they are of the same class."""
+    parts, others = keras.tree.flatten(one), keras.tree.flatten(other)
+    return len(parts) == len(others) and all(_same(a, b) for a, b in zip(parts, others, strict=True))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or keras.ops.is_tensor(one):
+        return np.array_equal(np.asarray(one), np.asarray(other))
+    if isinstance(one, _PLAIN) or isinstance(other, _PLAIN) or inspect.isroutine(one):
+        return bool(one == other)
+    return type(one) is type(other)
+
+
+def comparable(config: Any) -> Any:
+    """Returns the config of an object without what differs between two objects that are alike."""
+    if not isinstance(config, dict):
+        return config
+    varying = ("name", "seed", "build_config") if "class_name" in config or "name" in config else ()
+    return {key: comparable(value) for key, value in config.items() if key not in varying}
