@@ -62,7 +62,7 @@ class Rebuilt:
         kind: Any = next(each for each in type(self).__mro__ if not issubclass(each, Rebuilt))
         return {
             "class": [kind.__module__, kind.__name__, keras.saving.get_registered_name(kind)],
-            "graph": keras.saving.serialize_keras_object(_graph_of(self)),
+            "graph": _config_of(_graph_of(self)),
             "trainable": self.trainable,  # type: ignore[attr-defined]
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),  # type: ignore[attr-defined]
             "attributes": _Attributes(self).plain(),
@@ -78,6 +78,18 @@ class Rebuilt:
         new.dtype_policy = keras.dtype_policies.deserialize(config["dtype"])
         _Attributes(new).set(config["attributes"])
         return new
+
+
+def _config_of(graph: Any) -> dict[str, Any]:
+    """Returns the config of a graph whose layers are built when they are called, by Keras, and not by their shapes.
+
+    A layer without a `build` would count as built then, and those inside it would have no weights.
+    """
+    config: dict[str, Any] = keras.saving.serialize_keras_object(graph)
+    if isinstance(graph, functional_class()):
+        for layer in config["config"]["layers"]:
+            layer.pop("build_config", None)
+    return config
 
 
 def _graph_of(model: Any) -> Any:

@@ -16,11 +16,24 @@ X, Y = uniform(8, 4), uniform(8, 1)
 
 
 @keras.saving.register_keras_serializable("test_rebuilt")
+class Scaled(kl.Layer):
+    """A layer without `build`, with a weight of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = self.add_weight(shape=(1, 4), initializer="random_normal", name="scale")
+        self.norm = kl.LayerNormalization(name="norm")
+
+    def call(self, x):
+        return x * self.norm(self.scale * 1.0)
+
+
+@keras.saving.register_keras_serializable("test_rebuilt")
 class Net(keras.Model):
     def __init__(self, units, temperature=1.0):
         inputs = keras.Input((4,), name="features")
         encoder = keras.Sequential([keras.Input((4,)), kl.Dense(units, "relu")], name="encoder")
-        super().__init__({"features": inputs}, {"out": kl.Dense(1, name="out")(encoder(inputs))})
+        super().__init__({"features": inputs}, {"out": kl.Dense(1, name="out")(encoder(Scaled()(inputs)))})
         self.temperature, self.encoder = temperature, encoder
         self.beside = kl.Dense(2)
         self.beside.build((None, 1))
