@@ -11,7 +11,7 @@ import keras
 from actsearch._private import compile_arguments, function_of_metric, keras_message, optimizer_config
 from actsearch.errors import ModelError
 from actsearch.layers.rebuilt import keras_attributes
-from actsearch.swap.copying import CANNOT_COPY, remade
+from actsearch.swap.copying import remade
 from actsearch.swap.values import is_plain, is_users_class
 
 
@@ -62,7 +62,7 @@ def compile_like(model: Any, new: Any, counterparts: Counterparts) -> None:
             name: counterparts.of(value) if name in ("optimizer", "metrics", "weighted_metrics", "loss") else value
             for name, value in compile_arguments(model).items()
         }
-    except CANNOT_COPY as error:
+    except Exception as error:  # the code of the class decides which
         raise ModelError(
             f"The model {model.name!r} is compiled with an object that cannot be copied: {keras_message(error)} "
             "Let get_config() of its class return all arguments of its __init__, and compile again."

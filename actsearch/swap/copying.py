@@ -30,7 +30,6 @@ from actsearch.swap.values import (
 )
 from actsearch.swap.weights import copy_adapted
 
-CANNOT_COPY = (AttributeError, ImportError, KeyError, NotImplementedError, TypeError, ValueError)
 _LATER = ("name", "dtype", "trainable", "activity_regularizer")  # can be set once the object exists
 
 
@@ -71,7 +70,7 @@ def new_layer(
                 new = _from_config(operation, kind, config, changes, inner)
         if isinstance(operation, keras.layers.Layer):
             _set_later(operation, new, linear=linear)
-    except CANNOT_COPY as error:
+    except Exception as error:  # the code of the class decides which
         raise ModelError(
             f"The layer {operation.name!r} ({type(operation).__name__}) cannot be copied into a new model: "
             f"{keras_message(error)} Let __init__ of its class accept **kwargs and get_config() return all other "
@@ -100,7 +99,7 @@ def config_of(operation: Any) -> dict[str, Any] | None:
                 if not own:
                     raise
                 config = dict(_without(operation, own).get_config())
-    except (AttributeError, KeyError, NotImplementedError):
+    except Exception:  # noqa: BLE001  the code of the class decides which
         return None
     for key in config:
         value = getattr(operation, key, None)

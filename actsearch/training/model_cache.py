@@ -42,15 +42,23 @@ def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
     """
     if has_own_steps(model) or not all(_is_keras_loss(loss) for loss in keras.tree.flatten(model.loss)):
         return None
-    try:
-        config = json.loads(model.to_json())
-    except (NotImplementedError, TypeError, ValueError):
-        return None  # the layers of a subclassed model are unknown
+    text = json_of(model)
+    if text is None:
+        return None
+    config = json.loads(text)
     optimizer = (config.get("compile_config") or {}).get("optimizer") or {}
     if isinstance(optimizer, dict) and isinstance(optimizer.get("config", {}).get("learning_rate"), float):
         del optimizer["config"]["learning_rate"]
     complete = all(_is_complete(part) for part in _objects(config))
     return json.dumps([config, None if complete else sorted(values.items())], sort_keys=True, default=repr)
+
+
+def json_of(model: keras.Model) -> str | None:
+    """Returns the configuration of a model as JSON; None if it is subclassed, or if a `get_config` fails."""
+    try:
+        return model.to_json()
+    except Exception:  # noqa: BLE001  code of the model's own classes writes it
+        return None
 
 
 def _is_keras_loss(loss: Any) -> bool:

@@ -30,7 +30,7 @@ from actsearch.training.batches import raw
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import TrainingData, describe_data
 from actsearch.training.execution import Executions, fit_options
-from actsearch.training.model_cache import BuildFunction, build_model, some_rows, trains_by_fit
+from actsearch.training.model_cache import BuildFunction, build_model, json_of, some_rows, trains_by_fit
 from actsearch.training.own_fit import OwnFit, has_own_fit
 
 
@@ -305,9 +305,8 @@ def model_fingerprint(model: keras.Model, *, with_weights: bool = False) -> str:
     >>> model_fingerprint(small(2)) == model_fingerprint(small(2)) != model_fingerprint(small(3))
     True
     """
-    try:
-        text = model.to_json()
-    except (NotImplementedError, TypeError, ValueError):
+    text = json_of(model)
+    if text is None:
         shapes = [(weight.path, list(weight.shape)) for weight in model.weights]
         text = json.dumps([type(model).__qualname__, shapes])
     digest = hashlib.sha256(text.encode())

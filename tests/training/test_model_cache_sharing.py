@@ -5,6 +5,7 @@ import pytest
 
 from actsearch.layers import PReLU
 from actsearch.training.model_cache import build_model, trace_key
+from actsearch.tuning.problem import model_fingerprint
 
 
 class Scaled(keras.layers.Layer):
@@ -78,3 +79,17 @@ class OwnStep(keras.Sequential):
 def test_steps_and_losses_of_the_users_own_are_not_shared():
     assert key(kind=OwnStep) is None
     assert key(loss=lambda y_true, y_pred: y_pred - y_true) is None
+
+
+class Failing(keras.layers.Layer):
+    def get_config(self):
+        raise RuntimeError("no config")
+
+    def call(self, x):
+        return x
+
+
+def test_a_layer_whose_config_fails_shares_no_trace_and_has_a_fingerprint():
+    assert key(layer=Failing) is None
+    model = keras.Sequential([keras.Input((3,)), Failing()])
+    assert model_fingerprint(model) == model_fingerprint(model)
