@@ -311,8 +311,11 @@ def _set_argument(new: Any, key: str, value: Any) -> None:
     Raises:
         TypeError: The object has no such attribute, or its config is different after that.
     """
-    if _is_config(config_of(new) or {}, key, value):
+    config = config_of(new) or {}
+    if _is_config(config, key, value):
         return
+    if not hasattr(new, key) and not getattr(new, "built", True) and config.get(key, value) is None:
+        return  # its build sets it
     if not hasattr(new, key):
         raise TypeError(f"__init__ does not accept {key}, which is {value!r}.")
     setattr(new, key, _LOADERS.get(key.rpartition("_")[2], lambda config: config)(value))

@@ -204,7 +204,10 @@ class PatchGrid(kl.Layer):
         self.size, self.stride, self.num_patches = size, stride, size**2
         self.mixer = kl.Dense(size)
 
+        self._shape = None
+
     def build(self, shape):
+        self._shape = shape
         self.mixer.build(shape)
         super().build(shape)
 
@@ -212,7 +215,7 @@ class PatchGrid(kl.Layer):
         return self.mixer(x)[..., :: self.stride]
 
     def get_config(self):
-        own = {"size": self.size, "num_patches": self.num_patches}
+        own = {"size": self.size, "num_patches": self.num_patches, "input_shape_seen": self._shape}
         return {**super().get_config(), **own, "mixer": keras.saving.serialize_keras_object(self.mixer)}
 
 
