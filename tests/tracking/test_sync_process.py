@@ -24,6 +24,7 @@ def found(tmp_path):
     return tmp_path / "found"
 
 
+@pytest.mark.slow
 def test_a_search_is_written_to_its_store_and_to_another(found, store, capsys):
     run(found, None, None)
     said = capsys.readouterr().out
@@ -38,6 +39,7 @@ def test_a_search_is_written_to_its_store_and_to_another(found, store, capsys):
     assert len(store.search_runs([store.get_experiment_by_name("mine").experiment_id])) == 3
 
 
+@pytest.mark.slow
 def test_of_a_search_that_runs_the_runs_stay_open(store, tmp_path):
     """Only the lock of its process tells it from one that was killed."""
     address = StoreAddress(f"sqlite:///{tmp_path / 'mlflow.db'}", "mine")

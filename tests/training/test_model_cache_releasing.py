@@ -24,6 +24,7 @@ def wide(hp):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [True, False])
 def test_memory_does_not_grow_with_the_number_of_models(digits, compiled):
     x, y = digits

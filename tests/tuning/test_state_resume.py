@@ -63,7 +63,7 @@ def facts_of(directory):
     return found, sorted(fact.body for fact in facts if fact.kind is Kind.DECISION), len(facts)
 
 
-@pytest.mark.parametrize("number", [0, 1, 4])
+@pytest.mark.parametrize("number", [1, *(pytest.param(number, marks=pytest.mark.slow) for number in (0, 4))])
 def test_the_resumed_search_ends_as_the_undisturbed_one(digits, without_mlflow, number):
     whole = search("whole", digits)
     ended_after(number, "parts", digits)
@@ -77,6 +77,7 @@ def test_the_resumed_search_ends_as_the_undisturbed_one(digits, without_mlflow, 
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_mlflow_has_each_run_once_and_none_is_running(digits, store):
     ended_after(3, "found", digits)
     search("found", digits)
@@ -113,22 +114,18 @@ def test_a_finished_search_is_read_and_not_trained_again(digits, without_mlflow)
     assert again.record.trials == first.record.trials
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
+def test_another_search_is_refused_with_what_differs(digits, without_mlflow):
+    search("found", digits, executions=1)
+    for options, named in (
         ({"epochs": 3}, "epochs: 2 there, 3 now"),
         ({"executions": 3}, "executions"),
         ({"seed": 1}, "seed"),
         ({"objective": "val_loss"}, "objective"),
         ({"build": lambda hp: small_network(hp, {"activations": ["relu", "tanh"]})}, "space"),
-    ],
-    ids=["epochs", "executions", "seed", "objective", "space"],
-)
-def test_another_search_is_refused_with_what_differs(digits, without_mlflow, options, named):
-    search("found", digits, executions=1)
-    with pytest.raises(UsageError, match="--overwrite") as refused:
-        search("found", digits, **{"executions": 1, **options})
-    assert named in str(refused.value)
+    ):
+        with pytest.raises(UsageError, match="--overwrite") as refused:
+            search("found", digits, **{"executions": 1, **options})
+        assert named in str(refused.value)
 
 
 def test_other_data_and_another_model_are_refused(digits, without_mlflow):

@@ -60,7 +60,9 @@ for number in range(10**6):
 """
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.0007, 0.0015, 0.003, 0.0061])
+@pytest.mark.parametrize(
+    "wait", [0.0015, *(pytest.param(wait, marks=pytest.mark.slow) for wait in (0.0, 0.0007, 0.003, 0.0061))]
+)
 def test_a_kill_leaves_whole_weights(tmp_path, wait):
     """SIGKILL at some moment after the third was written: the third or a later one is there, all of it."""
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
