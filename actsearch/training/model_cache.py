@@ -19,7 +19,7 @@ from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.training.batches import Batches
 from actsearch.training.epochs import CompiledEpochs, Tensors, has_own_steps
-from actsearch.training.model_state import state_variables
+from actsearch.training.model_state import of_tensorflow, state_variables
 from actsearch.training.own_fit import has_own_fit
 from actsearch.training.resources import Stopwatch
 
@@ -80,14 +80,13 @@ def _is_complete(part: Mapping[str, Any]) -> bool:
     return package in _OURS and part["class_name"] != "Lambda"
 
 
-def release_when_unreachable(variables: Iterable[keras.Variable]) -> None:
+def release_when_unreachable(variables: Iterable[Any]) -> None:
     """Empties each variable of a model when its Python object is garbage collected.
 
     Args:
-        variables: Keras variables.
+        variables: Variables of Keras or TensorFlow.
     """
-    for variable in variables:
-        value = variable.value
+    for value in map(of_tensorflow, variables):
         weakref.finalize(value, _empty, value.handle, value.dtype).atexit = False
 
 
@@ -279,4 +278,4 @@ def trains_by_fit(model: keras.Model) -> bool:
 
 
 def _num_bytes(model: keras.Model) -> int:
-    return sum(v.value.dtype.size * math.prod(v.shape) for v in state_variables(model))
+    return sum(v.dtype.size * math.prod(v.shape) for v in map(of_tensorflow, state_variables(model)))

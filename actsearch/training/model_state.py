@@ -34,9 +34,14 @@ def state_variables(model: keras.Model) -> list[Any]:
     return listed
 
 
+def of_tensorflow(variable: Any) -> tf.Variable:
+    """Returns the TensorFlow variable inside a variable of Keras; one of TensorFlow itself."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
 def _key(variable: Any) -> int:
     """Identifies a variable: a Keras variable and the TensorFlow variable inside it are the same."""
-    return id(variable.value) if isinstance(variable, keras.Variable) else id(variable)
+    return id(of_tensorflow(variable))
 
 
 def _held(thing: Any, seen: set[int], ignored: Any) -> Iterator[Any]:

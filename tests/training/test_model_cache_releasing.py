@@ -50,6 +50,23 @@ def test_a_variable_is_emptied_with_its_object_and_not_before():
     assert tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32).shape == (0,)
 
 
+def test_variables_of_tensorflow_that_a_model_holds_are_released_too(digits):
+    def build(hp):
+        layers = [keras.layers.Rescaling(1.0), keras.layers.Dense(10, "softmax")]
+        model = keras.Sequential([keras.Input((64,)), *layers])
+        model.layers[0].steps = tf.Variable(0, dtype="int64")
+        model.layers[0].random = tf.random.Generator.from_seed(1)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    x, y = digits
+    data = TrainingData(x[:64], y[:64], (x[64:96], y[64:96]))
+    executions = Executions(build, data, Objective("val_loss", Direction.MIN))
+    for number in (1, 2):
+        record = executions.run(ExecutionRequest("0", number, number, 1, {})).record
+        assert record.status is Status.COMPLETED, record.reason
+
+
 def test_a_variable_that_goes_while_a_graph_is_traced_leaves_no_trace_in_it():
     variables = [keras.Variable(1.0)]
     release_when_unreachable(variables)
