@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -248,6 +249,8 @@ def _arrays(data: Any, place: str, *, text: bool) -> Any:
     if _is_text(array):
         raise DataError(f"{place} holds text; number the classes from 0, as sklearn's LabelEncoder does.")
     kind = type(array.ravel()[0]).__name__ if array.dtype.kind == "O" and array.size else str(array.dtype)
+    if array.dtype.kind == "O" and all(isinstance(value, numbers.Real) for value in array.flat):
+        raise DataError(f"{place} has numbers of the dtype object. Convert it: .astype('float32').")
     raise DataError(f"{place} holds values of the type {kind}; expected numbers.")
 
 

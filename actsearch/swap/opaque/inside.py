@@ -250,7 +250,8 @@ class _Trace:
         @functools.wraps(original)
         def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
             output = original(inputs, *args, **kwargs)
-            if isinstance(output, tf.Tensor):
+            unchanged = is_traced(inputs) and is_traced(output) and key_of(inputs) == key_of(output)
+            if isinstance(output, tf.Tensor) and not unchanged:  # such as Dropout, which does nothing here
                 self.ran[key_of(output)] = number, inputs
             return output
 

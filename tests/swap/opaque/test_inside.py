@@ -268,3 +268,21 @@ def test_a_subclassed_model_that_cannot_be_copied_is_asked_for_its_function():
     model(uniform(2, 4))
     with pytest.raises(actsearch.errors.ModelError, match=r"argument size .*actsearch\.search\(make_model, x, y\)"):
         swap_activations(model, "elu")
+
+
+def test_a_layer_that_returns_its_input_is_passed_on_the_way_to_the_feeder():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.dropout, self.last = kl.Dense(8, name="dense"), kl.Dropout(0.2), kl.Dense(1)
+
+        def call(self, x, training=None):
+            x = ops.relu(self.dropout(self.dense(x), training=training))
+            return self.last(ops.tanh(self.dropout(x, training=training)))
+
+    model = Net()
+    model(uniform(2, 4))
+    assert {site.activation: [feeder.name for feeder in site.feeders] for site in find_sites(model)} == {
+        "relu": ["dense"],
+        "tanh": [],
+    }
