@@ -63,7 +63,7 @@ def test_structure_of_nested_inputs_is_kept() -> None:
         (X[:0], Y[:0], "data: x has no samples"),
         (X, np.zeros(20), r"data: y is 0\.0 for all 20 samples, so there is nothing to learn"),
         (X, np.eye(3)[[1] * 20], "data: y is equal for all 20 samples"),
-        (X.astype(object), [0, 1] * 10, "data: x has numbers of the dtype object. Convert it: .astype('float32')"),
+        (X.astype(object), [0, 1] * 10, "data: x has numbers of the dtype object. Convert it: .astype"),
         (X, [None] * 20, "data: y holds values of the type NoneType; expected numbers"),
         (X, ["cat", "dog"] * 10, "data: y holds text; number the classes from 0"),
         (X * 1j, Y, "data: x holds values of the type complex128"),
