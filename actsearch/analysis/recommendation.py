@@ -14,15 +14,20 @@ def recommend(verdict: Verdict) -> str:
         return "nothing to compare: no two trials with a score"
     if verdict.baseline is None:
         return _without_baseline(verdict)
+    failures = _failures(verdict)
+    if len(failed := verdict.with_outcome(Outcome.FAILED)) == len(verdict.comparisons):
+        return "; ".join([f"nothing to compare with {verdict.baseline}", *failures])
     better = verdict.with_outcome(Outcome.BETTER)
     undecided = _open(verdict)
     if better:
-        return "; ".join([_better(verdict, better), *_leftover(undecided)])
-    if verdict.baseline_beaten and undecided:
-        return f"{verdict.baseline} is not the best; {_between(undecided, 'which is better is undecided between ')}"
-    if len(undecided) == len(verdict.comparisons):
-        return _between(undecided, "undecided between ", verdict.baseline)
-    return "; ".join([_keep(verdict), *_leftover(undecided)])
+        text = "; ".join([_better(verdict, better), *_leftover(undecided)])
+    elif verdict.baseline_beaten and undecided:
+        text = f"{verdict.baseline} is not the best; {_between(undecided, 'which is better is undecided between ')}"
+    elif len(undecided) + len(failed) == len(verdict.comparisons):
+        text = _between(undecided, "undecided between ", verdict.baseline)
+    else:
+        text = "; ".join([_keep(verdict), *_leftover(undecided)])
+    return "; ".join([text, *failures])
 
 
 def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
@@ -58,7 +63,15 @@ def _without_baseline(verdict: Verdict) -> str:
     parts += [f"{_are(same)} equivalent within {verdict.units.margin(verdict.margin)}"] if same else []
     undecided = _open(verdict)
     parts += [_between(undecided, "undecided between ", verdict.leader)] if undecided else []
-    return "; ".join(parts)
+    return "; ".join([*parts, *_failures(verdict)])
+
+
+def _failures(verdict: Verdict) -> list[str]:
+    """Names those of which no execution completed, by reason."""
+    groups: dict[str, list[Comparison]] = {}
+    for comparison in verdict.with_outcome(Outcome.FAILED):
+        groups.setdefault(comparison.reason, []).append(comparison)
+    return [f"{_join(_names(group))} failed: {reason}" for reason, group in groups.items()]
 
 
 def _open(verdict: Verdict) -> list[Comparison]:

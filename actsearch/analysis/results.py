@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     EQUIVALENT = "equivalent"
     WORSE = "worse"
     UNDECIDED = "undecided"
+    FAILED = "failed"
 
 
 class Action(StrEnum):
@@ -77,7 +78,7 @@ class Comparison:
 
     Args:
         trial_id, activation: The trial; of several configurations of an activation, the chosen one.
-        outcome: Better, equivalent, worse than the baseline, or undecided.
+        outcome: Better, equivalent, worse than the baseline, undecided, or failed if no execution completed.
         difference: Mean difference from the baseline, oriented: positive is better. None without pairs.
         interval: Interval of the difference, from which the outcome follows. The chance that any candidate's interval
             misses the true difference is at most alpha.

@@ -1,10 +1,11 @@
-"""Judges the records of a search: each trial is better, equivalent, worse or undecided, and at what cost.
+"""Judges the records of a search: each trial is better, equivalent, worse, undecided or failed, and at what cost.
 
 A trial with fewer than three pairs is undecided. So is a trial with a failed execution, unless it is worse: its pairs
 are only those that completed. Activations with several configurations are compared at their own best one: see
 `comparison`. For the chance that a claim is wrong, see `adjusted`, and for races `race`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -33,7 +34,7 @@ from actsearch.analysis.statistics import (
 )
 from actsearch.analysis.units import COST_UNITS, number_range
 from actsearch.errors import UsageError
-from actsearch.records import SearchRecord
+from actsearch.records import SearchRecord, TrialRecord
 
 
 def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdict:
@@ -239,6 +240,8 @@ def _comparison(
     if failed and outcome in (Outcome.BETTER, Outcome.EQUIVALENT):
         outcome = Outcome.UNDECIDED
     reason = sample.obstacle or reason
+    if failed and failed == len(sample.trial.executions):
+        outcome, reason = Outcome.FAILED, _why_failed(sample.trial)
     if outcome is Outcome.UNDECIDED and not reason:
         reason = _why_undecided(family, sample)
     return Comparison(
@@ -264,6 +267,13 @@ def _why_undecided(family: ComparisonFamily, sample: PairedSample) -> str:
     if not scores:
         return "no execution with all epochs on a complete seed"
     return f"{pairs} of at least {MIN_PAIRS} pairs" if pairs < MIN_PAIRS else ""
+
+
+def _why_failed(trial: TrialRecord) -> str:
+    """Returns the most frequent reason, with how many executions have it."""
+    reasons = Counter(execution.reason or "unknown" for execution in trial.executions)
+    (reason, count), *_ = reasons.most_common(1)
+    return f"{reason} ({count} of {len(trial.executions)})"
 
 
 def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:

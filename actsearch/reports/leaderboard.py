@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NOTHING = "–"
 SHORT = 5  # columns: activation, verdict, score, gain, training time
 MAX_REASON = 80  # characters
-_ORDER = ("better", "baseline", "equivalent", "undecided", "", "worse")
+_ORDER = ("better", "baseline", "equivalent", "undecided", "", "worse", "failed")
 
 
 @dataclass(frozen=True)

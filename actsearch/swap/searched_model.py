@@ -151,25 +151,25 @@ class SearchedModel:
 
     def report(self, values: Mapping[str, Any]) -> SwapReport:
         """Reports which sites are replaced for these values, and why the others are unchanged."""
-        report = self._plan(self._choice(values))
+        report = self._plan(self._choice(values), match=self.space.matching)
         return replace(report, initializers={}) if self.weights == KEEP else report  # they determine no weights
 
     @property
     def summary(self) -> str:
         """A sentence on the activations that trials replace."""
-        return self._plan(self.space.names[0]).summary
+        return self._plan(self.space.names[0], match=False).summary
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences on weights that are not new, and on activations that no trial replaces."""
-        return (*filter(None, [self._remark]), *self._plan(self.space.names[0]).remarks)
+        return (*filter(None, [self._remark]), *self._plan(self.space.names[0], match=False).remarks)
 
     def _fresh(self) -> Any:
         assert self._make is not None
         return self._built(self._make())
 
-    def _plan(self, choice: Choice | Mapping[str, Choice]) -> SwapReport:
-        return make_plan(self._traced, choice, match=self.space.matching, included=self._included).report
+    def _plan(self, choice: Choice | Mapping[str, Choice], *, match: bool) -> SwapReport:
+        return make_plan(self._traced, choice, match=match, included=self._included).report
 
     def _choice(self, values: Mapping[str, Any]) -> Choice | dict[str, Choice]:
         chosen = {site: resolve(values, self.space, site) for site in self._groups}
@@ -181,7 +181,7 @@ class SearchedModel:
         """Returns the names of sites that share an activation, under their name in the hyperparameters."""
         if self.space.sites is Sites.SHARED:
             return {None: []}  # a swap without site names replaces all sites
-        replaceable = [{swap.site.name for swap in self._plan(name).replaced} for name in self.space.names]
+        replaceable = [{swap.site.name for swap in self._plan(name, match=False).replaced} for name in self.space.names]
         by_all = set.intersection(*replaceable)
         groups: dict[str | None, list[str]] = {}
         for site in (traced.site for traced in self._traced.sites):

@@ -107,7 +107,7 @@ class TrialSource:
         if trial.trial_id in self._before:
             check_same_trial(self._before[trial.trial_id], values)
             return replace(self._before[trial.trial_id], executions=())
-        label, matching = self._hypermodel.label_on(hp), self._hypermodel.matching_on(hp)
+        label, matching = self._hypermodel.label_on(hp), {} if model is None else self._hypermodel.matching_on(hp)
         screening = self._screener(model) if self._screener and model is not None else {}
         skipped = self._skip and bool(screening.get("hopeless")) and label != self.baseline
         activations = self._hypermodel.activations_on(hp)

@@ -6,7 +6,7 @@ from actsearch.analysis.statistics import Interval
 from actsearch.analysis.units import Units
 from tests.helpers.factories import ACCURACY
 
-B, E, W, U = Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE, Outcome.UNDECIDED
+B, E, W, U, F = Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE, Outcome.UNDECIDED, Outcome.FAILED
 
 
 def ratio(value, spread=0.02):
@@ -83,6 +83,17 @@ def test_reasons_stand_where_executions_would_not_help():
         "undecided between relu and elu: about 130 more executions; mish is undecided (2 of 5 executions failed)"
     )
     assert sentence(comparison("elu", U, reason="2 of at least 3 pairs")).endswith("elu (2 of at least 3 pairs)")
+
+
+def test_what_failed_is_not_undecided():
+    failed = [comparison(name, F, reason="loss is nan in epoch 1 (4 of 4)") for name in ("sqrt", "inverse")]
+    told = "sqrt and inverse failed: loss is nan in epoch 1 (4 of 4)"
+    assert sentence(comparison("elu", U, more_executions=9), *failed) == (
+        f"undecided between relu and elu: about 9 more executions; {told}"
+    )
+    assert sentence(comparison("elu", B, 0.02), *failed).endswith(f"; {told}")
+    assert sentence(*failed) == f"nothing to compare with relu; {told}"
+    assert sentence(comparison("elu", U), *failed, baseline=None, leader="relu").endswith(told)
 
 
 @pytest.mark.parametrize(

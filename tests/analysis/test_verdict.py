@@ -149,8 +149,10 @@ def test_a_trial_that_failed_once_is_not_called_better_but_may_be_worse():
     assert found["selu"].reason == "1 of 20 executions failed"
     assert found["selu"].num_pairs == 19
     assert found["tanh"].outcome is Outcome.WORSE
-    assert found["mish"].outcome is Outcome.UNDECIDED
+    assert found["mish"].outcome is Outcome.FAILED
     assert found["mish"].difference is None
+    assert found["mish"].reason.endswith("(20 of 20)")
+    assert "mish failed: " in verdict.recommendation
 
 
 def test_a_baseline_that_failed_sometimes_is_told():
@@ -288,7 +290,7 @@ def test_a_race_stopped_at_any_moment_is_judged_by_complete_seeds(stop_after):
 def test_a_failed_trial_and_a_race_without_a_baseline():
     record, _ = raced(SCORES | {"mish": [None] * 20})
     found = {f.activation: f for f in verdict_of(record).comparisons}
-    assert found["mish"].outcome is Outcome.UNDECIDED
+    assert found["mish"].outcome is Outcome.FAILED
     without = verdict_of(replace(record, baseline=None))
     assert without.leader == "selu"
     assert outcomes(without)["tanh"] == "worse"

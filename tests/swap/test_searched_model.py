@@ -234,3 +234,19 @@ def test_a_function_that_makes_the_model_serves_where_a_layer_cannot_be_copied()
     assert len([weight for weight in first.trainable_weights if "slope" in weight.path]) == 2
     assert not {id(weight) for weight in first.weights} & {id(weight) for weight in second.weights}
     first.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
+
+
+def test_an_activation_without_finite_moments_fails_alone(tmp_path, own_register):
+    @actsearch.register_activation
+    def explosion(x):
+        return keras.ops.exp(50 * x)
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "relu"), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    for sites in ("shared", "per_layer"):
+        options = {"epochs": 1, "executions": 1, "tracking": False, "verbose": 0, "directory": tmp_path / sites}
+        space = {"activations": ["relu", "explosion"], "sites": sites}
+        result = actsearch.search(model, x, x[:, :1], space=space, **options)
+        assert [trial.mean_score is not None for trial in result.trials] == [True, False]
+        assert "failed: " in result.verdict.recommendation
