@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
+from actsearch._private import keras_message
 from actsearch.errors import ExecutionFailedError, UsageError, summarize
 
 if TYPE_CHECKING:
     from actsearch.training.execution import Executions
 
 _ADVICE = {
+    "build": "Pass a function that makes the model, actsearch.search(make_model, x, y)",
     "data": "Pass arrays",
     "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
 }
@@ -139,9 +141,10 @@ def set_up(make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         raise UsageError(
-            f"The search cannot be set up in another process: {summarize(error)} "
-            "Define what you pass in modules that can be imported, and register your own layers and functions with "
-            f"@keras.saving.register_keras_serializable(); {_IN_PROCESS}."
+            f"The search cannot be set up in another process: {type(error).__name__}: {keras_message(error)} "
+            "Pass a function that makes the model, actsearch.search(make_model, x, y), or register your own layers and "
+            "functions with @keras.saving.register_keras_serializable(), in a module that can be imported; "
+            f"{_IN_PROCESS}."
         ) from error
 
 
