@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actsearch.training.execution import Executions
 
 _ADVICE = {
-    "build": "Pass a function that makes the model, actsearch.search(make_model, x, y)",
+    "build": "Pass a function that makes the model and all objects that it uses, in a module that can be imported",
     "data": "Pass arrays",
     "callbacks": "Pass a function that returns new callbacks, callbacks=lambda: [MyCallback()]",
 }
