@@ -6,6 +6,7 @@ because the config of the layer names the places and their new activations.
 """
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,13 +111,13 @@ def _apply(owner: Any, exchanges: Sequence[Exchange]) -> None:
             in_code.setdefault(item.place.layer, {})[item.place.name] = item.activation
         elif item.place.kind is PlaceKind.LAYER:
             _stand_in(layer, item.activation)
-        elif callable(getattr(layer, item.place.name, None)):
+        elif function_at(layer, item.place.name) is not None:
             _set_function(layer, item.place.name, item.activation)
         else:
             raise _missing(owner, item.place)
     if in_code:
         for number, layer in enumerate(layers):
-            if is_own_code(original_class(layer)):
+            if runs_own_code(layer):
                 _redirect_code(layer, in_code.get(number, {}))
 
 
@@ -140,9 +141,34 @@ def _set_function(layer: Any, name: str, activation: Any) -> None:
     with changing_attributes(layer):
         if is_own_code(original_class(layer)):
             _track(layer, [activation])
-            setattr(layer, name, Unmasked(activation))
+            set_function(layer, name, Unmasked(activation))
         else:
             setattr(layer, name, activation)
+
+
+def function_at(layer: Any, name: str) -> Any:
+    """Returns the function in an attribute, or in a list or dict there: `"acts/0"`; None if there is none."""
+    value = layer
+    for part in name.split("/"):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, Sequence):
+            value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
+        else:
+            value = getattr(value, part, None)
+    return value if callable(value) else None
+
+
+def set_function(layer: Any, name: str, function: Any) -> None:
+    """Replaces the function that `function_at` returns."""
+    attribute, *keys = name.split("/")
+    if not keys:
+        setattr(layer, attribute, function)
+        return
+    holder = getattr(layer, attribute)
+    for key in keys[:-1]:
+        holder = holder[key if isinstance(holder, Mapping) else int(key)]
+    holder[keys[-1] if isinstance(holder, Mapping) else int(keys[-1])] = function
 
 
 def _track(layer: Any, activations: Sequence[Any]) -> None:
@@ -186,13 +212,13 @@ def _redirect_code(layer: Any, activations: Mapping[str, Any]) -> None:
     for name in _ENTRANCES:
         method = getattr(layer, name, None)
         if method is not None and (name == "call" or is_own_code(getattr(method, "__module__", "keras"))):
-            object.__setattr__(layer, name, _redirected(method, type(layer), handler))
+            object.__setattr__(layer, name, _redirected(method, own_code(layer), handler))
 
 
-def _redirected(method: Callable[..., Any], kind: type, handler: Handler) -> Callable[..., Any]:
+def _redirected(method: Callable[..., Any], code: Any, handler: Handler) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with redirecting((kind,), handler):
+        with redirecting(code, handler):
             return method(*args, **kwargs)
 
     return call
@@ -292,3 +318,15 @@ def original_class(layer: Any) -> type:
     """Returns the class of a layer before activations inside it were exchanged."""
     kinds: Iterable[type] = type(layer).__mro__
     return next(kind for kind in kinds if not issubclass(kind, Exchanged))
+
+
+def own_code(layer: Any) -> Any:
+    """Returns what runs when a layer is called and does not belong to Keras: a class, or the function of a Lambda."""
+    return layer.function if isinstance(layer, keras.layers.Lambda) else type(layer)
+
+
+def runs_own_code(layer: Any) -> bool:
+    """Returns whether a layer runs code of the user."""
+    return is_own_code(original_class(layer)) or (
+        isinstance(layer, keras.layers.Lambda) and inspect.isfunction(layer.function) and is_own_code(layer.function)
+    )

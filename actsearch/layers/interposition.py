@@ -99,17 +99,18 @@ def call_unchanged(function: Callable[..., Any], frame: FrameType, args: Any, kw
 
 
 @contextmanager
-def redirecting(classes: tuple[type, ...], handler: Handler, *, records: bool = False) -> Iterator[None]:
+def redirecting(code: Any, handler: Handler, *, records: bool = False) -> Iterator[None]:
     """Redirects calls of activation functions in this thread from code outside of Keras to `handler`.
 
     Args:
-        classes: Classes whose methods may have imported activation functions by name.
+        code: A class or a function, which may have imported activation functions by name, or may call other code of
+            the user that has.
         handler: Called instead of the functions; handlers of inner contexts come first.
         records: Whether the handler sees calls that inner handlers leave unchanged.
     """
     previous = getattr(_local, "handler", None), getattr(_local, "recorder", None)
     with _lock:
-        places = list(_places(classes))
+        places = list(_places(code))
         for space, name in places:
             _redirect(space, name)
     _local.handler = handler
@@ -124,22 +125,30 @@ def redirecting(classes: tuple[type, ...], handler: Handler, *, records: bool = 
                 _restore(space, name)
 
 
-def _places(classes: tuple[type, ...]) -> Iterator[tuple[MutableMapping[str, Any], str]]:
+def _places(code: Any) -> Iterator[tuple[MutableMapping[str, Any], str]]:
     """Yields the namespaces from which such code takes activation functions, with the name in each."""
     spaces = [vars(tf.nn), vars(tf.math), vars(tf)]
-    spaces += [vars(sys.modules[name]) for name in _MODULES if name in sys.modules]
-    for space in spaces:
+    loaded = [name for name in _MODULES if name in sys.modules]
+    for space in [*spaces, *(vars(sys.modules[name]) for name in loaded)]:
         yield from ((space, name) for name in NAMES if callable(space.get(name)))
+    yield from ((vars(sys.modules[name]), "get") for name in loaded if name.endswith("activations"))
     known = activation_functions()
-    for space in {id(space): space for kind in classes for space in _globals_of(kind)}.values():
+    for space in {id(space): space for space in _globals_of(code)}.values():
         yield from ((space, name) for name, value in list(space.items()) if id(_original(value)) in known)
 
 
-def _globals_of(kind: type) -> Iterator[MutableMapping[str, Any]]:
-    for base in kind.__mro__:
-        if is_own_code(base):
-            functions = [value for value in vars(base).values() if hasattr(value, "__globals__")]
-            yield from (function.__globals__ for function in functions if is_own_code(function))
+def _globals_of(code: Any) -> Iterator[MutableMapping[str, Any]]:
+    """Yields the global names of a class's methods or of a function, and of the user's functions and modules there."""
+    kinds = [base for base in code.__mro__ if is_own_code(base)] if isinstance(code, type) else []
+    functions = [value for kind in kinds for value in vars(kind).values()] or [code]
+    own = [f.__globals__ for f in functions if hasattr(f, "__globals__") and is_own_code(f)]
+    for space in {id(space): space for space in own}.values():
+        yield space
+        for value in list(space.values()):
+            if inspect.isfunction(value) and is_own_code(value):
+                yield value.__globals__
+            elif inspect.ismodule(value) and is_own_code(value.__name__):
+                yield vars(value)
 
 
 def _original(value: Any) -> Any:
@@ -150,7 +159,7 @@ def _redirect(space: MutableMapping[str, Any], name: str) -> None:
     key = id(space), name
     _redirected[key] = _redirected.get(key, 0) + 1
     if _redirected[key] == 1:
-        space[name] = _dispatching(space[name])
+        space[name] = (_getting if name == "get" else _dispatching)(space[name])
 
 
 def _restore(space: MutableMapping[str, Any], name: str) -> None:
@@ -168,7 +177,12 @@ def _caller() -> FrameType | None:
 
 def _dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function that asks the handler of its thread, if own code calls it, and else calls the original."""
+    dispatch = _asking(function)
+    _originals[id(dispatch)] = function
+    return dispatch
 
+
+def _asking(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def dispatch(*args: Any, **kwargs: Any) -> Any:
         handler, frame = getattr(_local, "handler", None), _caller()
@@ -176,5 +190,18 @@ def _dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         return handler(function, frame, args, kwargs)
 
-    _originals[id(dispatch)] = function
     return dispatch
+
+
+def _getting(get: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `keras.activations.get` with results that ask the handler of their thread."""
+
+    @functools.wraps(get)
+    def found(*args: Any, **kwargs: Any) -> Any:
+        function, frame = get(*args, **kwargs), _caller()
+        asked = getattr(_local, "handler", None) is not None and id(function) in activation_functions()
+        own = asked and frame is not None and is_own_code(frame.f_globals.get("__name__", ""))
+        return _asking(function) if own else function
+
+    _originals[id(found)] = get
+    return found

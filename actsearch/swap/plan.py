@@ -9,7 +9,7 @@ from actsearch._text_tables import html_table, text_table
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
-from actsearch.layers.interposition import is_own_code
+from actsearch.layers.exchange import runs_own_code
 from actsearch.swap.graph import Arguments, trace
 from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers, is_frozen
 from actsearch.swap.recognition import SlotKind
@@ -233,7 +233,7 @@ def _obstacle(traced: TracedSite, choice: BoundActivation | None, included: Incl
     if site.kind is SiteKind.OUTPUT:
         return "it is an output"
     if site.slot_kind is SlotKind.FIXED:
-        return f"the code of the layer around it applies this {site.layer_class} itself"
+        return "the code of the layer around it applies it, where it cannot be replaced"
     if site.kind is SiteKind.GATE and not included.gates:
         return "it is a gate"
     if site.kind is SiteKind.RECURRENT and not included.recurrent:
@@ -278,6 +278,6 @@ def _nothing_to_replace(model: Any, reasons: Mapping[TracedSite, str]) -> str:
 
 def _unknown(model: Any) -> str:
     """Names the layers whose code cannot be seen to apply any activation."""
-    opaque = [layer for layer in model.layers if is_own_code(type(layer))]
+    opaque = [layer for layer in model.layers if runs_own_code(layer)]
     names = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in opaque[:3])
     return f" None is recognised in the code of {names}." if opaque else ""

@@ -25,7 +25,7 @@ def redirected(call):
         seen.append(place_of(function, frame))
         return function(*args, **kwargs)
 
-    with redirecting((Code,), handler):
+    with redirecting(Code, handler):
         call(tf.ones((1, 2)))
     return seen
 
@@ -54,7 +54,7 @@ def test_another_thread_is_not_redirected():
         seen.append(function)
         return function(*args, **kwargs)
 
-    with redirecting((Code,), handler):
+    with redirecting(Code, handler):
         thread = threading.Thread(target=lambda: values.append(float(ops.relu(2.0))))
         thread.start()
         thread.join()

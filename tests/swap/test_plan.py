@@ -81,7 +81,7 @@ def test_attention_cannot_be_replaced_even_when_asked() -> None:
     report = plan_swap(keras.Model(inputs, kl.Dense(1)(kl.ReLU(name="r")(x))), "elu", include_gates=True)
     softmax, relu = report.sites
     assert (softmax.site.kind, softmax.activation, relu.activation) == (SiteKind.GATE, None, "elu")
-    assert softmax.reason == "the code of the layer around it applies this Softmax itself"
+    assert softmax.reason == "the code of the layer around it applies it, where it cannot be replaced"
 
 
 @pytest.mark.parametrize(

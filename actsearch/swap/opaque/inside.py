@@ -11,8 +11,20 @@ import keras
 import tensorflow as tf
 
 from actsearch._private import discard_losses, layers_in
-from actsearch.layers.exchange import IN_CODE, STAND_IN, Place, PlaceKind, Unmasked, original_class
+from actsearch.layers.exchange import (
+    IN_CODE,
+    STAND_IN,
+    Place,
+    PlaceKind,
+    Unmasked,
+    function_at,
+    original_class,
+    own_code,
+    runs_own_code,
+    set_function,
+)
 from actsearch.layers.interposition import activation_functions, input_of, is_own_code, place_of, redirecting
+from actsearch.layers.rebuilt import keras_attributes
 from actsearch.swap.graph import Shape, is_graph, parts_of
 from actsearch.swap.opaque.tensorflow_graph import (
     filled,
@@ -53,9 +65,6 @@ _PASSING = (
 )
 
 
-_OF_CELLS = ("state_size", "recurrent_activation")
-
-
 @dataclass(frozen=True, eq=False)
 class InnerUse:
     """One application of an activation by the code of a layer.
@@ -93,7 +102,7 @@ def has_own_code(operation: Any) -> bool:
         return False
     if is_graph(operation):
         return any(has_own_code(layer) for layer in operation.layers)
-    return any(is_own_code(type(layer)) and not is_activation(layer) for layer in layers_in(operation))
+    return any(runs_own_code(layer) and not is_activation(layer) for layer in layers_in(operation))
 
 
 def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[InnerUse] | None:
@@ -137,7 +146,8 @@ def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) 
 def _has_graphs(layer: Any) -> bool:
     """Returns whether a layer has TensorFlow functions, which keep the graphs that they were traced to."""
     own = [value for kind in type(layer).__mro__ if is_own_code(kind) for value in vars(kind).values()]
-    return any(hasattr(value, "get_concrete_function") for value in [*own, *vars(layer).values()])
+    own += [value for name, value in vars(layer).items() if name not in keras_attributes()]  # such as train_function
+    return any(hasattr(value, "get_concrete_function") for value in own)
 
 
 def _restore(layer: Any, attributes: Mapping[str, Any]) -> None:
@@ -203,8 +213,8 @@ class _Trace:
             inner = "/".join(part for part in (path, "" if name == "activation" else name) if part)
             place = Place(number, PlaceKind.ATTRIBUTE, name)
             new = self._recorder(place, inner, layer, value, recognise(value), value)
-            stack.enter_context(_replaced(layer, name, new))
-        if is_own_code(type(layer)):
+            stack.enter_context(_replaced_function(layer, name, new))
+        if runs_own_code(layer):
             stack.enter_context(_replaced(layer, "call", self._with_code(number, path, layer)))
         elif isinstance(layer, (*LINEAR_LAYERS, *_PASSING)):
             stack.enter_context(_replaced(layer, "call", self._with_tensors(number, layer)))
@@ -239,7 +249,7 @@ class _Trace:
 
         @functools.wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with redirecting((type(layer),), handler, records=True):
+            with redirecting(own_code(layer), handler, records=True):
                 return original(*args, **kwargs)
 
         return call
@@ -311,13 +321,43 @@ def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
             object.__setattr__(layer, name, before)
 
 
+@contextmanager
+def _replaced_function(layer: Any, name: str, function: Any) -> Iterator[None]:
+    """Replaces a function in an attribute of a layer, or in a list or dict there, in the block."""
+    if "/" not in name:
+        with _replaced(layer, name, function):
+            yield
+        return
+    before = function_at(layer, name)
+    set_function(layer, name, function)
+    try:
+        yield
+    finally:
+        set_function(layer, name, before)
+
+
 def _functions_of(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Yields the attributes of a layer that hold activation functions."""
+    """Yields the attributes of a layer that hold activation functions, also in lists and dicts: `"acts/0"`."""
     for name, value in list(vars(layer).items()):
-        if not callable(value) or isinstance(value, type | keras.layers.Layer | Unmasked):
-            continue
-        if name in ARGUMENTS or id(value) in activation_functions():
-            yield name, value
+        if callable(value):
+            if not isinstance(value, type | keras.layers.Layer | Unmasked) and (
+                name in ARGUMENTS or id(value) in activation_functions()
+            ):
+                yield name, value
+        elif not name.startswith("_"):
+            yield from ((f"{name}/{key}", part) for key, part in _functions_in(value))
+
+
+def _functions_in(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        items = [(key, part) for key, part in value.items() if isinstance(key, str) and "/" not in key]
+    else:
+        items = [(str(number), part) for number, part in enumerate(value)] if isinstance(value, list) else []
+    for key, part in items:
+        if id(part) in activation_functions():
+            yield key, part
+        else:
+            yield from ((f"{key}/{inner}", function) for inner, function in _functions_in(part))
 
 
 def layer_paths(owner: Any, layers: Sequence[Any]) -> list[str]:

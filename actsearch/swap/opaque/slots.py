@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 
+from actsearch._private import layers_in
+from actsearch.layers.interposition import NAMES, is_own_code
 from actsearch.swap.graph import WRAPPERS, Arguments, Call, parts_of
 from actsearch.swap.opaque.inside import InnerUse, has_own_code, uses_inside
-from actsearch.swap.recognition import ActivationSlot, SlotKind, activation_slots, argument_slots, core
+from actsearch.swap.recognition import ActivationSlot, Recognised, SlotKind, activation_slots, argument_slots, core
 
 Slot = tuple[ActivationSlot, tuple[InnerUse, ...]]
 
@@ -17,7 +19,7 @@ def slots_at(call: Call) -> Iterator[Slot]:
     """Yields the activations at a call, each with its applications by the layer's code as far as they are known."""
     inner = _traced(call)
     if inner is None:
-        yield from ((slot, ()) for slot in activation_slots(call.operation))
+        yield from ((slot, ()) for slot in [*activation_slots(call.operation), *_named_in_code(call.operation)])
     else:
         prefix = f"/{core(call.operation).name}" if isinstance(call.operation, WRAPPERS) else ""
         yield from ((replace(slot, suffix=prefix + slot.suffix), uses) for slot, uses in inner)
@@ -40,6 +42,19 @@ def _traced(call: Call) -> list[Slot] | None:
         found.setdefault(slot.keys or use.place, (slot, []))[1].append(use)
     taken = dict[str, int]()
     return [(_numbered(slot, taken), tuple(same)) for slot, same in found.values()]
+
+
+def _named_in_code(operation: Any) -> Iterator[ActivationSlot]:
+    """Yields the activation functions that code names which cannot be traced, such as that of a `tf.function`."""
+    owner = core(operation)
+    if not isinstance(owner, keras.layers.Layer) or not has_own_code(owner):
+        return
+    for layer in layers_in(owner):
+        kinds = [kind for kind in type(layer).__mro__ if is_own_code(kind)]
+        functions = [getattr(value, "python_function", value) for kind in kinds for value in vars(kind).values()]
+        named = {name for f in functions if hasattr(f, "__code__") for name in f.__code__.co_names}
+        for name in sorted(named & NAMES - set(dir(layer))):
+            yield ActivationSlot(owner, f"/{name}", Recognised(name), SlotKind.FIXED)
 
 
 def _argument_of(owner: Any, use: InnerUse, arguments: list[ActivationSlot]) -> ActivationSlot | None:

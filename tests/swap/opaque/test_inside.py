@@ -286,3 +286,87 @@ def test_a_layer_that_returns_its_input_is_passed_on_the_way_to_the_feeder():
         "relu": ["dense"],
         "tanh": [],
     }
+
+
+@keras.saving.register_keras_serializable("tests.inside")
+class ByReference(keras.Model):
+    """Calls activation functions that no name of Keras leads to: from a dict, a list, a helper, and by `get`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.last = kl.Dense(8, name="first"), kl.Dense(1)
+        self.functions = {"first": keras.activations.gelu, "others": [tf.nn.elu]}
+
+    def call(self, x):
+        x = self.functions["first"](self.first(x))
+        for function in self.functions["others"]:
+            x = function(x)
+        return self.last(helper(keras.activations.get("swish")(x)))
+
+
+def helper(x):
+    return gelu(x, approximate=True) - 0.1
+
+
+def test_functions_that_no_name_leads_to_are_exchanged_too(tmp_path):
+    model = ByReference()
+    x = uniform(3, 4)
+    model(x)
+    found = {site.name: site.activation for site in find_sites(model)}
+    assert found == {
+        "functions/first": "gelu",
+        "functions/others/0": "elu",
+        "silu": "silu",
+        "gelu": "gelu(approximate)",
+    }
+    same = {name: name_of for name, name_of in found.items() if "(" not in name_of}
+    assert_same_outputs(model, swap_activations(model, same, match=False, keep_weights=True), x)
+    assert model.functions["first"] is keras.activations.gelu, "the original is as it was"
+    new = swap_activations(model, "prelu")
+    assert sum("slope" in weight.path for weight in new.trainable_weights) == 4
+    new.compile("sgd", "mse")
+    new.fit(x, uniform(3, 1), verbose=0)
+    new.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(x), new(x))
+    assert [site.activation for site in find_sites(swap_activations(new, "elu"))] == ["elu"] * 4
+
+
+def test_the_function_of_a_lambda_is_code():
+    layers = [kl.Dense(8, name="dense"), kl.Lambda(lambda x: 2 * tf.nn.gelu(x, approximate=True), name="own")]
+    model = keras.Sequential([keras.Input((4,)), *layers, kl.Dense(1)])
+    x = uniform(3, 4)
+    before = model(x)
+    assert [(site.name, site.activation) for site in find_sites(model)] == [("own/gelu", "gelu(approximate)")]
+    new = swap_activations(model, "relu", match=False, keep_weights=True)
+    expected = model.layers[-1](2 * tf.nn.relu(model.layers[0](x)))
+    np.testing.assert_allclose(new(x), expected, rtol=1e-6)
+    np.testing.assert_array_equal(model(x), before)
+
+
+def test_a_subclassed_model_that_was_trained_is_searched_as_well():
+    model = ByReference()
+    model.compile("sgd", "mse")
+    model.fit(uniform(3, 4), uniform(3, 1), verbose=0)
+    model.predict(uniform(3, 4), verbose=0)
+    assert len(find_sites(model)) == 4
+
+
+def test_what_a_function_of_tensorflow_applies_is_named():
+    class Compiled(kl.Layer):
+        def __init__(self):
+            super().__init__(name="compiled")
+            self.dense = kl.Dense(8)
+
+        def build(self, shape):
+            self.dense.build(shape)
+
+        @tf.function
+        def applied(self, x):
+            return tf.nn.relu(self.dense(x))
+
+        def call(self, x):
+            return self.applied(x)
+
+    model = keras.Sequential([keras.Input((4,)), Compiled(), kl.Dense(4, "relu"), kl.Dense(1)])
+    (remark,) = actsearch.plan_swap(model, "elu").remarks
+    assert remark.startswith("1 of 2 hidden activations stays relu in all trials: compiled/relu (the code of the layer")
