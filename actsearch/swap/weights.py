@@ -1,5 +1,6 @@
 """The weights and the adapted state of a rebuilt model: what is kept, and whether the model was trained before."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -280,4 +281,6 @@ def _same_distribution(values: np.ndarray, given: np.ndarray) -> bool:
     if values.size > _MAX_COMPARED:
         chosen = np.random.default_rng(0).integers(values.size, size=_MAX_COMPARED)
         values, given = values[chosen], given[chosen]
-    return bool(stats.ks_2samp(values, given).pvalue > _IMPROBABLE)
+    with warnings.catch_warnings():  # SciPy warns if rounding makes the probability larger than 1
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
+        return bool(stats.ks_2samp(values, given).pvalue > _IMPROBABLE)
