@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +173,13 @@ def checked(model: RandomModel, check: Callable[[RandomModel], str] = check) -> 
     return {"outcome": outcome, "seconds": round(time.perf_counter() - begin, 2), **what}
 
 
-def in_processes(models: list[RandomModel]) -> list[Row]:
-    """Checks models, some in each process, so that a hang or a crash ends none of the others."""
+def in_processes(models: list[RandomModel], done: Callable[[list[Row]], None]) -> None:
+    """Checks models, some in each process, so that a hang or a crash ends none of the others.
+
+    Args:
+        models: The models.
+        done: Called with all rows so far after each process.
+    """
     rows: list[Row] = []
     while len(rows) < len(models):
         begin = len(rows)
@@ -182,7 +188,7 @@ def in_processes(models: list[RandomModel]) -> list[Row]:
             if row["outcome"] != "equal":
                 print(number, json.dumps(row), flush=True)
         print(f"{len(rows)} of {len(models)}: {dict(Counter(row['outcome'] for row in rows))}", flush=True)
-    return rows
+        done(rows)
 
 
 def _in_process(models: list[RandomModel]) -> list[Row]:
@@ -219,9 +225,13 @@ def main() -> None:
         return
     models = drawn_models(arguments.models)
     if arguments.only:
-        in_processes([models[number] for number in arguments.only])
+        in_processes([models[number] for number in arguments.only], done=lambda _: None)
         return
-    rows = in_processes(models)
+    in_processes(models, done=partial(write, arguments.output))
+
+
+def write(output: Path, rows: list[Row]) -> None:
+    """Writes the JSON."""
     versions = {"python": platform.python_version(), "keras": keras.__version__, "tensorflow": tf.__version__}
     versions |= {"hypothesis": hypothesis.__version__, "actsearch": actsearch.__version__}
     result = {
@@ -234,7 +244,7 @@ def main() -> None:
         "seconds": {name: round(value(row["seconds"] for row in rows), 1) for name, value in MEASURES.items()},
         "unlike": [row for row in rows if row["outcome"] != "equal"],
     }
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    output.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
