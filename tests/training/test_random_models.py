@@ -14,6 +14,9 @@ def test_the_same_models_are_drawn_each_time():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:Layer .* was passed an input with a mask:UserWarning"
+)  # Keras's, on the models drawn
 @pytest.mark.parametrize("number", range(NUM_MODELS))
 def test_a_random_model_trains_in_a_search_as_in_fit(number):
     assert random_models.check(drawn_models(NUM_MODELS)[number])
