@@ -1,335 +1,250 @@
-"""Random small models: each is trained by `model.fit` and by an execution of a search, from the same weights.
+"""Do random small models train in a search as they do in `model.fit`?
 
-Both see the samples in the same order, so their histories must be equal within the precision of the model. A model that
-`fit` trains must not fail, and none may hang: a hang ends the program with the stacks of its threads.
+    python benchmarks/random_models.py [--models 200] [--only 7 12] [--output benchmarks/results/random_models.json]
 
-    python benchmarks/random_models.py [--examples 200]
+Each model goes through `actsearch.search`, with one or two trials. A trial's history must be that of `model.fit` on the
+model that the search built, which sees the samples in the same order from the same weights; for a trial that keeps
+weights and activations, and draws no random numbers, it must be that of `fit` on the user's own model. What `fit`
+trains must not fail, and none may hang: a hang ends the process with the stacks of its threads, and another process
+checks the models after it.
 """
 
 import argparse
 import faulthandler
+import json
 import os
+import pickle
+import platform
+import subprocess
+import sys
+import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import hypothesis.strategies as st
+import hypothesis
 import keras
 import keras_tuner
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
-from keras import layers as L  # noqa: N812
+import tensorflow as tf
 
-from actsearch.records import Direction, ExecutionRequest, Objective, Status
-from actsearch.training.data import training_data
-from actsearch.training.execution import Executions
+import actsearch
+from actsearch.records import Status
 from actsearch.training.model_cache import build_model
+from actsearch.tuning.progress import Silent
+from benchmarks.drawn_models import RandomModel, drawn_models
 
-SEED, EPOCHS, LIMIT_SECONDS = 5, 2, 120
-SHAPES = {"table": (6,), "series": (5, 3), "image": (6, 6, 2), "tokens": (5,)}
+SEED, EPOCHS, LIMIT_SECONDS, PER_PROCESS = 5, 2, 120, 20
 # Halved precision: a sum in another order changes a step; a metric that counts may then count a sample differently.
 TOLERANCE = {"float64": 1e-5, "float32": 2e-3, "mixed_bfloat16": 0.15, "mixed_float16": 0.1}
 
-TABLE = {
-    "dense": lambda: L.Dense(5, "relu"),
-    "gelu": lambda: L.Dense(4, "gelu", kernel_regularizer="l2"),
-    "prelu": lambda: L.PReLU(),
-    "normalised": lambda: L.LayerNormalization(),
-    "dropout": lambda: L.Dropout(0.3),
-    "noise": lambda: L.GaussianNoise(0.1),
-    "spectral": lambda: L.SpectralNormalization(L.Dense(4)),
-}
-SERIES = {
-    "lstm": lambda: L.LSTM(4, return_sequences=True),
-    "gru": lambda: L.GRU(3, return_sequences=True, dropout=0.2, recurrent_dropout=0.2),
-    "simple": lambda: L.SimpleRNN(3, return_sequences=True),
-    "both ways": lambda: L.Bidirectional(L.LSTM(2, return_sequences=True)),
-    "convolution": lambda: L.Conv1D(4, 3, padding="causal", activation="elu"),
-    "attention": lambda: "attention",
-    "each step": lambda: L.TimeDistributed(L.Dense(3, "tanh")),
-    "masked": lambda: L.Masking(),
-    "dropout": lambda: L.SpatialDropout1D(0.2),
-}
-IMAGE = {
-    "convolution": lambda: L.Conv2D(4, 3, padding="same", activation="relu"),
-    "depthwise": lambda: L.DepthwiseConv2D(3, padding="same"),
-    "separable": lambda: L.SeparableConv2D(3, 2, padding="same", activation="swish"),
-    "pooled": lambda: L.MaxPooling2D(2, padding="same"),
-    "normalised": lambda: L.BatchNormalization(),
-    "dropout": lambda: L.SpatialDropout2D(0.2),
-    "flipped": lambda: L.RandomFlip(),
-}
-LAYERS = {"table": TABLE, "series": SERIES, "image": IMAGE, "tokens": SERIES}
+
+class Messages(Silent):
+    """Keeps the messages of a search."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.texts.append(text)
 
 
-def _schedule() -> Any:
-    return keras.optimizers.schedules.CosineDecay(0.02, 10)
-
-
-OPTIMIZERS = {
-    "sgd": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
-    "adam": lambda: keras.optimizers.Adam(0.01, clipnorm=1.0),
-    "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.05),
-    "schedule": lambda: keras.optimizers.Adam(_schedule()),
-    "average": lambda: keras.optimizers.SGD(0.05, use_ema=True, ema_overwrite_frequency=2),
-    "accumulated": lambda: keras.optimizers.SGD(0.05, gradient_accumulation_steps=2),
-    "scaled": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.05)),
-    "rmsprop": lambda: "rmsprop",
-    "adagrad": lambda: keras.optimizers.Adagrad(0.05),
-    "clipped": lambda: keras.optimizers.SGD(0.05, global_clipnorm=0.5, weight_decay=0.01),
-}
-
-
-def own_loss(y_true: Any, y_pred: Any) -> Any:
-    """A loss as users write it."""
-    return keras.ops.mean(keras.ops.abs(keras.ops.cast(y_true, y_pred.dtype) - y_pred), -1)
-
-
-def own_metric(y_true: Any, y_pred: Any) -> Any:
-    """A metric as users write it."""
-    return keras.ops.mean(keras.ops.square(keras.ops.cast(y_true, y_pred.dtype) - y_pred), -1)
-
-
-# Units and activation of the output, losses, and metrics.
-TASKS: dict[str, tuple[int, str | None, dict[str, Any], dict[str, Any]]] = {
-    "classes": (
-        3,
-        "softmax",
-        {
-            "name": lambda: "sparse_categorical_crossentropy",
-            "object": lambda: keras.losses.SparseCategoricalCrossentropy(),
-        },
-        {
-            "accuracy": lambda: "accuracy",
-            "acc": lambda: "acc",
-            "top": lambda: keras.metrics.SparseTopKCategoricalAccuracy(2),
-        },
-    ),
-    "one-hot": (
-        3,
-        "softmax",
-        {
-            "name": lambda: "categorical_crossentropy",
-            "smooth": lambda: keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
-            "focal": lambda: keras.losses.CategoricalFocalCrossentropy(),
-            "function": lambda: own_loss,
-        },
-        {"accuracy": lambda: "accuracy", "f1": lambda: keras.metrics.F1Score(), "own": lambda: own_metric},
-    ),
-    "binary": (
-        1,
-        "sigmoid",
-        {"name": lambda: "binary_crossentropy", "object": lambda: keras.losses.BinaryFocalCrossentropy()},
-        {
-            "accuracy": lambda: "accuracy",
-            "auc": lambda: keras.metrics.AUC(),
-            "f1": lambda: keras.metrics.F1Score(threshold=0.5),
-            "recall": lambda: keras.metrics.Recall(),
-        },
-    ),
-    "number": (
-        1,
-        None,
-        {"name": lambda: "mse", "object": lambda: keras.losses.Huber(), "function": lambda: own_loss},
-        {"mae": lambda: "mae", "rmse": lambda: keras.metrics.RootMeanSquaredError(), "own": lambda: own_metric},
-    ),
-}
-
-
-@dataclass(frozen=True)
-class RandomModel:
-    """A model, its data and how it is trained; names of the tables above."""
-
-    kind: str
-    policy: str
-    layers: tuple[str, ...]
-    is_shared: bool
-    tasks: tuple[str, ...]
-    loss: int
-    metrics: tuple[int, ...]
-    are_weighted: bool
-    optimizer: str
-    weights: str
-    num_samples: int
-    batch_size: int
-
-    def build(self, hp: Any) -> keras.Model:  # noqa: ARG002  a build function
-        """Builds and compiles the model."""
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.policy)
-        try:
-            inputs = keras.Input(SHAPES[self.kind], dtype="int32" if self.kind == "tokens" else None)
-            hidden = self._hidden(inputs)
-            outputs = [self._output(task, number)(hidden) for number, task in enumerate(self.tasks)]
-            model = keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0])
-            losses = [self._pick(TASKS[task][2], self.loss) for task in self.tasks]
-            metrics = [self._metrics(task) for task in self.tasks]
-            name = "weighted_metrics" if self.are_weighted else "metrics"
-            whole = losses[0] if len(losses) == 1 else losses
-            model.compile(OPTIMIZERS[self.optimizer](), whole, **{name: metrics[0] if len(losses) == 1 else metrics})
-        finally:
-            keras.config.set_dtype_policy(before)
-        return model
-
-    def _hidden(self, x: Any) -> Any:
-        if self.kind == "tokens":
-            x = L.Embedding(9, 4, mask_zero=True)(x)
-        for name in self.layers:
-            layer = LAYERS[self.kind][name]()
-            x = L.MultiHeadAttention(2, 2)(x, x) if layer == "attention" else layer(x)
-        if self.kind in ("series", "tokens"):
-            x = L.GlobalAveragePooling1D()(x)
-        elif self.kind == "image":
-            x = L.Flatten()(x)
-        if self.is_shared:
-            x = L.Dense(5)(x)
-            shared = L.Dense(5, "tanh")
-            x = L.Add()([x, shared(x), shared(shared(x))])
-        return x
-
-    def _output(self, task: str, number: int) -> Any:
-        units, activation, _, _ = TASKS[task]
-        dtype = "float32" if self.policy.startswith("mixed") else None
-        return L.Dense(units, activation, dtype=dtype, name=f"output_{number}")
-
-    def _metrics(self, task: str) -> list[Any]:
-        names = TASKS[task][3]
-        return [self._pick(names, number) for number in dict.fromkeys(n % len(names) for n in self.metrics)]
-
-    def _pick(self, table: dict[str, Any], number: int) -> Any:
-        return list(table.values())[number % len(table)]()
-
-    def data(self) -> tuple[Any, Any, dict[str, Any], tuple[Any, Any]]:
-        """Returns x, y, weights, and validation data."""
-        rng = np.random.default_rng(0)
-        count = self.num_samples + 12
-        shape = (count, *SHAPES[self.kind])
-        x = rng.integers(0, 9, shape) if self.kind == "tokens" else rng.normal(size=shape).astype("float32")
-        labels = rng.integers(0, 3, count)
-        numbers = rng.normal(size=(count, 1)).astype("float32")
-        known = {
-            "classes": labels,
-            "one-hot": np.eye(3, dtype="float32")[labels],
-            "binary": (labels > 0).astype("float32")[:, None],
-            "number": numbers,
-        }
-        targets = [known[task] for task in self.tasks]
-        train, held = ([y[rows] for y in targets] for rows in (slice(12, None), slice(0, 12)))
-        single = len(targets) == 1
-        options: dict[str, Any] = {}
-        if self.weights == "samples":
-            options["sample_weight"] = rng.uniform(0, 2, self.num_samples).astype("float32")
-        elif self.weights == "classes" and single and self.tasks[0] != "number":
-            options["class_weight"] = {0: 1.0, 1: 3.0, 2: 0.5}
-        y, y_held = (train[0], held[0]) if single else (train, held)
-        return x[12:], y, options, (x[:12], y_held)
-
-
-@st.composite
-def models(draw: Any) -> RandomModel:
-    """Draws a model."""
-    kind = draw(st.sampled_from(sorted(SHAPES)))
-    names = st.lists(st.sampled_from(sorted(LAYERS[kind])), min_size=1, max_size=3)
-    tasks = st.lists(st.sampled_from(sorted(TASKS)), min_size=1, max_size=2)
-    policies = ["float32", "float32", "mixed_float16", "mixed_bfloat16", "float64"]
-    return RandomModel(
-        kind=kind,
-        policy=draw(st.sampled_from(policies)),
-        layers=tuple(draw(names)),
-        is_shared=draw(st.booleans()),
-        tasks=tuple(draw(tasks)),
-        loss=draw(st.integers(0, 3)),
-        metrics=tuple(draw(st.lists(st.integers(0, 3), min_size=1, max_size=2))),
-        are_weighted=draw(st.booleans()),
-        optimizer=draw(st.sampled_from(sorted(OPTIMIZERS))),
-        weights=draw(st.sampled_from(["none", "samples", "classes"])),
-        num_samples=draw(st.sampled_from([24, 31])),
-        batch_size=draw(st.sampled_from([7, 16, 64])),
-    )
+History = dict[str, list[Any]]
 
 
 def check(model: RandomModel) -> str:
-    """Trains a model both ways, and compares.
+    """Searches a model, and compares each trial with `fit`.
 
     Returns:
         What happened: `equal`, or `not trained by fit` with the error.
 
     Raises:
-        AssertionError: The execution failed, or its history is another one.
+        AssertionError: The search or an execution failed, or a history is another one.
     """
     faulthandler.dump_traceback_later(LIMIT_SECONDS, exit=True)
     try:
-        return _check(model)
+        with tempfile.TemporaryDirectory() as directory:
+            return _check(model, directory)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _check(model: RandomModel) -> str:
+def _check(model: RandomModel, directory: str) -> str:
+    keras.utils.set_random_seed(SEED)
+    given = model.build if model.passed_as == "function" else model.build()
+    before = given.get_weights() if isinstance(given, keras.Model) else []
+    messages = Messages()
     x, y, options, held = model.data()
     try:
-        fitted = build_model(model.build, None, SEED)
-        history = fitted.fit(
-            *(x, y),
+        result = actsearch.search(
+            *(given, x, y),
+            space=list(model.space),
+            weights=model.start,
             validation_data=held,
             epochs=EPOCHS,
+            executions=1,
             batch_size=model.batch_size,
+            max_trials=model.num_trials,
+            seed=SEED,
+            tracking=False,
+            directory=directory,
+            verbose=messages,
             shuffle=False,
-            verbose=0,
             **options,
-        ).history
-    except Exception as error:  # noqa: BLE001  what fit refuses is no case
-        return f"not trained by fit: {type(error).__name__}"
-    if not all(np.isfinite(history["loss"] + history["val_loss"])):
-        return "not trained by fit: not finite"
-    data = training_data(x, y, validation_data=held, fit_options={"shuffle": False}, **options)
-    executions = Executions(
-        model.build, data, Objective("val_loss", Direction.MIN), batch_size=model.batch_size, health=False
-    )
-    request = ExecutionRequest("0", 1, SEED, EPOCHS, keras_tuner.HyperParameters().values)
-    record = executions.run(request).record
-    assert record.status is Status.COMPLETED, record.reason
-    assert record.trainer == "compiled"
-    tolerance = TOLERANCE[model.policy]
-    numbers = {name: values for name, values in history.items() if np.size(values[0]) == 1}
-    assert sorted(record.history) == sorted(numbers)
-    for name, values in numbers.items():
-        expected = np.array([np.asarray(value).item() for value in values])
-        np.testing.assert_allclose(record.history[name], expected, rtol=tolerance, atol=tolerance, err_msg=name)
+        )
+    except Exception as error:  # what fit refuses may fail in a search, too
+        if refused := _refused_by_fit(model):
+            return f"not trained by fit: {refused}"
+        raise AssertionError(f"search: {type(error).__name__}: {error}") from error
+    unsaved = [text for text in messages.texts if "cannot be saved" in text]
+    assert not unsaved, unsaved[0]
+    if isinstance(given, keras.Model):
+        assert not given.optimizer.iterations.numpy(), "the search trained the user's model"
+        for old, now in zip(before, given.get_weights(), strict=True):
+            np.testing.assert_array_equal(now, old, err_msg="the search changed the user's model")
+    assert len(result.trials) == model.num_trials
+    # The user's own model is trained last, because the others start from its weights.
+    for trial in sorted(result.trials, key=lambda trial: trial.activation == model.activation):
+        if compared := _compared(model, result, trial):
+            return compared
     return "equal"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=200)
-    arguments = parser.parse_args()
-    outcomes: Counter[str] = Counter()
+def _compared(model: RandomModel, result: Any, trial: Any) -> str:
+    """Compares a trial with `fit`, on the user's own model where that is possible; empty if they are equal."""
+    (execution,) = trial.executions
+    assert execution.status is Status.COMPLETED, f"{trial.activation}: {execution.reason}"
+    assert execution.trainer == "compiled"
+    if model.can_be_compared and trial.activation == model.activation:
+        fitted = result.build.model
+    else:
+        hp = keras_tuner.HyperParameters()
+        hp.values = dict(trial.hyperparameters)
+        fitted = build_model(result.build, hp, execution.seed)
+    history = _fit(model, fitted)
+    if not all(np.isfinite(history["loss"] + history["val_loss"])):
+        return "not trained by fit: not finite"
+    tolerance = TOLERANCE[model.policy]
+    numbers = {name: values for name, values in history.items() if np.size(values[0]) == 1}
+    assert sorted(execution.history) == sorted(numbers)
+    for name, values in numbers.items():
+        expected = np.array([np.asarray(value).item() for value in values])
+        message = f"{trial.activation}: {name}"
+        np.testing.assert_allclose(execution.history[name], expected, rtol=tolerance, atol=tolerance, err_msg=message)
+    return ""
+
+
+def _fit(model: RandomModel, fitted: keras.Model) -> History:
+    x, y, options, held = model.data()
+    given = {"epochs": EPOCHS, "batch_size": model.batch_size, "shuffle": False, "verbose": 0, **options}
+    return fitted.fit(x, y, validation_data=held, **given).history
+
+
+def _refused_by_fit(model: RandomModel) -> str:
+    """Returns why `fit` does not train the user's own model; empty if it does."""
+    try:
+        history = _fit(model, model.build())
+    except Exception as error:  # noqa: BLE001  whatever it is, it is not ours
+        return type(error).__name__
+    return "" if all(np.isfinite(history["loss"] + history["val_loss"])) else "not finite"
+
+
+Row = dict[str, Any]
+MEASURES: dict[str, Callable[..., float]] = {"in all": sum, "of the slowest": max}
+
+
+def checked(model: RandomModel, check: Callable[[RandomModel], str] = check) -> Row:
+    """Returns what happened to a model, and how long it took; with the model if that was not `equal`."""
     begin = time.perf_counter()
+    what: Row = {}
+    try:
+        outcome = check(model)
+    except Exception as error:  # noqa: BLE001  to count it, and to try the others
+        outcome = "WRONG"
+        what["problem"] = f"{type(error).__name__}: {' '.join(str(error).split())[:800]}"
+    if outcome != "equal":
+        what["model"] = repr(model)
+    return {"outcome": outcome, "seconds": round(time.perf_counter() - begin, 2), **what}
 
-    @settings(
-        max_examples=arguments.examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+
+def in_processes(models: list[RandomModel], done: Callable[[list[Row]], None]) -> None:
+    """Checks models, some in each process, so that a hang or a crash ends none of the others.
+
+    Args:
+        models: The models.
+        done: Called with all rows so far after each process.
+    """
+    rows: list[Row] = []
+    while len(rows) < len(models):
+        begin = len(rows)
+        rows += _in_process(models[begin : begin + PER_PROCESS])
+        for number, row in enumerate(rows[begin:], start=begin):
+            if row["outcome"] != "equal":
+                print(number, json.dumps(row), flush=True)
+        print(f"{len(rows)} of {len(models)}: {dict(Counter(row['outcome'] for row in rows))}", flush=True)
+        done(rows)
+
+
+def _in_process(models: list[RandomModel]) -> list[Row]:
+    """Checks models in another process, up to one that hangs or crashes."""
+    process = subprocess.run(
+        [sys.executable, __file__, "--from-stdin"], input=pickle.dumps(models), capture_output=True, check=False
     )
-    @given(models())
-    def run(model: RandomModel) -> None:
-        try:
-            outcome = check(model)
-        except Exception as error:  # noqa: BLE001  to count it, and to try the others
-            outcome = "WRONG"
-            print(model, f"\n  {type(error).__name__}: {' '.join(str(error).split())[:600]}", flush=True)
-        outcomes[outcome] += 1
-        if outcome.startswith("not"):
-            print(model, outcome, flush=True)
-        if outcomes.total() % 10 == 0 or outcomes.total() == arguments.examples:
-            print(f"{outcomes.total()} models in {time.perf_counter() - begin:.0f} s: {dict(outcomes)}", flush=True)
+    lines = process.stdout.decode().splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith('{"outcome"')]
+    if process.returncode:
+        end = process.stderr.decode()[-3000:]
+        rows.append(
+            {
+                "outcome": "HANGS OR CRASHES",
+                "seconds": LIMIT_SECONDS,
+                "problem": f"exit code {process.returncode}: {end}",
+                "model": repr(models[len(rows)]) if len(rows) < len(models) else "at the end",
+            }
+        )
+    return rows
 
-    run()
+
+def main() -> None:
+    """Checks all models, or only a part of them in this process; prints what is not equal and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=200)
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of those to check; nothing is written")
+    parser.add_argument("--from-stdin", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "random_models.json")
+    arguments = parser.parse_args()
+    if arguments.from_stdin:
+        for model in pickle.load(sys.stdin.buffer):
+            print(json.dumps(checked(model)), flush=True)
+        return
+    models = drawn_models(arguments.models)
+    if arguments.only:
+        in_processes([models[number] for number in arguments.only], done=lambda _: None)
+        return
+    in_processes(models, done=partial(write, arguments.output))
+
+
+def write(output: Path, rows: list[Row]) -> None:
+    """Writes the JSON."""
+    versions = {"python": platform.python_version(), "keras": keras.__version__, "tensorflow": tf.__version__}
+    versions |= {"hypothesis": hypothesis.__version__, "actsearch": actsearch.__version__}
+    result = {
+        "question": __doc__.splitlines()[0],
+        "versions": versions,
+        "machine": platform.machine(),
+        "date": time.strftime("%Y-%m-%d"),
+        "models": len(rows),
+        "outcomes": dict(Counter(row["outcome"] for row in rows)),
+        "seconds": {name: round(value(row["seconds"] for row in rows), 1) for name, value in MEASURES.items()},
+        "unlike": [row for row in rows if row["outcome"] != "equal"],
+    }
+    output.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

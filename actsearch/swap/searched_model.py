@@ -13,7 +13,7 @@ from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
 from actsearch.swap.graph import arguments_like, is_graph, parts_of
 from actsearch.swap.plan import Choice, Included, SwapReport, TracedModel, make_plan
 from actsearch.swap.swap import swap_traced
-from actsearch.swap.weights import KEEP, REDRAW, Variables, training_signs, usual_weights
+from actsearch.swap.weights import KEEP, REDRAW, Variables, restoring_state, training_signs, usual_weights
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -116,7 +116,8 @@ class SearchedModel:
                 "Call model.compile(optimizer, loss, metrics) before the search."
             )
         if not model.built and not parts_of(model) and self._sample is not None:
-            model(self._sample)
+            with restoring_state(model):
+                model(self._sample)
         return model
 
     def __call__(self, hp: "keras_tuner.HyperParameters") -> Any:

@@ -1,6 +1,8 @@
 """The weights and the adapted state of a rebuilt model: what is kept, and whether the model was trained before."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -92,6 +94,26 @@ def matching_parts(old: Any, new: Any, wanted: Callable[[Any], bool]) -> Iterato
     parts = [[part for part in layers_in(layer) if wanted(part)] for layer in (old, new)]
     if [type(part) for part in parts[0]] == [type(part) for part in parts[1]]:
         yield from zip(*parts, strict=True)
+
+
+@contextmanager
+def restoring_state(model: Any) -> Iterator[None]:
+    """Undoes at the end of the block what a forward pass changes in a model.
+
+    A recurrent layer with dropout draws its masks without training as well, and a stateful one remembers the batch.
+
+    Args:
+        model: A Keras model; variables that are created in the block keep their values.
+    """
+    remembered = [getattr(layer, "states", None) for layer in layers_in(model)]  # Keras does not list them
+    states = [state for state in keras.tree.flatten(remembered) if isinstance(state, keras.Variable)]
+    changing = [*states, *(variable for variable in model.variables if not variable.trainable)]
+    before = [(variable, np.array(variable.numpy())) for variable in changing]
+    try:
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)
 
 
 @dataclass(frozen=True)
@@ -280,4 +302,6 @@ def _same_distribution(values: np.ndarray, given: np.ndarray) -> bool:
     if values.size > _MAX_COMPARED:
         chosen = np.random.default_rng(0).integers(values.size, size=_MAX_COMPARED)
         values, given = values[chosen], given[chosen]
-    return bool(stats.ks_2samp(values, given).pvalue > _IMPROBABLE)
+    with warnings.catch_warnings():  # SciPy warns if rounding makes the probability larger than 1
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
+        return bool(stats.ks_2samp(values, given).pvalue > _IMPROBABLE)

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from actsearch.swap.weights import restoring_state
 from actsearch.training.one_thread import runs_on_one_thread
 
 SMALL_STEP = 3_000_000  # multiplications of a forward pass over a batch; measured break-even on two cores
@@ -110,7 +111,8 @@ class CompiledEpochs:
                 for step in steps:
                     tf.function(partial(_on_any_length, step, batch), autograph=False).get_concrete_function()
         else:
-            self.model.test_step(batch)
+            with restoring_state(self.model):
+                self.model.test_step(batch)
         if self.model.optimizer is not None and not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
 

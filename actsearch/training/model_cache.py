@@ -17,6 +17,7 @@ import tensorflow as tf
 from actsearch._private import reset_layer_names
 from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
+from actsearch.swap.weights import restoring_state
 from actsearch.training.batches import Batches
 from actsearch.training.epochs import CompiledEpochs, Tensors, has_own_steps
 from actsearch.training.model_state import of_tensorflow, state_variables
@@ -158,7 +159,8 @@ def _call_once(model: keras.Model, sample: Any) -> None:
     if not has_call(model):
         return
     try:
-        model(sample)
+        with restoring_state(model):
+            model(sample)
     except Exception:
         if not has_own_steps(model):
             raise

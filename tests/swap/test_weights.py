@@ -287,3 +287,12 @@ def test_a_frozen_part_of_a_subclassed_model_keeps_weights_and_activations() -> 
     expected = model.out(keras.activations.selu(model.base(X) @ model.head.kernel + model.head.bias))
     np.testing.assert_allclose(kept(X), expected, rtol=1e-5)
     assert training_signs(model) == ""
+
+
+def test_weights_that_are_as_close_to_new_ones_as_possible_give_no_warning() -> None:
+    given = keras.initializers.RandomNormal(seed=1)((5,)).numpy()
+    above = np.sort(given)[[1, 2, 3, 4, 4]]
+    between = (np.sort(given) + above) / 2 + [0, 0, 0, 0, 1]
+    model = net(kl.Dense(1, use_bias=False, kernel_initializer="random_normal"), shape=(5,))
+    model.layers[0].kernel.assign(between[:, None])
+    assert training_signs(model) == ""

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from actsearch.training.data import TrainingData
 from actsearch.training.epochs import CompiledEpochs, Tensors, order_of, to_tensors
+from actsearch.training.model_state import state_variables
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(107, 8)).astype("float32")
@@ -36,9 +37,9 @@ def histories(make, *, epochs=3, batch_size=20, x=X, y=Y, **options):
     model = make()
     tensors = TrainingData(x, y, half, None, **options).tensors()
     ours = CompiledEpochs(model, tensors, batch_size)
-    state = [np.array(v.numpy()) for v in model.variables + model.optimizer.variables]
+    state = [np.array(v.numpy()) for v in state_variables(model)]
     ours.trace()
-    for variable, value in zip(model.variables + model.optimizer.variables, state, strict=True):
+    for variable, value in zip(state_variables(model), state, strict=True):
         variable.assign(value)
     logs = [ours.train(np.arange(ours.num_samples)) for _ in range(epochs)]
     return history, {name: [log[name] for log in logs] for name in logs[0]}, fitted, model
@@ -103,6 +104,22 @@ def test_several_inputs_and_outputs():
     x = {"a": X[:, :5], "b": X[:, 5:]}
     y = {"kind": Y, "size": X[:, :1]}
     history, ours, _, _ = histories(make, x=x, y=y)
+    assert_same(history, ours)
+
+
+def recurrent_model(**options):
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input(batch_shape=(20, 4, 2))
+    hidden = keras.layers.GRU(5, **options)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+    model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.5, "recurrent_dropout": 0.5}, {"stateful": True}], ids=str)
+def test_a_recurrent_layer_starts_with_the_state_that_it_has_in_fit(options):
+    """It draws the masks of its dropout in a forward pass without training, too, and a stateful one remembers it."""
+    history, ours, _, _ = histories(lambda: recurrent_model(**options), x=X[:100].reshape(100, 4, 2), y=Y[:100])
     assert_same(history, ours)
 
 

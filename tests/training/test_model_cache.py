@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from actsearch.training.model_cache import ModelCache
+from actsearch.training.model_cache import ModelCache, build_model
 from tests.helpers.executions import hyperparameters, request, run_executions
 from tests.helpers.networks import small_network
 
@@ -22,6 +22,29 @@ def test_a_kept_trace_trains_what_a_fresh_model_would(data, activation):
     assert reused.record.history == fresh.record.history
     for one, other in zip(reused.weights, fresh.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+class Deferred(keras.Model):
+    """A model that is built by its first call."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = keras.layers.LSTM(4, dropout=0.5)
+        self.output_layer = keras.layers.Dense(1)
+
+    def call(self, x, training=False):
+        return self.output_layer(self.recurrent(x, training=training))
+
+
+def test_a_model_is_built_without_drawing_its_random_numbers():
+    def build(_):
+        model = Deferred()
+        model.compile("sgd", "mse")
+        return model
+
+    model = build_model(build, None, 1, np.ones((1, 3, 2), "float32"))
+    assert model.built
+    assert model.recurrent.cell.seed_generator.state.numpy()[1] == 0
 
 
 def test_trials_that_differ_in_the_learning_rate_share_a_trace(data):
