@@ -286,3 +286,23 @@ def test_a_layer_that_returns_its_input_is_passed_on_the_way_to_the_feeder():
         "relu": ["dense"],
         "tanh": [],
     }
+
+
+class Attending(kl.Layer):
+    """Calls attention layers of Keras in its code."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dot, self.sums, self.dense = kl.Attention(), [kl.AdditiveAttention()], kl.Dense(4, activation="relu")
+
+    def call(self, x):
+        return self.dense(self.dot([x, x]) + self.sums[0]([x, x]))
+
+
+def test_the_softmax_of_attention_in_own_code_is_a_gate_that_stays():
+    model = around(Attending(name="own"), shape=(3, 4))
+    gates = {"own/dot/softmax": "gate", "own/sums/0/softmax": "gate"}
+    assert {site.name: str(site.kind) for site in find_sites(model)} == {"own/dense": "hidden", **gates}
+    swapped = find_sites(swap_activations(model, "elu"))
+    assert {site.activation for site in swapped if site.name in gates} == {"softmax"}
+    assert_same_outputs(model, same(model), uniform(2, 3, 4))
