@@ -321,7 +321,7 @@ def original_class(layer: Any) -> type:
 
 
 def own_code(layer: Any) -> Any:
-    """Returns what runs when a layer is called and does not belong to Keras: a class, or the function of a Lambda."""
+    """Returns the code of a layer that does not belong to Keras: its class, or the function of a Lambda."""
     return layer.function if isinstance(layer, keras.layers.Lambda) else type(layer)
 
 

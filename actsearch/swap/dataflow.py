@@ -50,7 +50,7 @@ _CHANGING = _ENLARGING | _NORMALISING | _POOLING | _MERGING | _JOINING
 
 def becomes_output(call: Call) -> bool:
     """Returns whether its values are an output of the model, apart from their order, scale and repetition."""
-    reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _JOINING | _ENLARGING)
+    reached = _followed(call, lambda given, user: _keeps_values(given, user) or class_of(user) in _JOINING | _ENLARGING)
     return any(c.is_output for c in reached)
 
 
@@ -58,7 +58,7 @@ def multiplies_a_branch(call: Call, activation: str) -> bool:
     """Returns whether its values scale another branch, that is, one that does not itself depend on them."""
     if activation not in SHARES and not (activation == "relu6" and _is_scaled_sigmoid(call)):
         return False
-    reached = _followed(call, lambda user: _keeps_values(user) or class_of(user) in _ENLARGING)
+    reached = _followed(call, lambda given, user: _keeps_values(given, user) or class_of(user) in _ENLARGING)
     products = {u for c in reached for u in c.users if class_of(u) == "Multiply" and len(u.sources) > 1}
     return any(call not in upstream(source) for product in products for source in product.sources)
 
@@ -100,28 +100,33 @@ def _is_scaled_sigmoid(call: Call) -> bool:
     )
 
 
-def _followed(call: Call, through: Callable[[Call], bool]) -> Iterable[Call]:
-    """Returns the call and the later calls that its values reach only through calls that satisfy `through`."""
+def _followed(call: Call, through: Callable[[Call, Call], bool]) -> Iterable[Call]:
+    """Returns the call and later calls that its values reach only from call to call that satisfy `through`."""
     reached, todo = {call}, [call]
     while todo:
-        fresh = {user for user in todo.pop().users if through(user)} - reached
+        given = todo.pop()
+        fresh = {user for user in given.users if user not in reached and through(given, user)}
         reached |= fresh
         todo += fresh
     return reached
 
 
-def _keeps_values(call: Call) -> bool:
+def _keeps_values(given: Call, call: Call) -> bool:
+    """Returns whether a call has the values of one of its sources, apart from order and scale."""
     name = class_of(call)
     if name == "Activation":
         return not activation_slots(call.operation)
     if name in _SHAPING | _DROPPING:
         return True
-    return len(call.sources) == 1 and (name in _ARITHMETIC or _moves_values(call))
+    if len(call.sources) > 1:
+        return not name and _moves_values(given, call)
+    return name in _ARITHMETIC or _moves_values(given, call)
 
 
-def _moves_values(call: Call) -> bool:
+def _moves_values(given: Call, call: Call) -> bool:
     """Returns whether an operation without weights moves or scales values, as its own graph shows."""
     operation = call.operation
     if call.arguments is None or bool(getattr(operation, "weights", None)) or class_of(call) in _CHANGING:
         return False
-    return moves_values(operation, *call.arguments)
+    places = [place for place, source in enumerate(call.sources) if source is given]
+    return any(moves_values(operation, *call.arguments, place) for place in places)

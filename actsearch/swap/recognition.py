@@ -186,7 +186,7 @@ LINEAR_LAYERS = (
 )
 ARGUMENTS = ("activation", "recurrent_activation")
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
-_SOFTMAX_ATTENTION = (keras.layers.Attention, keras.layers.AdditiveAttention)
+SOFTMAX_ATTENTION = (keras.layers.Attention, keras.layers.AdditiveAttention)
 
 
 class SlotKind(StrEnum):
@@ -267,7 +267,7 @@ def argument_slots(operation: Any) -> Iterator[ActivationSlot]:
 
 def _fixed(operation: Any) -> Iterator[ActivationSlot]:
     """Yields the activations that the layer's own code applies, which cannot be replaced from outside."""
-    if isinstance(operation, _SOFTMAX_ATTENTION):
+    if isinstance(operation, SOFTMAX_ATTENTION):
         yield ActivationSlot(operation, "/softmax", Recognised("softmax"), SlotKind.FIXED, gate=True)
     arguments = [getattr(operation, key, None) for key in ARGUMENTS]
     for layer in direct_layers(operation):

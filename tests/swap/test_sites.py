@@ -281,3 +281,26 @@ def test_sites_are_a_line_each_in_print_and_one_line_in_repr():
     assert sites._repr_html_().count("<tr>") == 8
     empty = find_sites(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
     assert (repr(empty), len(str(empty).splitlines())) == ("<0 activation sites: >", 1)
+
+
+class LossOf(kl.Layer):
+    """Adds a loss of two tensors, and returns one of them, as layers with a CTC loss do."""
+
+    def __init__(self, returned, **kwargs):
+        super().__init__(**kwargs)
+        self.returned = returned
+
+    def call(self, y_true, y_pred):
+        self.add_loss(keras.ops.mean(keras.ops.square(y_true - y_pred)))
+        return {"given": y_pred, "other": y_true, "both": y_true + y_pred, "pair": (y_true, y_pred)}[self.returned]
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind"), [("given", "output"), ("other", "gate"), ("both", "gate"), ("pair", "gate")]
+)
+def test_a_layer_of_two_tensors_that_returns_one_of_them(returned: str, kind: str) -> None:
+    inputs, targets = keras.Input((4,)), keras.Input((3,))
+    layer = LossOf(returned)
+    model = keras.Model([inputs, targets], layer(targets, kl.Dense(3, activation="softmax", name="share")(inputs)))
+    assert kinds_of(model) == {"share": kind}
+    assert not layer.losses

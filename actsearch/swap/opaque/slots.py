@@ -9,8 +9,16 @@ import keras
 from actsearch._private import layers_in
 from actsearch.layers.interposition import NAMES, is_own_code
 from actsearch.swap.graph import WRAPPERS, Arguments, Call, parts_of
-from actsearch.swap.opaque.inside import InnerUse, has_own_code, uses_inside
-from actsearch.swap.recognition import ActivationSlot, Recognised, SlotKind, activation_slots, argument_slots, core
+from actsearch.swap.opaque.inside import InnerUse, has_own_code, layer_paths, uses_inside
+from actsearch.swap.recognition import (
+    SOFTMAX_ATTENTION,
+    ActivationSlot,
+    Recognised,
+    SlotKind,
+    activation_slots,
+    argument_slots,
+    core,
+)
 
 Slot = tuple[ActivationSlot, tuple[InnerUse, ...]]
 
@@ -41,7 +49,16 @@ def _traced(call: Call) -> list[Slot] | None:
         slot = _argument_of(owner, use, arguments) or _slot(owner, use)
         found.setdefault(slot.keys or use.place, (slot, []))[1].append(use)
     taken = dict[str, int]()
-    return [(_numbered(slot, taken), tuple(same)) for slot, same in found.values()]
+    slots = [*found.values(), *((slot, []) for slot in _attention_in(owner))]
+    return [(_numbered(slot, taken), tuple(same)) for slot, same in slots]
+
+
+def _attention_in(owner: Any) -> Iterator[ActivationSlot]:
+    """Yields the softmax of each of Keras's attention layers in a layer, which Keras applies by its own code."""
+    layers = layers_in(owner)
+    for layer, path in zip(layers, layer_paths(owner, layers), strict=True):
+        if isinstance(layer, SOFTMAX_ATTENTION):
+            yield ActivationSlot(owner, f"/{path}/softmax", Recognised("softmax"), SlotKind.FIXED, gate=True)
 
 
 def _named_in_code(operation: Any) -> Iterator[ActivationSlot]:

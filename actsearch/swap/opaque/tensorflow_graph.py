@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from actsearch._private import discard_losses
+
 _MOVING = frozenset(
     [
         "BatchToSpaceND",
@@ -79,12 +81,14 @@ def source_of(tensor: Any) -> Any:
     return tensor.op.inputs[0] if tensor.op.inputs else None
 
 
-def moves_values(operation: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Returns whether the output of an operation has the values of its first tensor, apart from order and scale.
+def moves_values(operation: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], place: int = 0) -> bool:
+    """Returns whether the output of an operation has the values of one of its tensors, apart from order and scale.
 
     Args:
         operation: A layer or another callable. It is called once, in a graph.
         args, kwargs: Its arguments, with symbolic tensors of Keras.
+        place: The position of the tensor among those of the arguments. With several tensors, an operation that
+            returns more than one does not count: what its other outputs are is not known to the caller.
     """
     tensors = [t for t in keras.tree.flatten([list(args), dict(kwargs)]) if isinstance(t, keras.KerasTensor)]
     moved = False
@@ -93,7 +97,8 @@ def moves_values(operation: Callable[..., Any], args: Sequence[Any], kwargs: Map
         nonlocal moved
         real_args, real_kwargs = filled([list(args), dict(kwargs)], given)
         outputs = operation(*real_args, **real_kwargs)
-        moved = reaches(given[0], [t for t in tf.nest.flatten(outputs) if isinstance(t, tf.Tensor)])
+        ends = [t for t in tf.nest.flatten(outputs) if isinstance(t, tf.Tensor)]
+        moved = (len(given) == 1 or len(ends) == 1) and reaches(given[place], ends)
         return outputs
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
@@ -101,6 +106,9 @@ def moves_values(operation: Callable[..., Any], args: Sequence[Any], kwargs: Map
         tf.function(call, autograph=False).get_concrete_function(*specs)
     except Exception:  # noqa: BLE001  whatever a user's code raises; what is not known to move values does not
         return False
+    finally:
+        if isinstance(operation, keras.layers.Layer):
+            discard_losses(operation)
     return moved
 
 

@@ -169,9 +169,20 @@ class Cell(kl.Layer):
         return state, [state]
 
 
+class ForgettingCell(Cell):
+    """Its gate is part of the candidate that it scales, too."""
+
+    def call(self, x, states):
+        forget = ops.sigmoid(x)
+        candidate = self.inner(ops.concatenate([x, forget * states[0]], -1))
+        state = (1 - forget) * states[0] + forget * candidate
+        return state, [state]
+
+
 @pytest.mark.parametrize(
     ("make", "shape", "kinds"),
     [
+        (lambda: kl.RNN(ForgettingCell()), (3, 4), {"cell/sigmoid": "gate", "cell/inner": "recurrent"}),
         (Bayesian, (4,), {"tanh": "hidden"}),
         (lambda: kl.RNN(Cell()), (3, 4), {"cell/sigmoid": "gate", "cell/inner": "recurrent"}),
     ],

@@ -370,3 +370,23 @@ def test_what_a_function_of_tensorflow_applies_is_named():
     model = keras.Sequential([keras.Input((4,)), Compiled(), kl.Dense(4, "relu"), kl.Dense(1)])
     (remark,) = actsearch.plan_swap(model, "elu").remarks
     assert remark.startswith("1 of 2 hidden activations stays relu in all trials: compiled/relu (the code of the layer")
+
+
+class Attending(kl.Layer):
+    """Calls attention layers of Keras in its code."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dot, self.sums, self.dense = kl.Attention(), [kl.AdditiveAttention()], kl.Dense(4, activation="relu")
+
+    def call(self, x):
+        return self.dense(self.dot([x, x]) + self.sums[0]([x, x]))
+
+
+def test_the_softmax_of_attention_in_own_code_is_a_gate_that_stays():
+    model = around(Attending(name="own"), shape=(3, 4))
+    gates = {"own/dot/softmax": "gate", "own/sums/0/softmax": "gate"}
+    assert {site.name: str(site.kind) for site in find_sites(model)} == {"own/dense": "hidden", **gates}
+    swapped = find_sites(swap_activations(model, "elu"))
+    assert {site.activation for site in swapped if site.name in gates} == {"softmax"}
+    assert_same_outputs(model, same(model), uniform(2, 3, 4))
