@@ -142,6 +142,12 @@ class Verdict:
     recommendation: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def judged_score(self) -> str:
+        """The name of the scores that were compared, in words: `test accuracy` or `val accuracy`."""
+        metric = self.units.metric
+        return f"test {metric.removeprefix('val ')}" if self.source == "test" else metric
+
     def with_outcome(self, outcome: Outcome) -> list[Comparison]:
         """Returns the comparisons with this outcome, the largest difference first."""
         matching = [f for f in self.comparisons if f.outcome is outcome]

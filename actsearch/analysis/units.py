@@ -118,10 +118,10 @@ def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
     return f"{trial.activation} ({values})" if values else trial.activation
 
 
-def objective_label(objective: Objective) -> str:
-    """Labels an axis with the objective and its direction."""
+def objective_label(objective: Objective, name: str = "") -> str:
+    """Labels an axis with the objective, or another name of its values, and its direction."""
     better = "larger" if objective.direction is Direction.MAX else "smaller"
-    return f"{metric_label(objective.name)} ({better} is better)"
+    return f"{name or metric_label(objective.name)} ({better} is better)"
 
 
 def metric_label(metric: str) -> str:

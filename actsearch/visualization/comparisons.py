@@ -52,7 +52,7 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     unit = (
         "points" if verdict.units.in_points else "larger is better" if verdict.units.sign > 0 else "smaller is better"
     )
-    label = f"{verdict.units.metric}, difference from {against} ({unit})"
+    label = f"{verdict.judged_score}, difference from {against} ({unit})"
     notes = [f"{f.outcome}, n={f.num_pairs}" for f in paired]
     figure, axes, _ = rows([f.activation for f in paired], notes, label, width=width)
     if not paired:
@@ -128,7 +128,7 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
     fit_scale(axes, "x", [x for x, _ in points.values()])
     fit_scale(axes, "y", [y for _, y in points.values()])
     label_x(axes, f"{cost_label(cost)}; less is better", width - 0.9)
-    label_y(axes, objective_label(search.objective))
+    label_y(axes, objective_label(search.objective, verdict.judged_score))
     axes.margins(0.12)
     legend(axes, marks)
     name_points(axes, [(*points[t], labels[t]) for t in front], list(points.values()))

@@ -215,3 +215,16 @@ def test_the_health_of_a_trial_is_shares_by_site_and_epoch():
     figure = plot_health(diagnoses_of(one))
     assert overlaps(figure) == []
     assert {"dead units", "saturated units", "zero outputs", "25%"} <= set(words(figure))
+
+
+def test_axes_name_the_scores_that_were_judged():
+    record = search(
+        [
+            trial("0", "relu", [0.9, 0.8, 0.7], test_scores=[0.6, 0.5, 0.7]),
+            trial("1", "elu", [0.8] * 3, test_scores=[0.4] * 3),
+        ]
+    )
+    pictures = all_figures(record, verdict_of(record))
+    assert pictures["differences"].axes[0].get_xlabel() == "test accuracy, difference from relu (points)"
+    assert pictures["pareto"].axes[0].get_ylabel() == "test accuracy (larger is better)"
+    assert pictures["executions"].axes[0].get_xlabel() == "val accuracy (larger is better)"
