@@ -9,7 +9,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import FrameType
 from typing import Any, NamedTuple, Self
@@ -18,7 +18,15 @@ import keras
 
 from actsearch._private import changing_attributes, discard_own_weights, layers_in, mask_of
 from actsearch.errors import ModelError
-from actsearch.layers.interposition import Handler, call_unchanged, input_of, is_own_code, place_of, redirecting
+from actsearch.layers.interposition import (
+    Handler,
+    call_unchanged,
+    has_place,
+    input_of,
+    is_own_code,
+    place_of,
+    redirecting,
+)
 
 __all__: list[str] = []
 _PACKAGE, _NAME = "actsearch", "Exchanged"
@@ -79,7 +87,9 @@ def exchange(owner: Any, exchanges: Sequence[Exchange]) -> None:
     """
     if not isinstance(owner, Exchanged):
         object.__setattr__(owner, "_original", _config_or_error(owner))
+        object.__setattr__(owner, "_source", Source([_class_name(layer) for layer in layers_in(owner)]))
         owner.__class__ = _exchanged_class(type(owner))
+    owner._source.add(owner, exchanges)
     _apply(owner, exchanges)
     # Keras would track the layers a second time.
     object.__setattr__(owner, "_rounds", (*vars(owner).get("_rounds", ()), tuple(exchanges)))
@@ -96,6 +106,43 @@ def _config_or_error(layer: Any) -> Any:
     config.pop("build_config", None)
     config.pop("compile_config", None)
     return config
+
+
+@dataclass
+class Source:
+    """What the code of a layer was like when activations inside it were exchanged.
+
+    Args:
+        layers: The classes of the layers inside, in the order of Keras.
+        calls: The places in the code that could be found there, with the numbers of their layers.
+    """
+
+    layers: list[str]
+    calls: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, owner: Any, exchanges: Sequence[Exchange]) -> None:
+        """Adds the places of exchanges."""
+        layers, known = layers_in(owner), set(self.calls)
+        for place in [item.place for item in exchanges if item.place.kind is PlaceKind.CODE]:
+            call = place.layer, place.name
+            if call not in known and place.layer < len(layers) and has_place(own_code(layers[place.layer]), place.name):
+                self.calls.append(call)
+
+    def check(self, owner: Any) -> None:
+        """Raises a ModelError if the code is another one by now, so that places would be missed or mistaken."""
+        layers = layers_in(owner)
+        if [_class_name(layer) for layer in layers] != self.layers:
+            raise ModelError(
+                f"The layers inside {owner.name!r} ({type(owner).__name__}) are not those that it had when activations "
+                f"in it were replaced: {', '.join(self.layers)}. Use the code of the layer as it was then."
+            )
+        for number, name in self.calls:
+            if not has_place(own_code(layers[number]), name):
+                raise _missing(owner, Place(number, PlaceKind.CODE, name))
+
+
+def _class_name(layer: Any) -> str:
+    return original_class(layer).__name__
 
 
 def _apply(owner: Any, exchanges: Sequence[Exchange]) -> None:
@@ -231,18 +278,22 @@ class Exchanged:
     _original: Any = None
     _rounds: tuple[tuple[Exchange, ...], ...] = ()
     _waiting: tuple[tuple[Exchange, ...], ...] = ()
+    _source: Any = None
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration of the layer as it was, with the exchanges."""
         if isinstance(self._original, Exception):
             raise self._original
-        return {"layer": self._original, "exchanges": [_plain(each) for each in self._waiting or self._rounds]}
+        exchanges = [_plain(each) for each in self._waiting or self._rounds]
+        return {"layer": self._original, "exchanges": exchanges, "source": asdict(self._source)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Makes the layer; its activations are exchanged as soon as it is built."""
         layer = keras.saving.deserialize_keras_object(config["layer"])
         object.__setattr__(layer, "_original", config["layer"])
+        source = config["source"]
+        object.__setattr__(layer, "_source", Source(source["layers"], [(n, name) for n, name in source["calls"]]))
         object.__setattr__(layer, "_waiting", tuple(_exchanges_of(each) for each in config["exchanges"]))
         layer.__class__ = _exchanged_class(type(layer))
         return layer
@@ -250,6 +301,7 @@ class Exchanged:
     def _exchange_now(self) -> None:
         waiting = self._waiting
         object.__setattr__(self, "_waiting", ())
+        self._source.check(self)
         for each in waiting:
             exchange(self, each)
 

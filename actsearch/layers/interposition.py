@@ -82,9 +82,41 @@ def place_of(function: Callable[..., Any], frame: FrameType) -> str:
     return f"{function.__name__}@{frame.f_code.co_qualname}+{line - frame.f_code.co_firstlineno}:{column}"
 
 
+@functools.lru_cache(maxsize=1024)
+def _positions(code: CodeType) -> list[Any]:
+    return list(code.co_positions())
+
+
 def _position(code: CodeType, instruction: int) -> tuple[int, int]:
-    line, _, column, _ = list(code.co_positions())[instruction // 2]
+    line, _, column, _ = _positions(code)[instruction // 2]
     return line or code.co_firstlineno, instruction if column is None else column
+
+
+def has_place(code: Any, place: str) -> bool:
+    """Returns whether the code of a class or a function, or code that it names, has a call at a place.
+
+    Args:
+        code: The class or function.
+        place: A result of `place_of`.
+    """
+    name, _, position = place.partition("@")[2].rpartition("+")
+    for each in _code_objects(code):
+        if each.co_qualname == name:
+            found = (_position(each, 2 * number) for number in range(len(each.co_code) // 2))
+            if any(f"{line - each.co_firstlineno}:{column}" == position for line, column in found):
+                return True
+    return False
+
+
+def _code_objects(code: Any) -> Iterator[CodeType]:
+    kinds = [base for base in code.__mro__ if is_own_code(base)] if isinstance(code, type) else []
+    functions = [code, *(value for kind in kinds for value in vars(kind).values())]
+    functions += [value for space in _globals_of(code) for value in list(space.values()) if inspect.isfunction(value)]
+    todo = [f.__code__ for f in map(inspect.unwrap, filter(callable, functions)) if hasattr(f, "__code__")]
+    while todo:
+        each = todo.pop()
+        yield each
+        todo += [part for part in each.co_consts if isinstance(part, CodeType)]
 
 
 def input_of(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

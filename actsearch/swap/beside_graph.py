@@ -1,9 +1,10 @@
 """What a rebuilt model takes over beside its graph: what it was compiled with, and the attributes of its own class."""
 
 import copy
+import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import keras
@@ -14,36 +15,90 @@ from actsearch.layers.rebuilt import keras_attributes
 from actsearch.swap.copying import remade
 from actsearch.swap.values import is_plain, is_users_class
 
+_PLAIN = (bool, int, float, str, bytes, type(None), type)
+
 
 class Counterparts:
     """Returns for each object of a model the one that takes its place in a rebuilt model, always the same one.
 
-    Layers are those of the rebuilt model; optimizers, metrics, seed generators and variables are new ones. Everything
-    else, such as losses, schedules and functions, has no state and is used by both models.
+    Layers are those of the rebuilt model; optimizers, metrics, seed generators and variables are new ones, and so are
+    objects of the user that hold layers of the model. Everything else, such as losses, schedules and functions, has no
+    state and is used by both models.
 
     Args:
         layer: Returns the counterpart of a layer or model.
+        owns: Returns whether a layer belongs to the original model.
     """
 
-    def __init__(self, layer: Callable[[Any], Any]) -> None:
-        self._layer = layer
+    def __init__(self, layer: Callable[[Any], Any], owns: Callable[[Any], bool]) -> None:
+        self._layer, self._owns = layer, owns
         self._made: dict[int, tuple[Any, Any]] = {}
 
     def of(self, value: Any) -> Any:
-        """Returns the counterpart of an object, or of all objects in a nested structure."""
+        """Returns the counterpart of an object, or of all objects in a nested structure.
+
+        Raises:
+            ModelError: A function uses the original model, and cannot be told to use another one.
+        """
         if isinstance(value, dict):  # its keys may be layers
             return {self._of(key): self.of(part) for key, part in value.items()}
+        if isinstance(value, set):
+            return {self._of(part) for part in value}
         return keras.tree.map_structure(self._of, value)
+
+    def uses_model(self, value: Any, seen: Set[int] = frozenset()) -> bool:
+        """Returns whether an object is a layer of the original model, or holds one."""
+        if id(value) in seen or isinstance(value, _PLAIN):
+            return False
+        if isinstance(value, keras.layers.Layer):
+            return self._owns(value)
+        return any(self.uses_model(part, seen | {id(value)}) for part in _held_by(value))
 
     def _of(self, value: Any) -> Any:
         if isinstance(value, keras.layers.Layer):
             return self._layer(value)
         make = next((make for kind, make in _FRESH.items() if isinstance(value, kind)), None)
-        if make is None and not _has_variables(value):
+        makes = make is not None or _has_variables(value)
+        if not makes and not self.uses_model(value):
             return value
+        if inspect.ismethod(value):
+            return types.MethodType(value.__func__, self._of(value.__self__))
+        if isinstance(value, functools.partial):
+            return functools.partial(self._of(value.func), *self.of(value.args), **self.of(value.keywords))
+        if inspect.isfunction(value):
+            raise ModelError(
+                f"{value.__qualname__} is a function that uses the model itself, so a model with other activations "
+                "cannot have it. Make it a method of the model's class."
+            )
         if id(value) not in self._made:
-            self._made[id(value)] = (value, (make or _deep_copy)(value))  # the old one too, so that its id stays taken
+            new = (make or _deep_copy)(value) if makes else object.__new__(type(value))
+            self._made[id(value)] = (value, new)  # the old one too, so that its id stays taken
+            held = vars(value).items() if hasattr(value, "__dict__") else ()
+            changed = {name: self.of(part) for name, part in held if not makes or self.uses_model(part)}
+            vars(new).update(changed)
         return self._made[id(value)][1]
+
+
+def _held_by(value: Any) -> list[Any]:
+    """Returns what an object of Python or of the user holds."""
+    if inspect.ismethod(value):
+        return [value.__self__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if inspect.isfunction(value):
+        return _used_by(value)
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, list | tuple | set):
+        return list(value)
+    return list(vars(value).values()) if hasattr(value, "__dict__") and is_users_class(type(value)) else []
+
+
+def _used_by(function: Any) -> list[Any]:
+    """Returns what a function has of its surroundings: objects in its closure, and layers among its global names."""
+    cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]
+    named = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return [*cells, *(value for value in named if isinstance(value, keras.layers.Layer))]
 
 
 def compile_like(model: Any, new: Any, counterparts: Counterparts) -> None:
@@ -155,9 +210,7 @@ def copy_attributes(old: Any, new: Any, counterparts: Counterparts, *, missing_o
             continue
         if any(isinstance(part, keras.KerasTensor) for part in _parts(value)):
             continue  # belongs to the graph of the original
-        if inspect.ismethod(value) and value.__self__ is old:
-            value = types.MethodType(value.__func__, new)
-        elif inspect.isfunction(value) and any(cell.cell_contents is old for cell in value.__closure__ or ()):
+        if inspect.isfunction(value) and counterparts.uses_model(value):
             raise ModelError(
                 f"The attribute {name} of the model {old.name!r} is a function that uses this very model, so a model "
                 f"with other activations cannot have it. Make it a method of {type(old).__name__}."

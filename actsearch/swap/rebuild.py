@@ -48,7 +48,8 @@ class Rebuilder:
         self._make = make
         self._alike: dict[int, Any] | None = None
         self._made: dict[int, Any] = {}
-        self.counterparts = Counterparts(self._beside_the_graph)
+        self.counterparts = Counterparts(self._beside_the_graph, lambda layer: id(layer) in self._owned)
+        self._owned: set[int] = set()
         self._pairs: list[tuple[Any, Any]] = []
         self._following: dict[int, Any] = {}
         self._activations: set[int] = set()  # the old ones may have taken other arguments, such as a mask
@@ -60,6 +61,7 @@ class Rebuilder:
     def model(self, model: Any) -> Any:
         """Returns a new model with the changes of the plan, not compiled."""
         self._model = model
+        self._owned = {id(layer) for layer in layers_in(model)}
         new = self._graph(model) if is_graph(model) else self._subclassed(model)
         for old, made in reversed(self._pairs):
             copy_trainable(old, made)

@@ -1,11 +1,14 @@
 """Activations exchanged in place: at each kind of place, and what a layer that has changed says."""
 
+import keras
+import numpy as np
 import pytest
 from keras import layers as kl
 from keras import ops
 
 from actsearch.errors import ModelError
 from actsearch.layers.exchange import Exchange, Exchanged, Place, PlaceKind, exchange, original_class
+from actsearch.swap.swap import swap_activations
 from tests.helpers.networks import uniform
 
 
@@ -57,3 +60,50 @@ def test_the_class_stays_and_is_made_once(layer):
 def test_a_place_that_is_not_there_is_an_error(layer, place):
     with pytest.raises(ModelError, match=r"'twice.*has no activation at.*Use the code of the layer as it was"):
         exchange(layer, [Exchange(place, negated(), (None, 3))])
+
+
+SOURCE = """
+@keras.saving.register_keras_serializable("tests.edited")
+class Edited(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        LAYER
+        self.act = keras.layers.ReLU()
+
+    def call(self, x):
+        LINE
+        return keras.ops.relu(self.act(x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("edited", "message"),
+    [
+        ({"LINE": "x = x * 1.0; pass"}, None),
+        ({"LINE": "pass\n        # a comment"}, r"has no activation at .*relu@Edited.call.*Use the code of the layer"),
+        (
+            {"LAYER": "self.drop = keras.layers.Dropout(0.0)"},
+            r"are not those that it had.*: Edited, ReLU\. Use the code",
+        ),
+    ],
+    ids=["same place", "moved", "another layer"],
+)
+def test_a_file_is_refused_if_the_code_is_another_one(tmp_path, edited, message):
+    def define(**lines):
+        text = SOURCE
+        for name, line in {"LAYER": "pass", "LINE": "pass", **lines}.items():
+            text = text.replace(name, line)
+        space = {"keras": keras, "__name__": "edited"}
+        exec(text, space)
+        return space["Edited"]
+
+    model = keras.Sequential([keras.Input((4,)), define()(name="edited"), keras.layers.Dense(1)])
+    x = np.ones((2, 4), "float32")
+    new = swap_activations(model, "tanh", keep_weights=True)
+    new.save(tmp_path / "model.keras")
+    define(**edited)
+    if message is None:
+        np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(x), new(x))
+        return
+    with pytest.raises(ModelError, match=message):
+        keras.models.load_model(tmp_path / "model.keras")

@@ -252,3 +252,57 @@ def test_an_attribute_that_would_use_the_original_model_is_refused() -> None:
     model.scaled = lambda x: model(x) / 2
     with pytest.raises(ModelError, match=r"The attribute scaled .* uses this very model.*Make it a method"):
         swap_activations(model, "elu")
+
+
+class Stepper:
+    """Trains a model that it was given."""
+
+    def __init__(self, model):
+        self.model, self.stages = model, [model.first, {"last": model.last}]
+
+    def step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = ops.mean((self.stages[1]["last"](self.stages[0](x)) - y) ** 2)
+        weights = self.model.trainable_variables
+        self.model.optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"loss": loss}
+
+
+class Delegating(keras.Model):
+    def __init__(self):
+        inputs = keras.Input((4,))
+        first, last = kl.Dense(3, "relu"), kl.Dense(1)
+        super().__init__(inputs, last(first(inputs)))
+        self.first, self.last = first, last
+        self.stepper = Stepper(self)
+        self.ways = [self.doubled, functools.partial(self.doubled, scale=3.0), {first}]
+
+    def doubled(self, x, scale=2.0):
+        return scale * self.last(self.first(x))
+
+    def train_step(self, data):
+        return self.stepper.step(data)
+
+
+def test_objects_and_methods_that_hold_the_model_hold_the_new_one() -> None:
+    model = Delegating()
+    model.compile("sgd")
+    before = model.get_weights()
+    new = swap_activations(model, "relu", keep_weights=True)
+    assert new.stepper.model is new and new.stepper.stages[0] is new.first is not model.first
+    assert [new.ways[0].__self__, new.ways[1].func.__self__] == [new, new]
+    (first,) = new.ways[2]
+    assert first is new.first
+    new.fit(X, Y, verbose=0)
+    assert not np.array_equal(new.get_weights()[0], before[0])
+    for old, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, old)
+
+
+def test_a_loss_that_uses_the_model_is_refused() -> None:
+    model = mlp()
+    encoder = model.layers[0]
+    model.compile("sgd", lambda y, p: ops.mean((p - y) ** 2) + ops.sum(encoder.kernel**2))
+    with pytest.raises(ModelError, match=r"is a function that uses the model itself.*Make it a method"):
+        swap_activations(model, "elu")
