@@ -1,32 +1,32 @@
 """Finds the activations that the code of a layer or model applies to itself, by tracing one call of it."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from actsearch._private import discard_losses, layers_in
+from actsearch._private import layers_in
 from actsearch.layers.exchange import (
-    IN_CODE,
     STAND_IN,
     Place,
     PlaceKind,
-    Unmasked,
     function_at,
-    original_class,
     own_code,
     runs_own_code,
     set_function,
 )
-from actsearch.layers.interposition import activation_functions, input_of, is_own_code, place_of, redirecting
+from actsearch.layers.interposition import input_of, is_own_code, place_of, redirecting
 from actsearch.layers.rebuilt import keras_attributes
 from actsearch.swap.graph import Shape, is_graph, parts_of
+from actsearch.swap.opaque.paths import functions_of, layer_paths
 from actsearch.swap.opaque.tensorflow_graph import (
+    OPERATIONS,
     filled,
     is_fixed,
     is_traced,
@@ -35,12 +35,13 @@ from actsearch.swap.opaque.tensorflow_graph import (
     passes_through,
     reaches,
     source_of,
+    unchanged,
 )
 from actsearch.swap.recognition import (
-    ARGUMENTS,
     LINEAR_LAYERS,
     NORMALISING,
     SHARES,
+    SOFTMAX_ATTENTION,
     Recognised,
     is_activation,
     recognise,
@@ -105,7 +106,22 @@ def has_own_code(operation: Any) -> bool:
     return any(runs_own_code(layer) and not is_activation(layer) for layer in layers_in(operation))
 
 
-def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[InnerUse] | None:
+_tracing = threading.RLock()  # while a layer is traced, its functions are others
+
+
+class Inside(NamedTuple):
+    """What a layer applies inside.
+
+    Args:
+        uses: The activations at known places, in order.
+        others: The names of activations that it has beside those, at places that are not known.
+    """
+
+    uses: list[InnerUse]
+    others: list[str]
+
+
+def traced_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Inside | None:
     """Traces one call of a layer or model, and returns the activations that it applies, in order.
 
     Args:
@@ -113,7 +129,7 @@ def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) 
         args, kwargs: The arguments of the call; tensors are symbolic.
 
     Returns:
-        The applications; None if the call cannot be traced.
+        What it applies; None if the call cannot be traced.
     """
     trace = _Trace(operation)
     tensors = [t for t in keras.tree.flatten([list(args), dict(kwargs)]) if isinstance(t, keras.KerasTensor)]
@@ -131,16 +147,17 @@ def uses_inside(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
     if any(_has_graphs(layer) for layer in layers_in(operation)):
         return None
-    before = [(layer, dict(vars(layer))) for layer in layers_in(operation) if is_own_code(original_class(layer))]
+    with _tracing:
+        return _traced(operation, trace, call, specs)
+
+
+def _traced(operation: Any, trace: "_Trace", call: Callable[..., Any], specs: Sequence[Any]) -> Inside | None:
     try:
-        tf.function(call, autograph=False).get_concrete_function(*specs)
-        return trace.uses()
+        with unchanged(operation):
+            traced = tf.function(call, autograph=False).get_concrete_function(*specs)
+        return Inside(trace.uses(), trace.others(traced.graph))
     except Exception:  # noqa: BLE001  whatever the code of a layer raises; the caller says that it is not reached
         return None
-    finally:
-        discard_losses(operation)
-        for layer, attributes in before:
-            _restore(layer, attributes)
 
 
 def _has_graphs(layer: Any) -> bool:
@@ -148,15 +165,6 @@ def _has_graphs(layer: Any) -> bool:
     own = [value for kind in type(layer).__mro__ if is_own_code(kind) for value in vars(kind).values()]
     own += [value for name, value in vars(layer).items() if name not in keras_attributes()]  # such as train_function
     return any(hasattr(value, "get_concrete_function") for value in own)
-
-
-def _restore(layer: Any, attributes: Mapping[str, Any]) -> None:
-    """Undoes what the code of a layer has stored in it while it was traced."""
-    for name in [name for name in vars(layer) if not name.startswith("_")]:
-        if name not in attributes:
-            object.__delattr__(layer, name)
-        elif vars(layer)[name] is not attributes[name]:
-            object.__setattr__(layer, name, attributes[name])
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +186,7 @@ class _Trace:
     outputs: Any = None
     applied: list[_Applied] = field(default_factory=list)
     ran: dict[tuple[int, str], tuple[int, Any]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     _inside: bool = False
 
     def __post_init__(self) -> None:
@@ -190,7 +199,7 @@ class _Trace:
 
     def start(self) -> None:
         """Forgets an earlier call: TensorFlow may trace a function twice."""
-        self.applied, self.ran, self._inside = [], {}, False
+        self.applied, self.ran, self.known, self._inside = [], {}, set(), False
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -209,13 +218,15 @@ class _Trace:
             new = self._recorder(place, path, layer, layer.call, recognise(layer), layer)
             stack.enter_context(_replaced(layer, "call", new))
             return
-        for name, value in _functions_of(layer):
+        for name, value in functions_of(layer):
             inner = "/".join(part for part in (path, "" if name == "activation" else name) if part)
             place = Place(number, PlaceKind.ATTRIBUTE, name)
             new = self._recorder(place, inner, layer, value, recognise(value), value)
             stack.enter_context(_replaced_function(layer, name, new))
         if runs_own_code(layer):
             stack.enter_context(_replaced(layer, "call", self._with_code(number, path, layer)))
+        elif isinstance(layer, SOFTMAX_ATTENTION):  # its softmax is listed in any case
+            stack.enter_context(_replaced(layer, "call", self._knowing(layer.call)))
         elif isinstance(layer, (*LINEAR_LAYERS, *_PASSING)):
             stack.enter_context(_replaced(layer, "call", self._with_tensors(number, layer)))
 
@@ -228,7 +239,7 @@ class _Trace:
                 return function(*args, **kwargs)
             self._inside = True
             try:
-                output = function(*args, **kwargs)
+                output = self._knowing(function)(*args, **kwargs)
             finally:
                 self._inside = False
             given = input_of(function, args, kwargs)
@@ -237,6 +248,20 @@ class _Trace:
             return output
 
         return record
+
+    def _knowing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a function whose operations count as recorded."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            graph = tf.compat.v1.get_default_graph()
+            before = len(graph.get_operations())
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.known |= {op.name for op in graph.get_operations()[before:]}
+
+        return call
 
     def _with_code(self, number: int, path: str, layer: Any) -> Callable[..., Any]:
         original = layer.call
@@ -272,6 +297,15 @@ class _Trace:
         ends = [tensor for tensor in tf.nest.flatten(self.outputs) if isinstance(tensor, tf.Tensor)]
         applied = [each for each in self.applied if each.activation.name != "linear" and not is_fixed(each.input)]
         return [self._use(each, ends) for each in applied]
+
+    def others(self, graph: Any) -> list[str]:
+        """Returns the names of activations that the graph has beside those that were recorded."""
+        found = {
+            OPERATIONS[op.type]
+            for op in graph.get_operations()
+            if op.type in OPERATIONS and op.name not in self.known and not is_fixed(op.inputs[0])
+        }
+        return sorted(found)
 
     def _use(self, applied: _Applied, ends: Sequence[Any]) -> InnerUse:
         name, layer = applied.activation.name, applied.layer
@@ -334,66 +368,3 @@ def _replaced_function(layer: Any, name: str, function: Any) -> Iterator[None]:
         yield
     finally:
         set_function(layer, name, before)
-
-
-def _functions_of(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Yields the attributes of a layer that hold activation functions, also in lists and dicts: `"acts/0"`."""
-    for name, value in list(vars(layer).items()):
-        if callable(value):
-            if not isinstance(value, type | keras.layers.Layer | Unmasked) and (
-                name in ARGUMENTS or id(value) in activation_functions()
-            ):
-                yield name, value
-        elif not name.startswith("_"):
-            yield from ((f"{name}/{key}", part) for key, part in _functions_in(value))
-
-
-def _functions_in(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        items = [(key, part) for key, part in value.items() if isinstance(key, str) and "/" not in key]
-    else:
-        items = [(str(number), part) for number, part in enumerate(value)] if isinstance(value, list) else []
-    for key, part in items:
-        if id(part) in activation_functions():
-            yield key, part
-        else:
-            yield from ((f"{key}/{inner}", function) for inner, function in _functions_in(part))
-
-
-def layer_paths(owner: Any, layers: Sequence[Any]) -> list[str]:
-    """Returns a name for each layer inside a layer: the attributes that lead to it, such as `"blocks/0/dense"`.
-
-    Names of layers would end in numbers that count all layers that the process has made.
-    """
-    found: dict[int, str] = {id(owner): ""}
-    todo = [owner]
-    while todo:
-        layer = todo.pop(0)
-        for name, child in _children(layer):
-            if id(child) not in found:
-                found[id(child)] = "/".join(part for part in (found[id(layer)], name) if part)
-                todo.append(child)
-    return [found.get(id(layer), layer.name).removesuffix("/activation") for layer in layers]
-
-
-def _children(layer: Any) -> Iterator[tuple[str, Any]]:
-    if is_graph(layer):
-        yield from ((str(number), child) for number, child in enumerate(layer.layers))
-        return
-    for name, value in sorted(vars(layer).items(), key=lambda item: item[0].startswith("_")):
-        if name in ("_layers", "_tracker") or name.startswith("_self_"):  # of Keras and TensorFlow
-            continue
-        if name in (STAND_IN, IN_CODE):  # of an exchange, whose layers have names of their own
-            yield from ((child.name, child) for _, child in _members(value))
-            continue
-        for suffix, child in _members(value):
-            yield name.lstrip("_") + suffix, child
-
-
-def _members(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, keras.layers.Layer):
-        yield "", value
-    elif isinstance(value, list | tuple):
-        yield from ((f"/{i}{rest}", child) for i, part in enumerate(value) for rest, child in _members(part))
-    elif isinstance(value, Mapping):
-        yield from ((f"/{key}{rest}", child) for key, part in value.items() for rest, child in _members(part))

@@ -9,7 +9,8 @@ import keras
 from actsearch._private import layers_in
 from actsearch.layers.interposition import NAMES, is_own_code
 from actsearch.swap.graph import WRAPPERS, Arguments, Call, parts_of
-from actsearch.swap.opaque.inside import InnerUse, has_own_code, layer_paths, uses_inside
+from actsearch.swap.opaque.inside import InnerUse, has_own_code, traced_inside
+from actsearch.swap.opaque.paths import layer_paths
 from actsearch.swap.recognition import (
     SOFTMAX_ATTENTION,
     ActivationSlot,
@@ -40,16 +41,17 @@ def _traced(call: Call) -> list[Slot] | None:
     built = getattr(owner, "built", False) or bool(parts_of(owner))
     if call.arguments is None or not built or not (recurrent or has_own_code(owner)):
         return None
-    uses = uses_inside(owner, *_inner_arguments(call.operation, call.arguments))
-    if uses is None:
+    inside = traced_inside(owner, *_inner_arguments(call.operation, call.arguments))
+    if inside is None:
         return None
     arguments = [slot for slot in argument_slots(owner) if slot.kind is SlotKind.INNER_ARGUMENT]
     found: dict[Any, tuple[ActivationSlot, list[InnerUse]]] = {}
-    for use in uses:
+    for use in inside.uses:
         slot = _argument_of(owner, use, arguments) or _slot(owner, use)
         found.setdefault(slot.keys or use.place, (slot, []))[1].append(use)
     taken = dict[str, int]()
-    slots = [*found.values(), *((slot, []) for slot in _attention_in(owner))]
+    others = [ActivationSlot(owner, f"/{name}", Recognised(name), SlotKind.FIXED) for name in inside.others]
+    slots = [*found.values(), *((slot, []) for slot in [*_attention_in(owner), *others])]
     return [(_numbered(slot, taken), tuple(same)) for slot, same in slots]
 
 

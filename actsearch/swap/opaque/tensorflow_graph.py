@@ -1,12 +1,16 @@
 """What becomes of a tensor in a TensorFlow graph, apart from operations that only move or scale its values."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from actsearch._private import discard_losses
+from actsearch._private import discard_losses, layers_in
+from actsearch.layers.exchange import original_class
+from actsearch.layers.interposition import is_own_code
+from actsearch.layers.rebuilt import keras_attributes
 
 _MOVING = frozenset(
     [
@@ -41,6 +45,18 @@ _MOVING = frozenset(
         "Unpack",
     ]
 )
+# Operations of TensorFlow that apply an activation; only gelu has an error function.
+OPERATIONS = {
+    "Elu": "elu",
+    "Erf": "gelu",
+    "LeakyRelu": "leaky_relu",
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Selu": "selu",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Tanh": "tanh",
+}
 _SCALING = frozenset(["Add", "AddV2", "ClipByValue", "Div", "Maximum", "Minimum", "Mul", "Neg", "RealDiv", "Sub"])
 _ENLARGING = frozenset(["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "Tile"])
 
@@ -103,13 +119,33 @@ def moves_values(operation: Callable[..., Any], args: Sequence[Any], kwargs: Map
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
     try:
-        tf.function(call, autograph=False).get_concrete_function(*specs)
+        with unchanged(operation):
+            tf.function(call, autograph=False).get_concrete_function(*specs)
     except Exception:  # noqa: BLE001  whatever a user's code raises; what is not known to move values does not
         return False
-    finally:
-        if isinstance(operation, keras.layers.Layer):
-            discard_losses(operation)
     return moved
+
+
+@contextmanager
+def unchanged(operation: Any) -> Iterator[None]:
+    """Undoes at the end of the block what code of the user stores in the layers that it runs in, such as tensors."""
+    layers = layers_in(operation) if isinstance(operation, keras.layers.Layer) else []
+    before = [(layer, dict(vars(layer))) for layer in layers if is_own_code(original_class(layer))]
+    try:
+        yield
+    finally:
+        if layers:
+            discard_losses(operation)
+        for layer, attributes in before:
+            _restore(layer, attributes)
+
+
+def _restore(layer: Any, attributes: Mapping[str, Any]) -> None:
+    for name in [name for name in vars(layer) if name not in keras_attributes()]:
+        if name not in attributes:
+            object.__delattr__(layer, name)
+        elif vars(layer)[name] is not attributes[name]:
+            object.__setattr__(layer, name, attributes[name])
 
 
 def filled(arguments: Any, given: Iterable[Any]) -> Any:
@@ -124,10 +160,17 @@ def _followed(tensor: Any, through: Callable[[Any], bool]) -> list[Any]:
     for current in reached:
         for op in current.consumers():
             if through(op):
-                fresh = [output for output in op.outputs if key_of(output) not in seen]
+                fresh = [output for output in _outputs_of(op, current) if key_of(output) not in seen]
                 seen |= {key_of(output) for output in fresh}
                 reached += fresh
     return reached
+
+
+def _outputs_of(op: Any, given: Any) -> list[Any]:
+    """Returns the outputs of an operation that may have the values of an input."""
+    if op.type != "IdentityN":
+        return list(op.outputs)
+    return [output for output, own in zip(op.outputs, op.inputs, strict=True) if key_of(own) == key_of(given)]
 
 
 def _keeps_values(op: Any) -> bool:
