@@ -160,6 +160,15 @@ def _traced(operation: Any, trace: "_Trace", call: Callable[..., Any], specs: Se
         return None
 
 
+def _is_recomputed(frame: FrameType | None) -> bool:
+    """Returns whether a frame runs in a function that TensorFlow calls again for its gradient, outside of the layer."""
+    while frame is not None and frame.f_code.co_filename != __file__:
+        if frame.f_globals.get("__name__") == "tensorflow.python.ops.custom_gradient":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _has_graphs(layer: Any) -> bool:
     """Returns whether a layer has TensorFlow functions, which keep the graphs that they were traced to."""
     own = [value for kind in type(layer).__mro__ if is_own_code(kind) for value in vars(kind).values()]
@@ -267,6 +276,8 @@ class _Trace:
         original = layer.call
 
         def handler(function: Callable[..., Any], frame: FrameType, args: Any, kwargs: Mapping[str, Any]) -> Any:
+            if _is_recomputed(frame):  # its gradient would be that of the original
+                return function(*args, **kwargs)
             place = Place(number, PlaceKind.CODE, place_of(function, frame))
             name = "/".join(part for part in (path, function.__name__.removesuffix("_v2")) if part)
             activation = recognise_call(function, args, kwargs)

@@ -456,3 +456,14 @@ def test_the_gradient_of_ones_own_function_keeps_the_kind_of_an_activation():
 
     model = keras.Sequential([keras.Input((4,)), Recomputed()])
     assert [str(site.kind) for site in find_sites(model)] == ["hidden"]
+
+
+def test_a_call_that_is_repeated_for_the_gradient_stays():
+    class Remat(kl.Layer):
+        def call(self, x):
+            return keras.remat(lambda h: ops.relu(h))(x)
+
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(4, "tanh", name="dense"), Remat(name="remat"), kl.Dense(1)])
+    report = actsearch.plan_swap(model, "sigmoid")
+    assert [swap.site.name for swap in report.replaced] == ["dense"]
+    assert [swap.site.name for swap in report.left_alone] == ["remat/relu"]
