@@ -284,8 +284,14 @@ class Exchanged:
         """Returns the configuration of the layer as it was, with the exchanges."""
         if isinstance(self._original, Exception):
             raise self._original
-        exchanges = [_plain(each) for each in self._waiting or self._rounds]
-        return {"layer": self._original, "exchanges": exchanges, "source": asdict(self._source)}
+        return {
+            "layer": self._original,
+            "exchanges": [_plain(each) for each in self._waiting or self._rounds],
+            "source": asdict(self._source),
+            "name": self.name,  # type: ignore[attr-defined]
+            "trainable": self.trainable,  # type: ignore[attr-defined]
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),  # type: ignore[attr-defined]
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -296,6 +302,7 @@ class Exchanged:
         object.__setattr__(layer, "_source", Source(source["layers"], [(n, name) for n, name in source["calls"]]))
         object.__setattr__(layer, "_waiting", tuple(_exchanges_of(each) for each in config["exchanges"]))
         layer.__class__ = _exchanged_class(type(layer))
+        _set_changed(layer, config)
         return layer
 
     def _exchange_now(self) -> None:
@@ -322,6 +329,15 @@ class Exchanged:
         super().__call__(*keras.tree.map_structure(_symbolic, args), **kwargs)  # type: ignore[misc]
         self._exchange_now()
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
+
+def _set_changed(layer: Any, config: Mapping[str, Any]) -> None:
+    """Sets what was changed since the exchange; to set `trainable` again would unfreeze layers inside."""
+    for name in ("name", "trainable"):
+        if getattr(layer, name) != config[name]:
+            setattr(layer, name, config[name])
+    if keras.dtype_policies.serialize(layer.dtype_policy) != config["dtype"]:
+        layer.dtype_policy = keras.dtype_policies.deserialize(config["dtype"])
 
 
 def _symbolic(value: Any) -> Any:

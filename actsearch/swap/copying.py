@@ -7,7 +7,6 @@ not accepted are set afterwards, and arguments that are missing are taken from t
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
@@ -19,18 +18,9 @@ from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.layers.exchange import Exchanged, original_class
 from actsearch.layers.rebuilt import keras_attributes
-from actsearch.swap.values import (
-    comparable,
-    differs,
-    equal,
-    is_plain,
-    is_users_class,
-    is_users_object,
-    passed_on,
-)
+from actsearch.swap.configs import LATER, alike, config_of
+from actsearch.swap.values import comparable, equal, is_plain, is_users_class, is_users_object, passed_on
 from actsearch.swap.weights import copy_adapted
-
-_LATER = ("name", "dtype", "trainable", "activity_regularizer")  # can be set once the object exists
 
 
 def new_layer(
@@ -67,7 +57,7 @@ def new_layer(
             if config is None:
                 new = _from_attributes(operation, kind, copied or _unchanged)
             else:
-                new = _from_config(operation, kind, config, changes, inner)
+                new = _from_config(operation, kind, config, changes, inner, copied)
         if isinstance(operation, keras.layers.Layer):
             _set_later(operation, new, linear=linear)
     except Exception as error:  # the code of the class decides which
@@ -80,41 +70,14 @@ def new_layer(
     return new
 
 
-def config_of(operation: Any) -> dict[str, Any] | None:
-    """Returns the config of a layer or operation, in which the user's own functions and objects stay objects.
-
-    So they need not be registered with Keras. An initializer that chose its own seed is copied with a new one.
-
-    Returns:
-        The config; None if Keras knows none, because the class has no `get_config` for its arguments, or one
-        that fails.
-    """
-    own = {name: value for name, value in vars(operation).items() if is_users_object(value)}
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
-            try:
-                config = dict(operation.get_config())
-            except TypeError:
-                if not own:
-                    raise
-                config = dict(_without(operation, own).get_config())
-    except Exception:  # noqa: BLE001  the code of the class decides which
-        return None
-    for key in config:
-        value = getattr(operation, key, None)
-        if key in own or (key in ("activation", "recurrent_activation") and inspect.isfunction(value)):
-            config[key] = passed_on(value)
-    return config
-
-
-def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
+def remade(old: Any, kind: type, config: Mapping[str, Any], copied: Callable[[Any], Any] | None = None) -> Any:
     """Makes an object from a config, even if its class does not accept all of it or the config lacks arguments.
 
     Args:
         old: The object that the config describes.
         kind: The class of the new object.
         config: The config, with changes.
+        copied: Copies a layer that is an argument which the config lacks; if omitted, without changes.
 
     Returns:
         The new object. Arguments that `__init__` does not accept are set as attributes.
@@ -126,11 +89,14 @@ def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
         return _from_keras_config(kind, config)
     parameters = _parameters(kind)
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    optional = _LATER if _has_own_loader(kind) else tuple(config)
+    optional = LATER if _has_own_loader(kind) else tuple(config)
     given = {key: value for key, value in config.items() if anything or key in parameters or key not in optional}
     known = constructor_arguments(old)
-    given |= {name: known[name] for name in parameters if name in known and name not in (*config, *_LATER)}
-    given |= _required(old, parameters, given)
+    given |= {name: known[name] for name in parameters if name in known and name not in (*config, *LATER)}
+    # A loader of the class's own may make such layers itself; the copies would be of no use to others then.
+    argument = functools.partial(_argument, _unchanged if copied is None or _has_own_loader(kind) else copied)
+    required = _required(old, parameters, given, argument)
+    given |= required
     refused: Set[str] = set()
     try:
         new = _load(kind, given, anything=anything)
@@ -141,14 +107,15 @@ def remade(old: Any, kind: type, config: Mapping[str, Any]) -> Any:
         given = fewer
         new = _load(kind, given, anything=anything)
         refused = config.keys() - given.keys()
-    unknown = [name for name in parameters if name not in (*config, *known, *_LATER) and hasattr(old, name)]
-    omitted = {name: getattr(old, name) for name in unknown if differs(getattr(old, name), getattr(new, name, None))}
+    unknown = [name for name in parameters if name not in (*config, *known, *LATER) and hasattr(old, name)]
+    omitted = {name: getattr(old, name) for name in unknown if not alike(getattr(old, name), getattr(new, name, None))}
     if omitted:
+        omitted = {name: keras.tree.map_structure(argument, value) for name, value in omitted.items()}
         new = _load(kind, {**given, **omitted}, anything=anything)
-    for name, value in omitted.items():
-        if getattr(new, name) != value:
-            raise TypeError(f"get_config() omits {name}, which is {value!r}.")
-    for key in config.keys() - given.keys() - set(_LATER):
+    for name, value in {**required, **omitted}.items():
+        if not alike(value, getattr(new, name, None)):
+            raise TypeError(f"get_config() omits {name}, which is {getattr(old, name)!r}.")
+    for key in config.keys() - given.keys() - set(LATER):
         _set_argument(new, key, config[key])
     added = {name: value for name, value in {**given, **omitted}.items() if name not in config}
     if refused or added:
@@ -207,6 +174,7 @@ def _from_config(
     config: dict[str, Any],
     changes: Mapping[str, Any],
     inner: Mapping[tuple[str, ...], BoundActivation],
+    copied: Callable[[Any], Any] | None,
 ) -> Any:
     """Makes a layer from its config, with other arguments, and with other activations inside."""
     config |= changes
@@ -214,19 +182,11 @@ def _from_config(
         _set_activation(config, keys, wanted)
     if "activation" in changes:
         config.pop("activity_regularizer", None)
-    new = remade(operation, kind, config)
+    new = remade(operation, kind, config, copied)
     if is_users_class(kind):  # its __init__ may accept arguments and ignore them
         for key in [*changes, *(keys[0] for keys in inner if len(keys) == 1)]:
             _set_argument(new, key, config[key])
     return new
-
-
-def _without(operation: Any, own: Mapping[str, Any]) -> Any:
-    """Returns a stand-in for a layer whose own functions and objects, which have no config, are replaced."""
-    stand_in = object.__new__(type(operation))
-    vars(stand_in).update(vars(operation))
-    vars(stand_in).update({name: keras.activations.linear if "activation" in name else None for name in own})
-    return stand_in
 
 
 def _from_keras_config(kind: Any, config: Mapping[str, Any]) -> Any:
@@ -252,7 +212,7 @@ def _from_attributes(operation: Any, kind: type, copied: Callable[[Any], Any]) -
     """
     given: dict[str, Any] = {}
     for name, parameter in _parameters(kind).items():
-        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) or name in _LATER:
+        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) or name in LATER:
             continue
         if not hasattr(operation, name):
             raise TypeError(f"its argument {name} is neither in a config nor an attribute.")
@@ -267,6 +227,8 @@ def _from_attributes(operation: Any, kind: type, copied: Callable[[Any], Any]) -
 def _argument(copied: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, keras.Variable):
         raise TypeError("two models would share a variable.")
+    if isinstance(value, keras.optimizers.Optimizer):
+        return remade(value, type(value), value.get_config())
     return copied(value) if isinstance(value, keras.layers.Layer) else passed_on(value)
 
 
@@ -290,11 +252,17 @@ def _has_own_loader(kind: type) -> bool:
     return any("from_config" in vars(each) for each in kind.__mro__ if is_users_class(each))
 
 
-def _required(old: Any, parameters: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+def _required(
+    old: Any,
+    parameters: Mapping[str, inspect.Parameter],
+    given: Mapping[str, Any],
+    argument: Callable[[Any], Any],
+) -> dict[str, Any]:
     """Returns the arguments without a default that are missing, from the attributes of the same name."""
     named = {name for name, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
     named |= {name for name, p in parameters.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY}
-    return {name: passed_on(getattr(old, name)) for name in named - given.keys() if hasattr(old, name)}
+    missing = [name for name in named - given.keys() if hasattr(old, name)]
+    return {name: keras.tree.map_structure(argument, getattr(old, name)) for name in missing}
 
 
 _LOADERS = {

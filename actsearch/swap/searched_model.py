@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from actsearch._private import layers_in
 from actsearch.errors import ModelError, UnknownNameError, UsageError
 from actsearch.spaces import SearchSpace, Sites, choose, label_of, resolve
 from actsearch.swap.graph import arguments_like, is_graph, parts_of
@@ -40,7 +41,8 @@ class SearchedModel:
     Raises:
         ModelError: The model is not compiled, or has no site that can be replaced.
         UnknownNameError: The space has a hyperparameter that an existing model does not have, or `weights` is neither.
-        UsageError: The function makes a subclassed model with trained weights, and `weights` is `"redraw"`.
+        UsageError: The function makes a subclassed model with trained weights, and `weights` is `"redraw"`; or it
+            returns the same model again, or a new subclassed one with the same layers or optimizer.
 
     Example:
 
@@ -74,6 +76,7 @@ class SearchedModel:
         self.weights, self._remark = usual_weights(self.model) if weights is None else (weights, "")
         self._included = Included(frozen=include_frozen, recurrent=include_recurrent)
         self._check_redrawn()
+        self._check_made()
         self._groups = self._grouped()
 
     def _check_redrawn(self) -> None:
@@ -82,6 +85,31 @@ class SearchedModel:
             raise UsageError(
                 f'weights="redraw" cannot draw new weights in {type(self.model).__name__}, which the function makes '
                 f'with trained ones ({signs}). Let the function not load weights, or pass weights="keep".'
+            )
+
+    def _check_made(self) -> None:
+        if self._make is None:
+            return
+        if is_graph(self.model):  # its layers are copied, and may be the same
+            self._check_new(self._make())
+        else:
+            self._fresh()
+
+    def _check_new(self, made: Any) -> None:
+        if made is self.model:
+            raise UsageError(
+                f"The function that makes the model returned the same model {made.name!r} twice, so executions would "
+                "train and change it one after another. Make a new model in the function, or pass the model itself."
+            )
+
+    def _check_disjoint(self, made: Any) -> None:
+        known = {id(part) for part in _parts_trained(self.model, frozen=self._included.frozen)}
+        same = [part for part in _parts_trained(made, frozen=self._included.frozen) if id(part) in known]
+        if same:
+            raise UsageError(
+                f"The function that makes the model returned {type(made).__name__} twice with the same object "
+                f"{same[0].name!r} ({type(same[0]).__name__}) inside, so each execution would go on with what the one "
+                "before it has trained. Make all layers and the optimizer in the function."
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,7 +195,10 @@ class SearchedModel:
 
     def _fresh(self) -> Any:
         assert self._make is not None
-        return self._built(self._make())
+        made = self._make()
+        self._check_new(made)
+        self._check_disjoint(self._built(made))
+        return made
 
     def _plan(self, choice: Choice | Mapping[str, Choice], *, match: bool) -> SwapReport:
         return make_plan(self._traced, choice, match=match, included=self._included).report
@@ -190,3 +221,13 @@ class SearchedModel:
                 group = site.name if self.space.sites is Sites.PER_LAYER else f"block_{site.block}"
                 groups.setdefault(group, []).append(site.name)
         return groups
+
+
+def _parts_trained(model: Any, *, frozen: bool) -> list[Any]:
+    """Returns the layers, variables and optimizer of a model that a search changes."""
+    layers = [layer for layer in layers_in(model) if not isinstance(layer, keras.layers.InputLayer)]
+    return [
+        *(layer for layer in layers if layer.trainable or frozen),
+        *model.trainable_variables,
+        model.optimizer,
+    ]

@@ -39,11 +39,6 @@ def is_plain(value: Any) -> bool:
     return all(isinstance(part, _PLAIN) for part in keras.tree.flatten(value))
 
 
-def differs(before: Any, now: Any) -> bool:
-    """Returns whether an attribute that is plain data differs."""
-    return is_plain(before) and not equal(before, now)
-
-
 def equal(one: Any, other: Any) -> bool:
     """Returns whether two attributes are equal; layers and Keras's objects are if they are of the same class."""
     parts, others = keras.tree.flatten(one), keras.tree.flatten(other)
@@ -60,6 +55,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def comparable(config: Any) -> Any:
     """Returns the config of an object without what differs between two objects that are alike."""
+    if isinstance(config, list | tuple):
+        return type(config)(map(comparable, config)) if type(config) in (list, tuple) else config
     if not isinstance(config, dict):
         return config
     varying = ("name", "seed", "build_config") if "class_name" in config or "name" in config else ()

@@ -1,6 +1,7 @@
 """The weights and the adapted state of a rebuilt model: what is kept, and whether the model was trained before."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def copy_weights(old: Any, new: Any, *, always: bool) -> None:
         always: Whether to copy all weights.
 
     Raises:
-        ModelError: Weights have to be copied, but the copy does not have the same variables.
+        ModelError: The copy has variables of other shapes, or lacks some that have to be copied.
     """
     if is_graph(old) or isinstance(old, keras.layers.TimeDistributed):
         return
@@ -53,7 +54,7 @@ def copy_weights(old: Any, new: Any, *, always: bool) -> None:
     pairs = list(matching_parts(old, new, lambda part: bool(own_variables(part))))
     _complete(pairs)
     if not _match(old, new, pairs):
-        if needed:
+        if needed or (new.weights and _all_shapes(new) != _all_shapes(old)):
             raise ModelError(
                 f"The weights of the layer {old.name!r} ({type(old).__name__}) cannot be copied into a new model: "
                 f"it has {_described(old)}, its copy {_described(new)}. Let __init__ or build() of its class create "
@@ -255,6 +256,10 @@ def _match(old: Any, new: Any, pairs: list[tuple[Any, Any]]) -> bool:
 
 def _shapes(part: Any) -> list[tuple[int, ...]]:
     return [tuple(variable.shape) for variable in own_variables(part)]
+
+
+def _all_shapes(layer: Any) -> Counter[tuple[int, ...]]:
+    return Counter(tuple(weight.shape) for weight in layer.weights)
 
 
 def _stays_whole(part: Any) -> bool:

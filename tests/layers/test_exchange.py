@@ -107,3 +107,39 @@ def test_a_file_is_refused_if_the_code_is_another_one(tmp_path, edited, message)
         return
     with pytest.raises(ModelError, match=message):
         keras.models.load_model(tmp_path / "model.keras")
+
+
+@keras.saving.register_keras_serializable("tests.exchange")
+class Partly(keras.layers.Layer):
+    """One of its layers is frozen from the start, and its config is not its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = keras.layers.Dense(4, trainable=False), keras.layers.Dense(4)
+
+    def build(self, shape):
+        self.first.build(shape)
+        self.second.build((None, 4))
+        super().build(shape)
+
+    def call(self, x):
+        return ops.relu(self.second(self.first(x)))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_set_after_an_exchange_is_saved(tmp_path, before):
+    parts = [Partly(name="changed"), Partly(name="unchanged")]
+    model = keras.Sequential([keras.Input((4,)), *parts, keras.layers.Dense(1)])
+    model.layers[0].trainable = before
+    new = swap_activations(model, "prelu", keep_weights=True, include_frozen=True)
+    changed = new.layers[0]
+    changed.trainable, changed.dtype_policy = not before, keras.DTypePolicy("mixed_float16")
+    new.save(tmp_path / "model.keras")
+    copies = [keras.models.load_model(tmp_path / "model.keras"), keras.models.clone_model(new)]
+    for copy in [*copies, swap_activations(new, "elu", include_frozen=True)]:
+        first, second, _ = copy.layers
+        assert (first.trainable, second.trainable, second.first.trainable) == (not before, True, False)
+        assert (first.dtype_policy.name, second.dtype_policy.name) == ("mixed_float16", "float32")
+        assert first.name == "changed"
+    for copy in copies:
+        assert len(copy.trainable_weights) == len(new.trainable_weights)

@@ -236,6 +236,40 @@ def test_a_function_that_makes_the_model_serves_where_a_layer_cannot_be_copied()
     first.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
 
 
+class Subclassed(keras.Model):
+    def __init__(self, hidden=None):
+        super().__init__()
+        self.hidden, self.out = hidden or keras.layers.Dense(5), keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(keras.ops.relu(self.hidden(x)))
+
+
+def test_a_function_has_to_make_a_new_model_at_each_call(tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    space, options = load_space("relu_variants"), {"sample": x[:2]}
+
+    def subclassed(hidden=None, optimizer="sgd"):
+        model = Subclassed(hidden)
+        model.compile(optimizer, "mse")
+        return model
+
+    same, graph, shared, optimizer = subclassed(), network(), keras.layers.Dense(5), keras.optimizers.SGD()
+    with pytest.raises(UsageError, match=r"returned the same model 'subclassed.*Make a new model in the function"):
+        actsearch.search(lambda: same, x, x[:, :1], directory=tmp_path, tracking=False, verbose=0)
+    assert int(same.optimizer.iterations) == 0
+    with pytest.raises(UsageError, match="returned the same model 'functional"):
+        SearchedModel(lambda: graph, space)
+    with pytest.raises(UsageError, match=r"Subclassed twice with the same object 'dense\w*' \(Dense\) inside"):
+        SearchedModel(lambda: subclassed(shared), space, **options)
+    with pytest.raises(UsageError, match=r"with the same object '(?i:sgd)\w*' \(SGD\) inside"):
+        SearchedModel(lambda: subclassed(optimizer=optimizer), space, **options)
+    frozen = keras.layers.Dense(5, trainable=False)
+    SearchedModel(lambda: subclassed(frozen), space, **options)
+    with pytest.raises(UsageError, match=r"\(Dense\) inside"):
+        SearchedModel(lambda: subclassed(frozen), space, include_frozen=True, **options)
+
+
 def test_an_activation_without_finite_moments_fails_alone(tmp_path, own_register):
     @actsearch.register_activation
     def explosion(x):
