@@ -89,7 +89,7 @@ def exchange(owner: Any, exchanges: Sequence[Exchange]) -> None:
         object.__setattr__(owner, "_original", _config_or_error(owner))
         object.__setattr__(owner, "_source", Source([_class_name(layer) for layer in layers_in(owner)]))
         owner.__class__ = _exchanged_class(type(owner))
-    owner._source.add(owner, exchanges)
+    vars(owner)["_source"].add(owner, exchanges)
     _apply(owner, exchanges)
     # Keras would track the layers a second time.
     object.__setattr__(owner, "_rounds", (*vars(owner).get("_rounds", ()), tuple(exchanges)))
