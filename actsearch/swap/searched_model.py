@@ -108,8 +108,8 @@ class SearchedModel:
         if same:
             raise UsageError(
                 f"The function that makes the model returned {type(made).__name__} twice with the same object "
-                f"{same[0].name!r} ({type(same[0]).__name__}) inside, so each execution would train what the one "
-                "before it has trained already. Make all layers and the optimizer in the function."
+                f"{same[0].name!r} ({type(same[0]).__name__}) inside, so each execution would start from what the one "
+                "before it has trained. Make all layers and the optimizer in the function."
             )
 
     def __getstate__(self) -> dict[str, Any]:
