@@ -13,7 +13,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from actsearch._private import class_in_config, functional_class, layers_in
+from actsearch._private import class_in_config, functional_class, layers_in, operation_of
 
 __all__: list[str] = []
 _PACKAGE, _NAME = "actsearch", "Rebuilt"
@@ -62,7 +62,7 @@ class Rebuilt:
         kind: Any = next(each for each in type(self).__mro__ if not issubclass(each, Rebuilt))
         return {
             "class": [kind.__module__, kind.__name__, keras.saving.get_registered_name(kind)],
-            "graph": _config_of(_graph_of(self)),
+            "graph": _config_of(self),
             "trainable": self.trainable,  # type: ignore[attr-defined]
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),  # type: ignore[attr-defined]
             "attributes": _Attributes(self).plain(),
@@ -80,23 +80,22 @@ class Rebuilt:
         return new
 
 
-def _config_of(graph: Any) -> dict[str, Any]:
-    """Returns the config of a graph whose layers are built when they are called, by Keras, and not by their shapes.
+def _config_of(model: Any) -> dict[str, Any]:
+    """Returns the config of a model of Keras's own class with the same graph and layers.
 
-    A layer without a `build` would count as built then, and those inside it would have no weights.
+    In a functional one, Keras builds layers when they are called, and not by their shapes. A layer without a `build`
+    would count as built then, and those inside it would have no weights.
     """
+    if isinstance(model, keras.Sequential):  # another Sequential would call the layers, which clears their losses
+        layers = [operation_of(tensor) for tensor in model.inputs] if model.built else []
+        plain = [keras.saving.serialize_keras_object(layer) for layer in [*layers, *model.layers]]
+        own = {"name": model.name, "layers": plain}
+        return {"module": "keras", "class_name": "Sequential", "config": own, "registered_name": None}
+    graph = keras.Model(model.input, model.output, name=model.name)
     config: dict[str, Any] = keras.saving.serialize_keras_object(graph)
-    if isinstance(graph, functional_class()):
-        for layer in config["config"]["layers"]:
-            layer.pop("build_config", None)
+    for layer in config["config"]["layers"]:
+        layer.pop("build_config", None)
     return config
-
-
-def _graph_of(model: Any) -> Any:
-    """Returns a model of Keras's own class with the same graph and layers."""
-    if isinstance(model, keras.Sequential):
-        return keras.Sequential(_with_input(model), name=model.name)
-    return keras.Model(model.input, model.output, name=model.name)
 
 
 def _with_input(model: Any) -> list[Any]:

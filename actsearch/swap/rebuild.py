@@ -214,8 +214,14 @@ def _instance(model: Any, base: type, **arguments: Any) -> Any:
     """
     kind = type(model)
     accepted = inspect.getfullargspec(kind.__init__)
+    if set(arguments) <= set(accepted.args) <= {"self", "name", "trainable", *arguments}:
+        named = {"name": model.name} if "name" in accepted.args or accepted.varkw is not None else {}
+        new = kind(**arguments, **named)
+        if new.name != model.name:
+            new.name = model.name
+        return new
     anything = accepted.varargs is not None and accepted.varkw is not None and not accepted.kwonlyargs
-    if anything or set(arguments) <= set(accepted.args) <= {"self", "name", "trainable", *arguments}:
+    if anything and accepted.args == ["self"]:
         return kind(*arguments.values(), name=model.name)
     if has_own_behaviour(kind):
         return rebuilt_model(kind, base(*arguments.values(), name=model.name))

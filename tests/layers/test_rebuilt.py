@@ -131,3 +131,14 @@ def test_a_class_that_is_not_registered_has_to_be_named(tmp_path: Path) -> None:
     loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects={"Own": Own})
     assert isinstance(loaded, Own)
     np.testing.assert_array_equal(loaded(X), new(X))
+
+
+def test_to_ask_for_a_config_changes_nothing() -> None:
+    model = Stack(5)
+    model.layers[0].activity_regularizer = keras.regularizers.L2(0.1)
+    new = swap_activations(model, "elu")
+    new(X)
+    nodes = [len(layer._inbound_nodes) for layer in new.layers]
+    assert new.to_json() == new.to_json()
+    assert [len(layer._inbound_nodes) for layer in new.layers] == nodes
+    assert len(new.losses) == 1

@@ -213,3 +213,56 @@ def test_a_lambda_of_an_activation_function_is_replaced() -> None:
     model = keras.Model(inputs, kl.Dense(2)(kl.Lambda(tf.nn.relu, name="bend")(kl.Dense(4)(inputs))))
     assert_same_outputs(model, swap_activations(model, {"bend": "relu"}, keep_weights=True), uniform(3, 4))
     assert [site.activation for site in find_sites(swap_activations(model, "elu"))] == ["elu"]
+
+
+def of_sequential(kind: type) -> keras.Model:
+    return kind(layers=[keras.Input((4,)), kl.Dense(4, "relu"), kl.Dense(1)])
+
+
+def of_graph(kind: type) -> keras.Model:
+    inputs = keras.Input((4,))
+    return kind(inputs=inputs, outputs=kl.Dense(1)(kl.Dense(4, "relu")(inputs)))
+
+
+class NameFirst(keras.Sequential):
+    def __init__(self, name="first", layers=None):
+        super().__init__(layers, name=name)
+
+
+class NoName(keras.Sequential):
+    def __init__(self, layers):
+        super().__init__(layers)
+
+
+class Turned(keras.Model):
+    def __init__(self, outputs, inputs, **kwargs):
+        super().__init__(inputs, outputs, **kwargs)
+
+
+class Positional(keras.Model):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+class OneMoreBefore(keras.Model):
+    def __init__(self, temperature=1.0, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.temperature = temperature
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "is_kept"),
+    [
+        (of_sequential, NameFirst, True),
+        (of_sequential, NoName, True),
+        (of_graph, Turned, True),
+        (of_graph, Positional, True),
+        (of_graph, OneMoreBefore, False),
+    ],
+)
+def test_classes_whose_arguments_are_in_another_order(make: Any, kind: type, is_kept: bool) -> None:
+    model = make(kind)
+    new = swap_activations(model, "relu", keep_weights=True)
+    assert isinstance(new, kind) is is_kept
+    assert new.name == model.name
+    assert_same_outputs(model, new, uniform(3, 4))
