@@ -13,13 +13,15 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from actsearch._private import class_in_config, functional_class, layers_in, operation_of
+from actsearch._private import class_in_config, compile_arguments, functional_class, layers_in, operation_of
 
 __all__: list[str] = []
 _PACKAGE, _NAME = "actsearch", "Rebuilt"
 _SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set}
 # While a model trains, once it is quantized, in a copy.
 _ONLY_AT_TIMES = {"history", "_eval_epoch_iterator", "_is_quantized", "get_config"}
+_WAITING = "_attributes_until_compiled"
+_SIMPLE = (bool, int, float, str, bytes, type(None))
 
 
 @functools.cache
@@ -29,7 +31,9 @@ def keras_attributes() -> frozenset[str]:
     models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
     for model in models:
         model.compile("sgd", "mse", metrics=["mae"])
-    return frozenset(_ONLY_AT_TIMES.union(vars(keras.layers.Layer(name="usual")), *(vars(model) for model in models)))
+    return frozenset(
+        _ONLY_AT_TIMES.union([_WAITING], vars(keras.layers.Layer(name="usual")), *(vars(model) for model in models))
+    )
 
 
 def rebuilt_model(kind: type, graph: Any) -> Any:
@@ -65,6 +69,7 @@ class Rebuilt:
             "graph": _config_of(self),
             "trainable": self.trainable,  # type: ignore[attr-defined]
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),  # type: ignore[attr-defined]
+            "supports_masking": self.supports_masking,  # type: ignore[attr-defined]
             "attributes": _Attributes(self).plain(),
         }
 
@@ -76,8 +81,19 @@ class Rebuilt:
         if not config["trainable"]:
             new.trainable = False
         new.dtype_policy = keras.dtype_policies.deserialize(config["dtype"])
-        _Attributes(new).set(config["attributes"])
+        if config["supports_masking"]:
+            new.supports_masking = True
+        attributes = _Attributes(new)
+        attributes.set(config["attributes"])
+        object.__setattr__(new, _WAITING, attributes)  # Keras would track what is in it
         return new
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compiles the model, and sets the attributes that are its optimizer or its metrics."""
+        super().compile_from_config(config)  # type: ignore[misc]
+        attributes = vars(self).pop(_WAITING, None)
+        if attributes is not None and self.compiled:  # type: ignore[attr-defined]
+            attributes.set_compiled()
 
 
 def _config_of(model: Any) -> dict[str, Any]:
@@ -118,25 +134,47 @@ class _Attributes:
             id(part): (name, position) for name, parts in self._graph.items() for position, part in enumerate(parts)
         }
         self._beside: list[Any] = []
+        self._compiled = _compiled_with(model)
+        self._waiting: dict[str, Any] = {}
 
     def plain(self) -> dict[str, Any]:
-        """Returns the attributes as plain data.
+        """Returns the attributes as plain data; last those that are set once the model is compiled.
 
         Raises:
             NotImplementedError: Keras cannot save an attribute.
         """
-        values = {name: value for name, value in vars(self._model).items() if name not in keras_attributes()}
-        return {name: self._encoded(name, value) for name, value in values.items()}
+        own = [(name, value) for name, value in vars(self._model).items() if name not in keras_attributes()]
+        compiled = {id(part) for part in self._compiled.values()}
+        own.sort(key=lambda item: any(id(part) in compiled for part in _parts_of(item[1])))
+        return {name: self._encoded(name, value) for name, value in own}
 
     def set(self, attributes: Mapping[str, Any]) -> None:
-        """Gives the model attributes from plain data."""
+        """Gives the model attributes from plain data; None for those that wait until it is compiled."""
         for name, value in attributes.items():
+            if _is_compiled(value):
+                self._waiting[name] = value
+            setattr(self._model, name, None if _is_compiled(value) else self._decoded(value))
+
+    def set_compiled(self) -> None:
+        """Gives a compiled model the attributes that waited for it."""
+        self._compiled = _compiled_with(self._model)
+        for name, value in self._waiting.items():
             setattr(self._model, name, self._decoded(value))
 
     def _encoded(self, name: str, value: Any) -> dict[str, Any]:
+        for key, part in self._compiled.items():
+            if part is value:
+                return {"compiled": key}
+        for position, known in enumerate(self._beside):
+            if known is value:
+                return {"again": position}
         if isinstance(value, keras.layers.Layer):
-            return self._encoded_layer(value)
+            if id(value) in self._references:
+                return {"of graph": list(self._references[id(value)])}
+            self._beside.append(value)
+            return {"new": keras.saving.serialize_keras_object(value)}
         if isinstance(value, keras.Variable):
+            self._beside.append(value)
             return {"variable": [list(value.shape), value.dtype, value.trainable, value.name]}
         if inspect.ismethod(value) and value.__self__ is self._model:
             return {"method": value.__name__}
@@ -146,21 +184,16 @@ class _Attributes:
         if sequence is not None and not hasattr(value, "_fields"):
             return {sequence: [self._encoded(name, part) for part in value]}
         try:
-            return {"value": keras.saving.serialize_keras_object(value)}
+            plain = keras.saving.serialize_keras_object(value)
         except (AttributeError, TypeError, ValueError) as error:
             raise NotImplementedError(
                 f"The attribute {name} of the model {self._model.name!r} is {value!r}, which Keras cannot save. Give "
                 f"{type(value).__name__} a get_config method, or save the weights: model.save_weights(path)."
             ) from error
-
-    def _encoded_layer(self, layer: Any) -> dict[str, Any]:
-        if id(layer) in self._references:
-            return {"of graph": list(self._references[id(layer)])}
-        for position, known in enumerate(self._beside):
-            if known is layer:
-                return {"again": position}
-        self._beside.append(layer)
-        return {"layer": keras.saving.serialize_keras_object(layer)}
+        if isinstance(value, _SIMPLE):
+            return {"value": plain}
+        self._beside.append(value)
+        return {"new": plain}
 
     def _decoded(self, plain: Mapping[str, Any]) -> Any:
         ((kind, value),) = plain.items()
@@ -168,19 +201,54 @@ class _Attributes:
             return self._graph[value[0]][value[1]]
         if kind == "again":
             return self._beside[value]
-        if kind == "variable":
-            shape, dtype, trainable, name = value
-            return keras.Variable(np.zeros(shape), dtype=dtype, trainable=trainable, name=name)
+        if kind == "compiled":
+            return self._compiled.get(value)
         if kind == "method":
             return types.MethodType(getattr(type(self._model), value), self._model)
         if kind == "dict":
             return {self._decoded(key): self._decoded(part) for key, part in value}
         if kind in _SEQUENCES:
             return _SEQUENCES[kind](self._decoded(part) for part in value)
-        made = keras.saving.deserialize_keras_object(value)
-        if kind == "layer":
-            self._beside.append(made)
+        if kind == "value":
+            return keras.saving.deserialize_keras_object(value)
+        made = _variable(*value) if kind == "variable" else keras.saving.deserialize_keras_object(value)
+        self._beside.append(made)
         return made
+
+
+def _variable(shape: list[int], dtype: str, trainable: bool, name: str) -> Any:
+    return keras.Variable(np.zeros(shape), dtype=dtype, trainable=trainable, name=name)
+
+
+def _compiled_with(model: Any) -> dict[str, Any]:
+    """Returns the optimizer and the metrics of a model by where they are in the arguments of `compile`."""
+    if not getattr(model, "compiled", False):
+        return {}
+    known = compile_arguments(model)
+    metrics = {
+        f"{name} {position}": metric
+        for name in ("metrics", "weighted_metrics")
+        for position, metric in enumerate(keras.tree.flatten(known[name]))
+        if isinstance(metric, keras.metrics.Metric)
+    }
+    return {"optimizer": model.optimizer, **metrics}
+
+
+def _parts_of(value: Any) -> list[Any]:
+    """Returns the objects in nested lists, sets and dictionaries; Keras cannot sort all keys of these."""
+    if isinstance(value, dict):
+        return [part for item in value.items() for inner in item for part in _parts_of(inner)]
+    if isinstance(value, list | tuple | set):
+        return [part for inner in value for part in _parts_of(inner)]
+    return [value]
+
+
+def _is_compiled(plain: Any) -> bool:
+    """Returns whether the plain data of an attribute refer to what its model is compiled with."""
+    ((kind, value),) = plain.items()
+    if kind == "dict":
+        return any(_is_compiled(part) for item in value for part in item)
+    return kind == "compiled" or (kind in _SEQUENCES and any(map(_is_compiled, value)))
 
 
 _classes: dict[type, type] = {}

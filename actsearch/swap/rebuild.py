@@ -97,6 +97,8 @@ class Rebuilder:
         new = self._sequential(model) if isinstance(model, keras.Sequential) else self._functional(model)
         self._names.pop()
         new.dtype_policy = model.dtype_policy
+        if model.supports_masking:
+            new.supports_masking = True
         self._pairs.append((model, new))
         self._made[id(model)] = new
         copy_attributes(model, new, self.counterparts)

@@ -142,3 +142,45 @@ def test_to_ask_for_a_config_changes_nothing() -> None:
     assert new.to_json() == new.to_json()
     assert [len(layer._inbound_nodes) for layer in new.layers] == nodes
     assert len(new.losses) == 1
+
+
+@keras.saving.register_keras_serializable("test_rebuilt")
+class Named(keras.Model):
+    """Its attributes are what it was compiled with, and one another."""
+
+    def __init__(self, units):
+        inputs = keras.Input((4,))
+        super().__init__(inputs, kl.Dense(1)(kl.Dense(units, "relu")(inputs)))
+        self.supports_masking = True
+        self.scale = keras.Variable(np.ones(1), trainable=False, name="scale")
+        self.alias = {"scale": self.scale, "count": 3}
+        self.tracker = self.again = keras.metrics.Mean(name="tracker")
+        self.opt, self.parts = None, None
+
+    def train_step(self, data):
+        logs = super().train_step(data)
+        self.scale.assign_add([float(self.opt is self.optimizer)])
+        return logs
+
+
+def test_attributes_that_are_one_object_stay_one(tmp_path: Path) -> None:
+    model = Named(5)
+    error = keras.metrics.MeanAbsoluteError()
+    model.compile(keras.optimizers.Adam(), "mse", metrics=[error])
+    model.opt, model.parts = model.optimizer, [error, {"beside": kl.Dense(1)}]
+    new = swap_activations(model, "elu")
+    new.fit(X, Y, verbose=0)
+    loaded = saved_and_loaded(new, tmp_path)
+    again = saved_and_loaded(loaded, tmp_path)
+    for made in (new, loaded, again):
+        assert made.opt is made.optimizer and int(made.opt.iterations) == 1
+        assert made.alias["scale"] is made.scale and made.alias["count"] == 3
+        assert made.tracker is made.again and isinstance(made.tracker, keras.metrics.Mean)
+        assert isinstance(made.parts[1]["beside"], kl.Dense)
+        assert made.supports_masking
+        np.testing.assert_array_equal(made.scale, [2.0])
+    loaded.fit(X, Y, verbose=0)
+    assert int(loaded.opt.iterations) == 2 and float(loaded.parts[0].count) > 0
+    bare = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    assert bare.opt is None and not bare.compiled
+    assert bare.to_json()
