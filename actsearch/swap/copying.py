@@ -18,8 +18,17 @@ from actsearch.activations.bound import BoundActivation
 from actsearch.errors import ModelError
 from actsearch.layers.exchange import Exchanged, original_class
 from actsearch.layers.rebuilt import keras_attributes
-from actsearch.swap.configs import LATER, alike, config_of
-from actsearch.swap.values import comparable, equal, is_plain, is_users_class, is_users_object, passed_on
+from actsearch.swap.values import (
+    LATER,
+    alike,
+    comparable,
+    config_of,
+    equal,
+    is_plain,
+    is_users_class,
+    is_users_object,
+    passed_on,
+)
 from actsearch.swap.weights import copy_adapted
 
 
