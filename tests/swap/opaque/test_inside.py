@@ -291,6 +291,20 @@ def test_a_layer_that_returns_its_input_is_passed_on_the_way_to_the_feeder():
     }
 
 
+def test_models_may_be_looked_at_from_several_threads():
+    model = keras.Sequential([keras.Input((4,)), Mixed(), kl.Dense(1)])
+    before = [
+        (vars(layer).get("call"), getattr(layer, "activation", None)) for layer in model.layers[0]._flatten_layers()
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: len(find_sites(model)), range(3)))
+    assert len(set(found)) == 1
+    after = [
+        (vars(layer).get("call"), getattr(layer, "activation", None)) for layer in model.layers[0]._flatten_layers()
+    ]
+    assert after == before
+
+
 @keras.saving.register_keras_serializable("tests.inside")
 class ByReference(keras.Model):
     """Calls activation functions that no name of Keras leads to: from a dict, a list, a helper, and by `get`."""
@@ -393,77 +407,3 @@ def test_the_softmax_of_attention_in_own_code_is_a_gate_that_stays():
     swapped = find_sites(swap_activations(model, "elu"))
     assert {site.activation for site in swapped if site.name in gates} == {"softmax"}
     assert_same_outputs(model, same(model), uniform(2, 3, 4))
-
-
-def test_what_no_name_leads_to_is_named():
-    act = ops.relu
-
-    @keras.saving.register_keras_serializable("tests.inside")
-    class Hidden(kl.Layer):
-        from_class = staticmethod(keras.activations.elu)
-
-        def __init__(self):
-            super().__init__(name="hidden")
-            self.acts = (ops.tanh,)
-
-        def call(self, x, function=ops.softplus):
-            return function(self.acts[0](act(self.from_class(x)))) + kl.ReLU(max_value=6)(x)
-
-    model = keras.Sequential([keras.Input((4,)), Hidden(), kl.Dense(4, "gelu", name="dense"), kl.Dense(1)])
-    report = actsearch.plan_swap(model, "elu")
-    assert {swap.site.name for swap in report.left_alone} >= {"hidden/elu", "hidden/relu", "hidden/tanh"}
-    assert [swap.site.name for swap in report.replaced] == ["dense"]
-
-
-def test_code_that_keeps_tensors_is_left_as_it_was():
-    class Keeping(kl.Layer):
-        def call(self, x):
-            self.seen = self._seen = x
-            return ops.relu(x)
-
-    model = keras.Sequential([keras.Input((4,)), kl.Dense(4), Keeping(), kl.Lambda(lambda x: x * 2)])
-    keeping = model.layers[1]
-    before = keeping.seen, keeping._seen
-    find_sites(model)
-    assert (keeping.seen, keeping._seen) == before
-
-
-def test_models_may_be_looked_at_from_several_threads():
-    model = keras.Sequential([keras.Input((4,)), Mixed(), kl.Dense(1)])
-    before = [
-        (vars(layer).get("call"), getattr(layer, "activation", None)) for layer in model.layers[0]._flatten_layers()
-    ]
-    with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: len(find_sites(model)), range(3)))
-    assert len(set(found)) == 1
-    after = [
-        (vars(layer).get("call"), getattr(layer, "activation", None)) for layer in model.layers[0]._flatten_layers()
-    ]
-    assert after == before
-
-
-def test_the_gradient_of_ones_own_function_keeps_the_kind_of_an_activation():
-    class Recomputed(kl.Layer):
-        def __init__(self):
-            super().__init__()
-            self.dense = kl.Dense(2)
-
-        def build(self, shape):
-            self.dense.build(shape)
-
-        def call(self, x):
-            return tf.recompute_grad(self.dense)(ops.relu(x))
-
-    model = keras.Sequential([keras.Input((4,)), Recomputed()])
-    assert [str(site.kind) for site in find_sites(model)] == ["hidden"]
-
-
-def test_a_call_that_is_repeated_for_the_gradient_stays():
-    class Remat(kl.Layer):
-        def call(self, x):
-            return keras.remat(lambda h: ops.relu(h))(x)
-
-    model = keras.Sequential([keras.Input((4,)), kl.Dense(4, "tanh", name="dense"), Remat(name="remat"), kl.Dense(1)])
-    report = actsearch.plan_swap(model, "sigmoid")
-    assert [swap.site.name for swap in report.replaced] == ["dense"]
-    assert [swap.site.name for swap in report.left_alone] == ["remat/relu"]
