@@ -348,45 +348,12 @@ def test_functions_that_no_name_leads_to_are_exchanged_too(tmp_path):
     assert [site.activation for site in find_sites(swap_activations(new, "elu"))] == ["elu"] * 4
 
 
-def test_the_function_of_a_lambda_is_code():
-    layers = [kl.Dense(8, name="dense"), kl.Lambda(lambda x: 2 * tf.nn.gelu(x, approximate=True), name="own")]
-    model = keras.Sequential([keras.Input((4,)), *layers, kl.Dense(1)])
-    x = uniform(3, 4)
-    before = model(x)
-    assert [(site.name, site.activation) for site in find_sites(model)] == [("own/gelu", "gelu(approximate)")]
-    new = swap_activations(model, "relu", match=False, keep_weights=True)
-    expected = model.layers[-1](2 * tf.nn.relu(model.layers[0](x)))
-    np.testing.assert_allclose(new(x), expected, rtol=1e-6)
-    np.testing.assert_array_equal(model(x), before)
-
-
 def test_a_subclassed_model_that_was_trained_is_searched_as_well():
     model = ByReference()
     model.compile("sgd", "mse")
     model.fit(uniform(3, 4), uniform(3, 1), verbose=0)
     model.predict(uniform(3, 4), verbose=0)
     assert len(find_sites(model)) == 4
-
-
-def test_what_a_function_of_tensorflow_applies_is_named():
-    class Compiled(kl.Layer):
-        def __init__(self):
-            super().__init__(name="compiled")
-            self.dense = kl.Dense(8)
-
-        def build(self, shape):
-            self.dense.build(shape)
-
-        @tf.function
-        def applied(self, x):
-            return tf.nn.relu(self.dense(x))
-
-        def call(self, x):
-            return self.applied(x)
-
-    model = keras.Sequential([keras.Input((4,)), Compiled(), kl.Dense(4, "relu"), kl.Dense(1)])
-    (remark,) = actsearch.plan_swap(model, "elu").remarks
-    assert remark.startswith("1 of 2 hidden activations stays relu in all trials: compiled/relu (the code of the layer")
 
 
 class Attending(kl.Layer):

@@ -1,12 +1,14 @@
 """What the code of layers applies by ways that no name of Keras leads to: exchanged where it can be, else named."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers as kl
 from keras import ops
 
 import actsearch
-from actsearch import find_sites
+from actsearch import find_sites, swap_activations
+from tests.helpers.networks import uniform
 
 
 def test_what_no_name_leads_to_is_named():
@@ -67,3 +69,36 @@ def test_a_call_that_is_repeated_for_the_gradient_stays():
     report = actsearch.plan_swap(model, "sigmoid")
     assert [swap.site.name for swap in report.replaced] == ["dense"]
     assert [swap.site.name for swap in report.left_alone] == ["remat/relu"]
+
+
+def test_what_a_function_of_tensorflow_applies_is_named():
+    class Compiled(kl.Layer):
+        def __init__(self):
+            super().__init__(name="compiled")
+            self.dense = kl.Dense(8)
+
+        def build(self, shape):
+            self.dense.build(shape)
+
+        @tf.function
+        def applied(self, x):
+            return tf.nn.relu(self.dense(x))
+
+        def call(self, x):
+            return self.applied(x)
+
+    model = keras.Sequential([keras.Input((4,)), Compiled(), kl.Dense(4, "relu"), kl.Dense(1)])
+    (remark,) = actsearch.plan_swap(model, "elu").remarks
+    assert remark.startswith("1 of 2 hidden activations stays relu in all trials: compiled/relu (the code of the layer")
+
+
+def test_the_function_of_a_lambda_is_code():
+    layers = [kl.Dense(8, name="dense"), kl.Lambda(lambda x: 2 * tf.nn.gelu(x, approximate=True), name="own")]
+    model = keras.Sequential([keras.Input((4,)), *layers, kl.Dense(1)])
+    x = uniform(3, 4)
+    before = model(x)
+    assert [(site.name, site.activation) for site in find_sites(model)] == [("own/gelu", "gelu(approximate)")]
+    new = swap_activations(model, "relu", match=False, keep_weights=True)
+    expected = model.layers[-1](2 * tf.nn.relu(model.layers[0](x)))
+    np.testing.assert_allclose(new(x), expected, rtol=1e-6)
+    np.testing.assert_array_equal(model(x), before)
