@@ -33,6 +33,7 @@ class SearchConfig:
         factor, rungs: Reduction factor and number of rungs of `halving`; None elsewhere.
         alpha: Probability of any wrong claim, between 0 and 1.
         margin: Difference that does not matter, in the objective's unit; None for its default.
+        splits: How the search divides its data: `each`, `one` or `k-fold`; None if the data was divided before.
         time_budget: Seconds after which no further seed is started; None for no limit.
         epochs: Epochs of an execution.
         batch_size: Samples in a batch, where the hyperparameters have no `batch_size`.
@@ -58,6 +59,7 @@ class SearchConfig:
     rungs: int | None = _number(RUNGS, "Number of rungs of halving.")
     alpha: float = _number(0.05, "Probability of any wrong claim in the verdict.")
     margin: float | None = _number(None, "Difference in the objective that does not matter.")
+    splits: str | None = _number(None, "Divide the data for each execution (each), once (one), or in folds (5-fold).")
     time_budget: float | None = _number(None, "Stop starting new seeds after this long.")
     epochs: int = _number(30, "Epochs of each execution.")
     batch_size: int = _number(32, "Batch size.")

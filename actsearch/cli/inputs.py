@@ -30,16 +30,21 @@ def check_used(model: str, network: Mapping[str, Any], existing: Mapping[str, An
 
 def problem_of(
     data: str,
-    target: str | None,
-    task: str | None,
-    seed: int,
+    how_to_load: Mapping[str, Any],
     model: str,
     space: str | None,
     network: Mapping[str, Any],
     existing: Mapping[str, Any],
     reporter: "Reporter",
 ) -> "tuple[Dataset, Any, Any]":
-    """Loads the data and returns it with the hypermodel and the default objective."""
+    """Loads the data and returns it with the hypermodel and the default objective.
+
+    Args:
+        data: The source.
+        how_to_load: Arguments of `load_data`.
+        model, space, network, existing: What the command line says of the model.
+        reporter: Shows a summary of the data.
+    """
     from actsearch._startup import exempt_imports, load_tensorflow, resting
 
     load_tensorflow()
@@ -49,7 +54,7 @@ def problem_of(
         from actsearch.tuning import tuner  # noqa: F401  every search needs it: import it without collection
 
     exempt_imports()
-    dataset = load_data(data, target=target, task=task, seed=seed)
+    dataset = load_data(data, **how_to_load)
     reporter.message(dataset.summary)
     output = output_for(dataset.task, dataset.num_classes)
     if model.endswith(".keras") or ":" in model:

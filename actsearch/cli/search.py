@@ -83,6 +83,20 @@ def search(
     task: Annotated[
         str | None, _option(DATA, "binary, multiclass or regression.", default="inferred from the target")
     ] = None,
+    splits: Annotated[
+        str | None,
+        _option(
+            DATA,
+            "How the data is divided: for each execution (each), once (one), or in folds (5-fold).",
+            default="each, unless the data is divided",
+        ),
+    ] = None,
+    in_order: Annotated[
+        bool, _option(DATA, "Divide in order, as the past and the future of a series.", "--in-order")
+    ] = False,
+    groups: Annotated[
+        str | None, _option(DATA, "Column whose groups, such as patients, are never divided; .csv and .parquet.")
+    ] = None,
     model: Annotated[
         str,
         _option(
@@ -209,13 +223,16 @@ def search(
     )
     mlflow = nullcontext() if no_tracking else started_early()
     with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
-        dataset, build, own_objective = problem_of(data, target, task, seed, model, space, network, existing, reporter)
+        how_to_load = {"target": target, "task": task, "seed": seed}
+        how_to_load |= {"splits": splits, "in_order": in_order, "groups": groups}
+        dataset, build, own_objective = problem_of(data, how_to_load, model, space, network, existing, reporter)
         tuner = _tuner(
             build,
             objective or own_objective,
             oracle=oracle,
             max_trials=max_trials,
             executions=executions,
+            splits=splits,
             allocation=_allocation(allocation, max_executions),
             alpha=alpha,
             margin=margin,
@@ -303,15 +320,11 @@ def _tuner(*arguments: Any, **options: Any) -> Any:
 
 def _run(tuner: Any, dataset: "Dataset", *, as_json: bool) -> None:
     """Searches, and shows what was found, also so far if interrupted."""
+    from actsearch.training.data import TrainingData
+
     try:
         with redirect_stdout(sys.stderr):  # what a build function prints is not the result
-            result = tuner.search(
-                dataset.x_train,
-                dataset.y_train,
-                validation_data=(dataset.x_val, dataset.y_val),
-                test_data=(dataset.x_test, dataset.y_test),
-                data_description=dataset.describe(),
-            )
+            result = tuner.search_data(TrainingData.of(dataset), data_description=dataset.describe())
     except KeyboardInterrupt:
         show_interrupted(tuner.search_directory)
         raise typer.Exit(INTERRUPTED) from None

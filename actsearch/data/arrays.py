@@ -80,10 +80,10 @@ def check_inputs(x: Any, *, name: str = "data") -> Any:
 
 
 def _named(data: Any, which: str, name: str) -> list[tuple[str, Array]]:
-    leaves = [(f"{name}: {place}", array) for place, array in _leaves(data, which)]
-    if not leaves:
+    named = [(f"{name}: {place}", array) for place, array in leaves(data, which)]
+    if not named:
         raise DataError(f"{name}: {which} holds no array.")
-    return leaves
+    return named
 
 
 def split_arrays(
@@ -117,12 +117,12 @@ def split_arrays(
     >>> [len(y) for _, y in parts]
     [6, 2, 2]
     """
-    first = next(array for _, array in _leaves(x, "x"))
+    first = next(array for _, array in leaves(x, "x"))
     labels = None
     if isinstance(y, np.ndarray) and task is not Task.REGRESSION and not in_order:
         labels = classes_of(y, certain=task is not None)
     parts = split_indices(len(first), seed=seed, labels=labels, shares=shares, in_order=in_order)
-    return tuple((_take(x, part), _take(y, part)) for part in parts)
+    return tuple((take(x, part), take(y, part)) for part in parts)
 
 
 def split_indices(
@@ -172,7 +172,7 @@ def fingerprint(*arrays: Any) -> str:
     False
     """
     digest = hashlib.sha256()
-    for place, array in _leaves(tuple(_arrays(a, "array", text=True) for a in arrays), ""):
+    for place, array in leaves(tuple(_arrays(a, "array", text=True) for a in arrays), ""):
         text = array.dtype.kind not in _NUMERIC
         digest.update(f"{place}|{'text' if text else array.dtype.str}|{array.shape}|".encode())
         digest.update(repr(array.tolist()).encode() if text else np.ascontiguousarray(array).data)
@@ -262,23 +262,23 @@ def _is_text(array: Array) -> bool:
     return array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat))
 
 
-def _leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
+def leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
     """Yields each array with its path in the nested data."""
     if isinstance(data, np.ndarray):
         yield place, data
         return
     items = sorted(data.items(), key=str) if isinstance(data, Mapping) else enumerate(data)
     for key, value in items:
-        yield from _leaves(value, f"{place}[{key!r}]")
+        yield from leaves(value, f"{place}[{key!r}]")
 
 
-def _take(data: Any, indices: NDArray[np.intp]) -> Any:
-    """Selects the samples with these indices from each array."""
+def take(data: Any, indices: NDArray[np.intp]) -> Any:
+    """Selects the samples with these indices from each of nested arrays; None stays None."""
     if data is None or isinstance(data, np.ndarray):
         return None if data is None else data[indices]
     if isinstance(data, Mapping):
-        return {key: _take(value, indices) for key, value in data.items()}
-    taken = [_take(value, indices) for value in data]
+        return {key: take(value, indices) for key, value in data.items()}
+    taken = [take(value, indices) for value in data]
     return tuple(taken) if isinstance(data, tuple) else taken
 
 

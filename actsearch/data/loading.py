@@ -1,16 +1,20 @@
 """From a source to a data set that Keras can train on: split first, then scaled by the training part."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from actsearch._typing import Array
-from actsearch.data.arrays import SHARES, check_varies, fingerprint, split_indices
+from actsearch.data.arrays import SHARES, check_varies, fingerprint
+from actsearch.data.division import Divided
 from actsearch.data.sources import PARTS, Raw, read_source
+from actsearch.data.splits import EACH, ONE, Splits
 from actsearch.data.tables import TableEncoder, standard_scaler
 from actsearch.data.target import Target, find_target
-from actsearch.errors import DataError
+from actsearch.errors import DataError, UsageError
 from actsearch.records import Task
 
 
@@ -31,6 +35,8 @@ class Dataset:
         target_mean, target_sd: For a regression, `y * target_sd + target_mean` is in the target's original units,
             and so is the mean absolute error times `target_sd`.
         summary: One sentence that describes the data and how they were prepared.
+        division: Divides the data for other executions; None if the source has all parts.
+        ids: Which samples of the source are in the validation and the test part, under `validation` and `test`.
     """
 
     name: str
@@ -48,6 +54,8 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
     target_mean: float = 0.0
     target_sd: float = 1.0
+    division: "LoadedDivision | None" = None
+    ids: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -90,9 +98,19 @@ def summarise(name: str, shape: tuple[int, ...], task: str, parts: dict[str, int
 
 
 Parts = dict[str, tuple[Any, Array]]
+_NAMES = {"validation": "val", "test": "test"}
 
 
-def load_data(source: str, *, target: str | None = None, task: str | None = None, seed: int = 0) -> Dataset:
+def load_data(
+    source: str,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    seed: int = 0,
+    splits: str | None = ONE,
+    in_order: bool = False,
+    groups: str | None = None,
+) -> Dataset:
     """Loads data, determines the task, splits the samples and scales them by the training part.
 
     Undivided data are split into 60 % training, 20 % validation and 20 % test, stratified by class. If the source
@@ -100,7 +118,8 @@ def load_data(source: str, *, target: str | None = None, task: str | None = None
 
     Columns are standardised, text columns are one-hot encoded, and arrays with more axes (images) are divided by
     their largest value unless all values are from −1 to 1. The target of a regression is standardised, so errors
-    are in units of its standard deviation (`Dataset.target_sd`). Data that a user function returns are not scaled,
+    are in units of its standard deviation (`Dataset.target_sd`): that of the training part with `splits="one"`, else
+    that of all samples, so that all executions have the same unit. Data that a user function returns are not scaled,
     except for bytes (uint8).
 
     Args:
@@ -109,15 +128,19 @@ def load_data(source: str, *, target: str | None = None, task: str | None = None
             for a function that returns `(x, y)`, `((x_train, y_train), (x_test, y_test))` or a dict with these keys.
         target: The target column; csv and parquet only.
         task: `binary`, `multiclass` or `regression`; inferred from the target if omitted.
-        seed: Seed of the split.
+        seed: Seed of the splits.
+        splits: `one`, `each` or a number of folds such as `5-fold`: see `Splits`; None for `each`, unless the source
+            has all parts.
+        in_order: Whether the parts follow each other, as the past and the future of a series.
+        groups: The column with the group of each sample; csv and parquet only. No group is in two parts.
 
     Returns:
-        The data set.
+        The data set of the first execution; its `division` has those of the others.
 
     Raises:
         UnknownNameError: The source or the task is unknown.
         DataError: The data cannot be read or cannot be learned from.
-        UsageError: The function cannot be imported.
+        UsageError: The function cannot be imported, or the splits contradict the data.
 
     Example:
 
@@ -125,25 +148,85 @@ def load_data(source: str, *, target: str | None = None, task: str | None = None
     digits: 1,797 samples of 8×8×1, multi-class (10 classes) found from the target; 1,077 train /
     360 validation / 360 test; values divided by 16
     """
-    raw = read_source(source, target)
+    raw = read_source(source, target, groups)
     place = f"{raw.name}: the target"
     check_varies(raw.parts["train"][1], place)
     kind = find_target(raw.parts["train"][1], task, place)
-    parts = _divide(raw, kind, seed)
-    x, feature_names, notes = _scale_features({part: x for part, (x, _) in parts.items()}, raw)
+    missing = tuple(part for part in PARTS if part not in raw.parts)
+    if not missing:
+        if splits not in (None, ONE) or in_order or groups is not None:
+            raise UsageError(f"{raw.name} has all three parts already, so nothing is divided. Omit splits and groups.")
+        return _prepared(raw, kind, raw.parts, _fingerprint(raw), single=True)
+    y = raw.parts["train"][1]
+    shares = (1.0 - sum(SHARES[1 : 1 + len(missing)]), *SHARES[1 : 1 + len(missing)])
+    stratified = kind.task is not Task.REGRESSION and not in_order and raw.groups is None
+    try:
+        how = Splits(splits or EACH, len(y), seed, shares, y if stratified else None, raw.groups, in_order)
+    except DataError as error:
+        raise DataError(f"{raw.name}: {error}") from error
+    division = LoadedDivision(raw, kind, how, missing)
+    return division.dataset(1)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedDivision:
+    """Divides data from a source for each execution, and scales them by the training part of its split.
+
+    Args:
+        raw: The data.
+        target: The task and its classes.
+        splits: Which samples of the training part of the source are in which part.
+        missing: The parts that the source lacks, in the order of the parts of `splits` after the first.
+    """
+
+    raw: Raw
+    target: Target
+    splits: Splits
+    missing: tuple[str, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the undivided data."""
+        return _fingerprint(self.raw)
+
+    def __call__(self, execution: int) -> Divided:
+        """Returns the data of an execution."""
+        data = self.dataset(execution)
+        train, validation, test = ((getattr(data, f"x_{part}"), getattr(data, f"y_{part}")) for part in PARTS)
+        return Divided(train, validation, test, data.ids["validation"], data.ids["test"])
+
+    def dataset(self, execution: int) -> Dataset:
+        """Returns the data set of an execution."""
+        parts = dict(self.raw.parts)
+        x, y = parts["train"]
+        indices = dict(zip(["train", *self.missing], self.splits(execution), strict=True))
+        for part, chosen in indices.items():
+            parts[part] = (x[chosen] if isinstance(x, np.ndarray) else x.iloc[chosen], y[chosen])
+        data = _prepared(self.raw, self.target, parts, self.fingerprint, single=self.splits.kind == ONE)
+        ids = {name: indices.get(part, np.arange(len(parts[part][1]))) for name, part in _NAMES.items()}
+        return replace(data, division=self, ids=ids)
+
+
+def _prepared(raw: Raw, kind: Target, parts: Parts, fingerprint: str, *, single: bool) -> Dataset:
+    """Encodes and scales the parts; `single` if no other split is compared with them."""
+    x, feature_names, notes = _scale_features({part: x for part, (x, _) in parts.items()}, raw, single=single)
     y = {part: kind.encode(y, f"{raw.name}: y_{part}") for part, (_, y) in parts.items()}
     mean, sd = 0.0, 1.0
     if kind.task is Task.REGRESSION:
-        y, mean, sd = _scale_target(y, raw)
+        y, mean, sd = _scale_target(y, raw, by=y["train"] if single else raw.parts["train"][1].astype(np.float64))
         notes.append("target as given" if raw.prepared else f"target standardised: a mae of 1 is {sd:.4g} of its units")
     sizes = {name: len(y[part]) for name, part in zip(("train", "validation", "test"), PARTS, strict=True)}
     return Dataset(
         name=raw.name,
         task=kind.task,
-        **{f"x_{part}": x[part] for part in PARTS},
-        **{f"y_{part}": y[part] for part in PARTS},
+        x_train=x["train"],
+        y_train=y["train"],
+        x_val=x["val"],
+        y_val=y["val"],
+        x_test=x["test"],
+        y_test=y["test"],
         num_classes=kind.num_classes,
-        fingerprint=_fingerprint(raw),
+        fingerprint=fingerprint,
         summary=summarise(raw.name, x["train"].shape[1:], str(kind), sizes, [*raw.notes, *notes]),
         feature_names=feature_names,
         class_names=_class_names(kind, raw),
@@ -152,29 +235,14 @@ def load_data(source: str, *, target: str | None = None, task: str | None = None
     )
 
 
-def _divide(raw: Raw, kind: Target, seed: int) -> Parts:
-    """Returns all three parts, taking those that the source lacks from the training part."""
-    parts, missing = dict(raw.parts), [part for part in PARTS if part not in raw.parts]
-    if not missing:
-        return parts
-    x, y = parts["train"]
-    shares = (1.0 - sum(SHARES[1 : 1 + len(missing)]), *SHARES[1 : 1 + len(missing)])
-    labels = None if kind.task is Task.REGRESSION else y
-    try:
-        indices = split_indices(len(y), seed=seed, labels=labels, shares=shares)
-    except DataError as error:
-        raise DataError(f"{raw.name}: {error}") from error
-    for part, chosen in zip(["train", *missing], indices, strict=True):
-        parts[part] = (x[chosen] if isinstance(x, np.ndarray) else x.iloc[chosen], y[chosen])
-    return parts
-
-
-def _scale_features(parts: dict[str, Any], raw: Raw) -> tuple[dict[str, Array], tuple[str, ...] | None, list[str]]:
+def _scale_features(
+    parts: dict[str, Any], raw: Raw, *, single: bool
+) -> tuple[dict[str, Array], tuple[str, ...] | None, list[str]]:
     """Returns the float32 features of each part, the feature names, and notes on the scaling."""
     train = parts["train"]
     names: tuple[str, ...] | None = None
     if not isinstance(train, np.ndarray):
-        encode: Any = TableEncoder(train)
+        encode: Any = TableEncoder(train, texts=train if single else raw.parts["train"][0])
         names = encode.names
         note = "numbers standardised" + (", text columns one-hot" if encode.text else "")
     elif raw.prepared and train.dtype != np.uint8:
@@ -197,11 +265,11 @@ def _scale_features(parts: dict[str, Any], raw: Raw) -> tuple[dict[str, Array], 
     return scaled, names, [note]
 
 
-def _scale_target(parts: dict[str, Array], raw: Raw) -> tuple[dict[str, Array], float, float]:
+def _scale_target(parts: dict[str, Array], raw: Raw, *, by: Array) -> tuple[dict[str, Array], float, float]:
     mean, sd = 0.0, 1.0
     with np.errstate(all="ignore"):
         if not raw.prepared:
-            mean, sd = float(parts["train"].mean()), float(parts["train"].std())
+            mean, sd = float(by.mean()), float(by.std())
         scaled = {part: ((y - mean) / sd).astype(np.float32) for part, y in parts.items()}
     if not (np.isfinite(sd) and all(np.isfinite(y).all() for y in scaled.values())):
         raise DataError(

@@ -32,6 +32,7 @@ class Raw:
         class_names: Names of the classes 0 ... k − 1, if the source has any.
         prepared: Whether they come from user code, and so are not scaled.
         notes: Changes made while reading, for the summary.
+        groups: The group of each sample of the training part; None without groups.
     """
 
     name: str
@@ -39,9 +40,10 @@ class Raw:
     class_names: tuple[str, ...] | None = None
     prepared: bool = False
     notes: list[str] = field(default_factory=list)
+    groups: Array | None = None
 
 
-def read_source(source: str, target: str | None) -> Raw:
+def read_source(source: str, target: str | None, groups: str | None = None) -> Raw:
     """Reads a built-in data set, a file or the return value of a user function, whichever `source` names.
 
     Raises:
@@ -53,14 +55,16 @@ def read_source(source: str, target: str | None) -> Raw:
     is_table = path.suffix.lower() in {".csv", ".parquet"}
     if target is not None and not is_table:
         raise DataError(f"{source}: only csv and parquet files have a target column. Omit the target {target!r}.")
+    if groups is not None and not is_table:
+        raise DataError(f"{source}: only csv and parquet files have a column of groups. Omit the groups {groups!r}.")
     if source in BUILT_IN:
         return _built_in(source)
     if path.suffix.lower() in FILES:
         _check_file(path)
         if not is_table:
             return _divided(_read_npz(path), str(path), path.name)
-        features, y, notes = read_table(path, target)
-        return Raw(path.name, {"train": (features, y)}, notes=notes)
+        features, y, labels, notes = read_table(path, target, groups)
+        return Raw(path.name, {"train": (features, y)}, notes=notes, groups=labels)
     if ":" in source:
         return _from_function(source)
     if source and path.exists():

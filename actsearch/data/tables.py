@@ -51,15 +51,18 @@ MAX_TEXTS = 100
 _BYTES_A_VALUE = 8
 
 
-def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, list[str]]:
+def read_table(
+    path: Path, target: str | None, groups: str | None = None
+) -> tuple["pd.DataFrame", Array, Array | None, list[str]]:
     """Reads a csv or parquet file.
 
     Args:
         path: The file; a csv is UTF-8 with a header line, separated by commas, semicolons or tabs.
         target: The column to learn.
+        groups: The column with the group of each row, which is no feature.
 
     Returns:
-        The features (columns of float64 or text), the target, and notes on omitted columns.
+        The features (columns of float64 or text), the target, the groups, and notes on omitted columns.
 
     Raises:
         DataError: The file cannot be read as a table, lacks the target column, or has columns or values that
@@ -77,32 +80,38 @@ def read_table(path: Path, target: str | None) -> tuple["pd.DataFrame", Array, l
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {reason}.") from error
     frame.columns = [str(column) for column in frame.columns]
-    _check_form(frame, path, target)
+    _check_form(frame, path, target, groups)
     frame, notes = _without_index(frame, target)
+    labels = None
+    if groups is not None:
+        labels, frame = frame[groups].astype(str).to_numpy(dtype=str), frame.drop(columns=[groups])
+        notes = [*notes, f"{len(np.unique(labels)):,} groups by {groups}"]
     _check_missing(frame, path)
     plain = pd.DataFrame({name: _values(frame[name], path) for name in frame.columns})
     for name in plain.columns:
         _check_texts(plain[name], path, is_target=name == target)
-    return plain.drop(columns=[target]), plain[target].to_numpy(), notes
+    return plain.drop(columns=[target]), plain[target].to_numpy(), labels, notes
 
 
 class TableEncoder:
     """Encodes the features of a table as one float array: numbers are standardised, text columns one-hot encoded.
 
-    The encoder is fitted on the training part; a text that does not occur there becomes zeros.
+    The scaler is fitted on the training part; a text that does not occur among `texts` becomes zeros.
 
     Args:
         train: The training part.
+        texts: The rows whose texts get a column: the training part, or all rows if several splits must have the same
+            columns.
     """
 
-    def __init__(self, train: "pd.DataFrame") -> None:
+    def __init__(self, train: "pd.DataFrame", *, texts: "pd.DataFrame") -> None:
         from sklearn.preprocessing import OneHotEncoder
 
         self.text = [name for name in train.columns if train[name].dtype.kind == "O"]
         self.numbers = [name for name in train.columns if name not in self.text]
         self.scaler = standard_scaler(train[self.numbers].to_numpy(dtype=float)) if self.numbers else None
         encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-        self.encoder = encoder.fit(train[self.text].to_numpy(dtype=object)) if self.text else None
+        self.encoder = encoder.fit(texts[self.text].to_numpy(dtype=object)) if self.text else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -161,17 +170,20 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
     return pd.read_parquet(path)
 
 
-def _check_form(frame: "pd.DataFrame", path: Path, target: str | None) -> None:
+def _check_form(frame: "pd.DataFrame", path: Path, target: str | None, groups: str | None) -> None:
     columns = list(frame.columns)
     duplicates = sorted(name for name, count in Counter(columns).items() if count > 1)
     if duplicates:
         raise DataError(f"{path}: several columns are called {duplicates[0]!r}. Rename them.")
     if target is None:
         raise DataError(f"{path}: specify which column is the target. Columns: {listed(columns)}.")
-    if target not in columns:
-        hint = did_you_mean(target, columns)
-        raise DataError(f"{path}: has no column {target!r}.{hint} Columns: {listed(columns)}.")
-    if len(columns) < 2:
+    for name in (target, groups):
+        if name is not None and name not in columns:
+            hint = did_you_mean(name, columns)
+            raise DataError(f"{path}: has no column {name!r}.{hint} Columns: {listed(columns)}.")
+    if target == groups:
+        raise DataError(f"{path}: {target!r} is both target and groups. Give another column for one of them.")
+    if len(set(columns) - {groups}) < 2:
         raise DataError(f"{path}: has no columns other than the target {target!r}.")
     if not len(frame):
         raise DataError(f"{path}: has a header but no rows.")

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch.data import check_arrays, check_inputs, fingerprint
+from actsearch.data import Dataset, check_arrays, check_inputs, fingerprint
+from actsearch.data.division import Divided, Division
 from actsearch.errors import UsageError, did_you_mean
 from actsearch.training.batches import Batches, is_generator, is_source
 from actsearch.training.epochs import Tensors, to_tensors
@@ -30,6 +31,8 @@ class TrainingData:
         class_weight: Weight of each class by its number, or None.
         fit_options: Other arguments of `model.fit`; if there are any, `model.fit` trains.
         shuffle: Whether arrays are trained in another order in each epoch.
+        division: Divides the data for each execution; this is the data of execution 1. None if all train on this data.
+        ids: Which samples of the undivided data are in `validation` and `test`, under these names.
     """
 
     x: Any
@@ -40,6 +43,39 @@ class TrainingData:
     class_weight: Mapping[int, float] | None = None
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     shuffle: bool = True
+    division: Division | None = None
+    ids: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def at(self, execution: int) -> "TrainingData":
+        """Returns the data of an execution."""
+        if self.division is None or self.division.splits.number(execution) == 1:
+            return self
+        return self._with(self.division(execution))
+
+    def split_of(self, execution: int) -> int:
+        """Returns the number of the split of an execution: executions with the same number have the same data."""
+        return 1 if self.division is None else self.division.splits.number(execution)
+
+    def _with(self, divided: Divided) -> "TrainingData":
+        ids = {"validation": divided.validation_ids, "test": divided.test_ids}
+        return replace(
+            self,
+            x=divided.train[0],
+            y=divided.train[1],
+            validation=without_none(divided.validation),
+            test=without_none(divided.test),
+            ids={name: part for name, part in ids.items() if part is not None},
+        )
+
+    def divided_by(self, division: Division) -> "TrainingData":
+        """Returns the data of execution 1, and of the others by `at`; these are the undivided data."""
+        return replace(self, division=division)._with(division(1))
+
+    @classmethod
+    def of(cls, data: Dataset) -> "TrainingData":
+        """Returns the parts of a data set, and its division for other executions."""
+        parts = (data.x_train, data.y_train, (data.x_val, data.y_val), (data.x_test, data.y_test))
+        return cls(*parts, division=data.division, ids=data.ids)
 
     def tensors(self) -> Tensors | None:
         """Copies training, validation and test data to the device; None if they are not arrays, or too large."""
@@ -73,6 +109,16 @@ class TrainingData:
     def probe(self) -> tuple[Any, Any]:
         """Returns x and y that can be looked at: the data, or the first batch of a generator."""
         return self.x.parts()[:2] if isinstance(self.x, Batches) else (self.x, self.y)
+
+
+def without_none(part: Any) -> Any:
+    """Returns validation or test data without a y or weights that are None: `(x, None)` becomes x."""
+    if not isinstance(part, tuple):
+        return part
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(part)
+    if y is None:
+        return (x,) if isinstance(x, list | tuple) else x
+    return (x, y) if weight is None else (x, y, weight)
 
 
 def packed(data: Any) -> Any:
@@ -338,6 +384,8 @@ def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known
 
 def describe_data(data: TrainingData) -> dict[str, Any]:
     """Returns name and fingerprint of the data, for the ledger."""
+    if data.division is not None:
+        return {"name": "arrays", "fingerprint": data.division.fingerprint}
     if not data.are_arrays:
         return {"name": "generator" if isinstance(data.x, Batches) else type(data.x).__name__}
     parts = [(data.x, data.y), *(part for part in (data.validation, data.test) if isinstance(part, tuple))]
@@ -359,7 +407,4 @@ def _checked(data: Any, name: str, *, allow_nan_targets: bool) -> Any:
         raise UsageError(f"{name} must be x, (x, y) or (x, y, sample_weight); it has {len(data)} parts.")
     x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
     x, y = checked_arrays(x, y, name, allow_nan_targets=allow_nan_targets)
-    if y is None:
-        return (x,) if isinstance(x, list | tuple) else x
-    weight = checked_weight(weight, x, y)
-    return (x, y) if weight is None else (x, y, weight)
+    return without_none((x, y, checked_weight(weight, x, y)))

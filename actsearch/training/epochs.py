@@ -82,18 +82,20 @@ def has_own_steps(model: keras.Model) -> bool:
 
 
 class CompiledEpochs:
-    """The epochs of one model, traced once and used for its lifetime.
+    """The epochs of one model, traced once and used for its lifetime; each execution may have other data.
 
     Args:
         model: A compiled Keras model; it is built if necessary.
         tensors: Training, validation and test data.
         batch_size: Number of samples in a batch; the last batch may be smaller.
+
+    Attributes:
+        tensors: The data of the next calls: other samples may replace them, of the same shapes and types.
     """
 
     def __init__(self, model: keras.Model, tensors: Tensors, batch_size: int) -> None:
         self.model = model
-        self._tensors, self._batch_size = tensors, batch_size
-        self.num_samples = _length(tensors.train)
+        self.tensors, self._batch_size = tensors, batch_size
         self._executor = executor_for(model, batch_size)
         self._create_variables(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
         model.reset_metrics()
@@ -101,11 +103,16 @@ class CompiledEpochs:
         self._validate: Any = None
         self._test: Any = None
 
+    @property
+    def num_samples(self) -> int:
+        """The number of training samples."""
+        return _length(self.tensors.train)
+
     def _create_variables(self, batch: Any) -> None:
         """Creates the variables of metrics and optimizers. Steps of the user's own are traced, not run, as in `fit`."""
         if has_own_steps(self.model):
             steps = [self.model.train_step]
-            if self._tensors.validation is not None or self._tensors.test is not None:
+            if self.tensors.validation is not None or self.tensors.test is not None:
                 steps.append(self.model.test_step)
             with executing(self._executor):
                 for step in steps:
@@ -123,7 +130,7 @@ class CompiledEpochs:
         model afterwards.
         """
         self._trace()
-        if self._executor is not None and not all(map(runs_on_one_thread, self._traced)):
+        if self._executor is not None and not all(map(runs_on_one_thread, self._traced_functions)):
             self._executor = None
             self._trace()
         try:
@@ -136,24 +143,28 @@ class CompiledEpochs:
             self._call_first()
 
     def _trace(self) -> None:
-        order = tf.TensorSpec((self.num_samples,), tf.int32)
-        loops = tf.TensorSpec((), tf.int32)
+        order = tf.TensorSpec((None,), tf.int32)
         with executing(self._executor):
-            self._train_epoch = tf.function(self._one_epoch, autograph=False).get_concrete_function(order, loops)
-            self._validate = self._traced_evaluation(self._tensors.validation)
-            self._test = self._traced_evaluation(self._tensors.test)
+            self._train_epoch = _traced(self._one_epoch, self.tensors.train, order)
+            self._validate = self._traced_evaluation(self.tensors.validation)
+            self._test = self._traced_evaluation(self.tensors.test)
+
+    def _traced_evaluation(self, data: Any) -> Any:
+        return None if data is None else _traced(self._evaluate, data)
 
     @property
-    def _traced(self) -> list[Any]:
+    def _traced_functions(self) -> list[Any]:
         return [traced for traced in (self._train_epoch, self._validate, self._test) if traced is not None]
 
     def _call_first(self) -> None:
         """Calls each graph for one batch."""
         with executing(self._executor):
-            self._train_epoch(tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples))))
-            for traced, data in ((self._validate, self._tensors.validation), (self._test, self._tensors.test)):
+            self._train_epoch(
+                self.tensors.train, tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples)))
+            )
+            for traced, data in ((self._validate, self.tensors.validation), (self._test, self.tensors.test)):
                 if traced is not None:
-                    traced(tf.constant(min(1, self._loops(_length(data)))))
+                    traced(data, tf.constant(min(1, self._loops(_length(data)))))
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -163,41 +174,34 @@ class CompiledEpochs:
 
     def train(self, order: np.ndarray) -> dict[str, Any]:
         """Trains one epoch with the samples in this order, and returns the same logs as `model.fit`."""
-        order, loops = tf.constant(order, tf.int32), tf.constant(self._loops(self.num_samples))
-        logs = self._call(self._train_epoch, order, loops)
+        loops = tf.constant(self._loops(len(order)))
+        logs = self._call(self._train_epoch, self.tensors.train, tf.constant(order, tf.int32), loops)
         if self._validate is not None:
-            logs |= {
-                f"val_{name}": value
-                for name, value in self._evaluated(self._validate, self._tensors.validation).items()
-            }
+            validated = self._evaluated(self._validate, self.tensors.validation)
+            logs |= {f"val_{name}": value for name, value in validated.items()}
         return logs
 
     def test(self) -> dict[str, Any]:
         """Returns the model's metrics on the test data; empty if there are none."""
-        return {} if self._test is None else self._evaluated(self._test, self._tensors.test)
+        return {} if self._test is None else self._evaluated(self._test, self.tensors.test)
 
     def _evaluated(self, traced: Any, data: Any) -> dict[str, Any]:
-        return self._call(traced, tf.constant(self._loops(_length(data))))
+        return self._call(traced, data, tf.constant(self._loops(_length(data))))
 
     def _call(self, traced: Any, *arguments: Any) -> dict[str, Any]:
         self.model.reset_metrics()
         with executing(self._executor):
             return _to_numpy(traced(*arguments))
 
-    def _traced_evaluation(self, data: Any) -> Any:
-        if data is None:
-            return None
-        loops = tf.TensorSpec((), tf.int32)
-        return tf.function(partial(self._evaluate, data), autograph=False).get_concrete_function(loops)
-
-    def _one_epoch(self, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _one_epoch(self, data: Any, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
         def rows(start: Any, end: Any) -> Any:
-            return tf.nest.map_structure(lambda a: tf.gather(a, order[start:end]), self._tensors.train)
+            return tf.nest.map_structure(lambda a: tf.gather(a, order[start:end]), data)
 
-        return self._steps(self.model.train_step, rows, loops, self.num_samples)
+        return self._steps(self.model.train_step, rows, loops, tf.shape(order)[0])
 
     def _evaluate(self, data: Any, loops: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, _length(data))
+        count = tf.shape(tf.nest.flatten(data)[0])[0]
+        return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, count)
 
     def _loops(self, count: int) -> int:
         """Returns the number of batches to run in the loop: all, or all but the last.
@@ -207,7 +211,7 @@ class CompiledEpochs:
         """
         return math.ceil(count / self._batch_size) - has_own_steps(self.model)
 
-    def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
+    def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs the step on all batches with a single trace: as in `model.fit`, the batch size is left undefined."""
         size = self._batch_size
 
@@ -220,7 +224,7 @@ class CompiledEpochs:
         if not has_own_steps(self.model):
             return dict(self.model.get_metrics_result())
         with tf.control_dependencies(end):
-            logs = dict(step(_of_any_length(rows(self._loops(count) * size, count))))
+            logs = dict(step(_of_any_length(rows((count - 1) // size * size, count))))
         metrics = dict(self.model.get_metrics_result())
         return metrics if set(logs) == set(metrics) else flat_logs(logs)
 
@@ -250,6 +254,13 @@ def _rows(data: Any, rows: Any) -> Any:
 
 def _of_any_length(batch: Any) -> Any:
     return tf.nest.map_structure(lambda a: tf.compat.v1.placeholder_with_default(a, [None, *a.shape[1:]]), batch)
+
+
+def _traced(function: Any, data: Any, *arguments: tf.TensorSpec) -> Any:
+    """Traces a function of data of any number of samples, of further arguments, and of a number of batches."""
+    specs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), data)
+    loops = tf.TensorSpec((), tf.int32)
+    return tf.function(function, autograph=False).get_concrete_function(specs, *arguments, loops)
 
 
 def _on_any_length(step: Any, batch: Any) -> Any:

@@ -17,7 +17,7 @@ from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Reso
 from actsearch.training.batches import Batches, raw
 from actsearch.training.callbacks import Callbacks, HealthMonitor, Recorder, check_objective, fresh, need_fit
 from actsearch.training.data import TrainingData
-from actsearch.training.epochs import order_of, single_numbers
+from actsearch.training.epochs import Tensors, order_of, single_numbers
 from actsearch.training.model_cache import (
     BuildFunction,
     BuiltModel,
@@ -73,7 +73,9 @@ class Executions:
         self._data, self._objective, self._callbacks = data, objective, callbacks
         self._batch_size, self._fit, self._health = batch_size, fit, health
         self._models = ModelCache(build)
-        self._tensors = data.tensors() if compiled and fit is None else None
+        self._all_data, self._may_compile = data, compiled and fit is None
+        self._split: int | None = None
+        self._tensors: Tensors | None = None
 
     def run(self, request: ExecutionRequest) -> Trained:
         """Runs one execution; an error in it is recorded as FAILED with the reason.
@@ -85,8 +87,17 @@ class Executions:
         with Watchdog(f"Execution {request.execution} of trial {request.trial_id}") as watchdog:
             return self._run(request, watchdog)
 
+    def _use_split(self, execution: int) -> None:
+        """Divides the data for an execution, unless the last one had the same split, as all trials have on one seed."""
+        split = self._all_data.split_of(execution)
+        if split != self._split:
+            self._data = self._all_data.at(execution)
+            self._tensors = self._data.tensors() if self._may_compile else None
+            self._split = split
+
     def _run(self, request: ExecutionRequest, watchdog: Watchdog) -> Trained:
         started_at = time.time()
+        self._use_split(request.execution)
         recorder = Recorder(self._objective) if self._fit is None else FitRecorder(self._objective)
         trainer = None
         hp = keras_tuner.HyperParameters()

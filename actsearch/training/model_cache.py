@@ -193,6 +193,8 @@ class ModelCache:
             if fresh.optimizer is not None:
                 fresh.optimizer.build(fresh.trainable_variables)
             _copy_state(_state(fresh), kept.model)
+            assert kept.epochs is not None
+            kept.epochs.tensors = tensors
             built = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
         else:
             built = _traced(fresh, tensors, batch_size, watch)

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,31 +11,24 @@ import keras_tuner
 from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch.config import SearchConfig
-from actsearch.data import split_arrays
-from actsearch.errors import DataError, UnknownNameError, UsageError
+from actsearch.data.splits import EACH
+from actsearch.errors import UsageError
 from actsearch.executors.specs import ExecutorSpec
 from actsearch.spaces import SpaceLike, load_space
 from actsearch.swap.graph import is_graph
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
-from actsearch.training.data import (
-    batches_of,
-    check_fit_options,
-    checked_arrays,
-    first_batch,
-    fixed_batch_size,
-    is_arrays,
-)
+from actsearch.training.data import batches_of, check_fit_options, first_batch
 from actsearch.training.model_cache import BuildFunction
-from actsearch.training.objectives import can_validate, default_objective
+from actsearch.training.objectives import default_objective
 from actsearch.tuning.allocation import Allocation
+from actsearch.tuning.division import how_to_divide
 from actsearch.tuning.progress import Reporter
 from actsearch.tuning.result import SearchResult
 from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
-_DIVISIONS = ("random", "in_order")
 
 
 def search(
@@ -56,7 +48,9 @@ def search(
     callbacks: Callbacks = (),
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
+    splits: str | None = None,
     divide: str | None = None,
+    groups: Any = None,
     allow_nan_targets: bool = False,
     objective: Any = None,
     oracle: str | keras_tuner.Oracle | None = None,
@@ -81,7 +75,8 @@ def search(
             for each execution of a subclassed model; or a build function `build(hp)` that calls `actsearch.choose`, or
             a `keras_tuner.HyperModel`.
         x, y: Arrays of n samples, or nested structures of them; without y for a model that needs none. Without
-            `validation_data`, a fifth of the samples is held out for validation and a fifth for the test. Or as `x` a
+            `validation_data`, a fifth of the samples is held out for validation and, without `test_data`, a fifth for
+            the test. Or as `x` a
             `tf.data.Dataset`, a `keras.utils.PyDataset`, or, with `steps_per_epoch`, a generator that does not end or a
             function that returns one for each execution.
         space: Search space of a model: a name, a list of activations such as `["relu", "gelu"]`, a path, a mapping or a
@@ -93,14 +88,21 @@ def search(
             recurrent layers, of an existing model as well.
         validation_data, test_data: `(x, y)` or x, if the data is already divided.
         epochs: Epochs of each execution. 30 if omitted.
-        executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
+        executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. If omitted, one for
+            each fold of `splits`, else 3.
         batch_size: Batch size. 32 if omitted.
         callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
         sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`, if the data is already
             divided.
         class_weight: Weight of each class, by its number.
+        splits: How often arrays without `validation_data` are divided: `each` for every execution anew, so that the
+            verdict holds for new data; `one` for all executions alike; or a number of folds such as `5-fold`, where
+            each sample is in the test part of one of five executions. All trials of an execution share its split.
+            `each` if omitted.
         divide: How arrays are divided: `random`, stratified by class, or `in_order`, as the past and the future of a
-            series. If omitted, `in_order` with `shuffle=False`, else `random`.
+            series, which ends at another time in each execution. If omitted, `in_order` with `shuffle=False`, else
+            `random`.
+        groups: The group of each sample, shape (n,), such as a patient or a document: no group is in two parts.
         allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
         objective: Logged metric, with a direction if the name does not imply one (`"val_f1:max"`). If omitted, the
             accuracy that the model is compiled with, on validation data; `val_loss` for other models and for several
@@ -113,7 +115,7 @@ def search(
         alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
         margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
         time_budget: Seconds after which no further seed is started; the current one is completed.
-        seed: Determines the division of the data, weights, dropout and the order of the data.
+        seed: Determines the splits of the data, weights, dropout and the order of the data.
         executor: Where executions run: None for this process, `isolated` for a child process, or `Local(4)` or
             `Ray(16)` of `actsearch.executors` to run several concurrently.
         tracking: `actsearch.MLflow(...)`; if omitted, MLflow's own environment variables, else `mlflow.db` in the
@@ -145,7 +147,8 @@ def search(
     ['gelu', 'relu']
     """
     _check_options(fit_options, model)
-    division = _Division.of(x, validation_data, divide, sample_weight if y is not None else None, fit_options)
+    given = {"x": x, "y": y, "validation_data": validation_data, "sample_weight": sample_weight}
+    how = how_to_divide(given, splits, divide, groups, fit_options, default=EACH)
     x = batches_of(x, "x", fit_options)
     included = {"include_frozen": include_frozen, "include_recurrent": include_recurrent}
     hypermodel = hypermodel_for(model, space, {"weights": weights, **included}, partial(first_batch, x, y))
@@ -161,6 +164,7 @@ def search(
         time_budget=time_budget,
         epochs=epochs,
         batch_size=batch_size,
+        splits=None if how is None else how.splits,
         seed=seed,
         executor=executor,
         tracking=tracking,
@@ -169,10 +173,6 @@ def search(
         overwrite=overwrite,
         verbose=verbose,
     )
-    if division is not None and division.is_needed(tuner, x, y):
-        x, y = checked_arrays(x, y, "data", allow_nan_targets=allow_nan_targets)
-        (x, y), validation_data, held_out = division.parts(x, y, seed, tuner)
-        test_data = held_out if test_data is None else test_data
     return tuner.search(
         x,
         y,
@@ -182,58 +182,10 @@ def search(
         sample_weight=sample_weight,
         class_weight=class_weight,
         allow_nan_targets=allow_nan_targets,
+        divide=divide,
+        groups=groups,
         **fit_options,
     )
-
-
-@dataclass(frozen=True)
-class _Division:
-    """How a search divides the user's arrays."""
-
-    in_order: bool
-
-    @classmethod
-    def of(
-        cls, x: Any, validation_data: Any, divide: str | None, sample_weight: Any, fit_options: Mapping[str, Any]
-    ) -> "_Division | None":
-        """Checks the arguments; returns None if there is nothing to divide."""
-        if divide not in (None, *_DIVISIONS):
-            raise UnknownNameError("division", divide, _DIVISIONS)
-        if validation_data is not None or fit_options.get("validation_split") or not is_arrays(x):
-            if divide is not None:
-                raise UsageError(
-                    f"divide={divide!r} would be ignored: only arrays without validation_data are divided."
-                )
-            return None
-        if sample_weight is not None:
-            raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
-        in_order = fit_options.get("shuffle") is False if divide is None else divide == "in_order"
-        return cls(in_order)
-
-    def is_needed(self, tuner: ActivationTuner, x: Any, y: Any) -> bool:
-        """Returns whether validation data is needed, or at least the model can be validated."""
-        if tuner.oracle.objective.name.startswith("val_"):
-            return True
-        return y is not None and can_validate(tuner.inspected.model, partial(first_batch, x, y))
-
-    def parts(self, x: Any, y: Any, seed: int, tuner: ActivationTuner) -> tuple[tuple[Any, Any], ...]:
-        """Divides the samples; for a model with a fixed batch size, each part has whole batches."""
-        parts = split_arrays(x, y, seed=seed, in_order=self.in_order)
-        size = fixed_batch_size(tuner.inspected.model)
-        if size is None:
-            return parts
-        return tuple(keras.tree.map_structure(lambda array: _whole_batches(array, size), part) for part in parts)
-
-
-def _whole_batches(array: Any, size: int) -> Any:
-    if array is None:
-        return None
-    if len(array) < size:
-        raise DataError(
-            f"The model takes batches of {size:,} samples, but a part of the divided data has only {len(array):,}. "
-            "Pass more data, or divide it yourself and pass validation_data."
-        )
-    return array[: len(array) - len(array) % size]
 
 
 def hypermodel_for(model: Any, space: SpaceLike | None, options: Mapping[str, Any], batch: Callable[[], Any]) -> Any:

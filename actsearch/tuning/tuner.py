@@ -23,13 +23,15 @@ from actsearch.training.data import (
     TrainingData,
     check_fit_options,
     check_fixed_batch,
+    first_batch,
     fixed_batch_size,
     training_data,
 )
 from actsearch.training.model_cache import BuildFunction, build_model
-from actsearch.training.objectives import objective_of
+from actsearch.training.objectives import can_validate, objective_of
 from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
+from actsearch.tuning.division import how_to_divide
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
 from actsearch.tuning.problem import Hypermodel, Problem, inspect_fit, inspect_hypermodel
@@ -38,7 +40,7 @@ from actsearch.tuning.result import SearchResult, failure
 from actsearch.tuning.state import SearchState, changed_versions, check_same_search
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
-from actsearch.tuning.tuner_arguments import check_hooks, config_of, one_of, tracking_of
+from actsearch.tuning.tuner_arguments import check_hooks, config_of, executions_of, one_of, tracking_of
 
 
 class ActivationTuner(keras_tuner.Tuner):
@@ -56,7 +58,8 @@ class ActivationTuner(keras_tuner.Tuner):
         oracle: Proposes trials: `grid`, `random`, `bayesian`, `hyperband`, or a KerasTuner oracle; if omitted, a grid
             for a finite space, else random.
         max_trials: Maximum number of trials.
-        executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. 3 if omitted.
+        executions: Trainings of each trial, each with its own seed; at each rung, in `halving`. If omitted, one for
+            each fold of `splits`, else 3.
         allocation: Decides which trial gets the next execution: `fixed`, `halving`, `race`, or an object of
             `actsearch.allocation`, such as `Race(max_executions=50)`.
         alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
@@ -64,7 +67,11 @@ class ActivationTuner(keras_tuner.Tuner):
         time_budget: Seconds after which no further seed is started; the current one is completed.
         epochs: Epochs of each execution. 30 if given neither here nor to `search`.
         batch_size: Batch size, if the hyperparameters have no `batch_size`. 32 if given neither here nor to `search`.
-        seed: Determines weights, dropout and the order of the data: the same seed gives the same numbers on a CPU.
+        splits: How `search` divides arrays that come without `validation_data`: `each` for every execution anew, `one`
+            for all executions alike, or a number of folds such as `5-fold`. If omitted, `search` needs
+            `validation_data`, as in KerasTuner.
+        seed: Determines splits, weights, dropout and the order of the data: on a CPU, the same seed gives the same
+            numbers.
         executor: Where executions run: None for this process, `isolated` for a child process, whose crash fails one
             execution and not the search, or `Local(4)` or `Ray(16)` of `actsearch.executors` to run several
             concurrently.
@@ -111,6 +118,7 @@ class ActivationTuner(keras_tuner.Tuner):
         time_budget: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
+        splits: str | None = None,
         seed: int = SearchConfig.seed,
         executor: str | ExecutorSpec | None = None,
         tracking: MLflow | bool | None = None,
@@ -127,7 +135,8 @@ class ActivationTuner(keras_tuner.Tuner):
         self._tracking = tracking_of(tracking)
         self._store = self._tracking.address if tracking is not False else None
         executions = one_of(executions, executions_per_trial)
-        self._allocation = allocations.get(allocation, executions=executions)
+        self._allocation = allocations.get(allocation, executions=executions_of(executions, splits, allocation))
+        self._splits = splits
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
         self._may_change_oracle = oracle is None
         self._config = config_of(
@@ -191,6 +200,8 @@ class ActivationTuner(keras_tuner.Tuner):
         callbacks: Callbacks = (),
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
+        divide: str | None = None,
+        groups: Any = None,
         allow_nan_targets: bool = False,
         verbose: int | Reporter | None = None,
         data_description: Mapping[str, Any] | None = None,
@@ -208,6 +219,7 @@ class ActivationTuner(keras_tuner.Tuner):
             callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
             sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`.
             class_weight: Weight of each class, by its number.
+            divide, groups: How arrays without `validation_data` are divided, as in `actsearch.search`.
             allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
             verbose: As in the tuner.
             data_description: Description of the data for the ledger and MLflow; derived from the arrays if omitted.
@@ -228,24 +240,43 @@ class ActivationTuner(keras_tuner.Tuner):
         check_fit_options(fit_options, fit, ("epochs", "batch_size", "callbacks", "validation_data", "test_data"))
         if verbose is not None:
             self._reporter = reporter_for(verbose)
+        given = {"x": x, "y": y, "validation_data": validation_data, "sample_weight": sample_weight}
+        how = how_to_divide(given, self._splits, divide, groups, fit_options)
         data = training_data(
-            x,
-            y,
-            validation_data=validation_data,
+            **given,
             test_data=test_data,
-            sample_weight=sample_weight,
             class_weight=class_weight,
             allow_nan_targets=allow_nan_targets,
             fit_options=fit_options,
         )
+        if how is not None and self._must_validate(x, y):
+            data = how.divided(data, self._config.seed, fixed_batch_size(self._hypermodel.model))
         self._configure(epochs, batch_size, data)
-        self._check_validated(validation_data is not None or bool(fit_options.get("validation_split")))
+        return self.search_data(data, callbacks, data_description=data_description)
+
+    def search_data(
+        self, data: TrainingData, callbacks: Callbacks = (), *, data_description: Mapping[str, Any] | None = None
+    ) -> SearchResult:
+        """Runs the search on data that is already checked.
+
+        Args:
+            data: Training, validation and test data.
+            callbacks, data_description: As for `search`.
+        """
+        self._configure(None, None, data)
+        self._check_validated(data.validation is not None or bool(data.fit_options.get("validation_split")))
         self._has_searched = True
         self._inspect_fit(data)
         problem = Problem(self._hypermodel, self._objective, data, data_description or {})
         self._sample = problem.sample
         with locked(self.search_directory):
             return self._search(problem, callbacks)
+
+    def _must_validate(self, x: Any, y: Any) -> bool:
+        """Returns whether validation data is needed, or at least the model can be validated."""
+        if self._objective.name.startswith("val_"):
+            return True
+        return y is not None and can_validate(self._hypermodel.model, partial(first_batch, x, y))
 
     def _inspect_fit(self, data: TrainingData) -> None:
         """Adds the hyperparameters of a user's `HyperModel.fit`, which only the data can show, to the space."""
@@ -318,6 +349,7 @@ class ActivationTuner(keras_tuner.Tuner):
             self._config,
             epochs=self._asked_for["epochs"] or self._config.epochs,
             batch_size=self._asked_for["batch_size"] or fixed or self._config.batch_size,
+            splits=None if data.division is None else data.division.splits.kind,
         )
         if fixed is not None:
             check_fixed_batch(data, fixed, self._config.batch_size)
@@ -334,7 +366,7 @@ class ActivationTuner(keras_tuner.Tuner):
         if self._objective.name.startswith("val_") and not is_validated:
             raise UsageError(
                 f"The objective {self._objective.name} is measured on validation data, but none was given. "
-                "Pass validation_data: (x, y), or a data set. actsearch.search() divides arrays itself."
+                'Pass validation_data: (x, y), or a data set; or let the tuner divide arrays, with splits="each".'
             )
 
     @property

@@ -5,6 +5,7 @@ from typing import Any
 import keras_tuner
 
 from actsearch.config import SearchConfig
+from actsearch.data.splits import num_folds
 from actsearch.errors import UsageError
 from actsearch.tracking.store import MLflow
 from actsearch.tuning.allocation import Allocation
@@ -40,6 +41,18 @@ def config_of(allocation: Allocation, epochs: int | None, batch_size: int | None
         **own,
         **numbers,
     )
+
+
+def executions_of(executions: int | None, splits: str | None, allocation: Any) -> int | None:
+    """Returns the number of executions: if it is not given, one for each fold; None for the allocation's default.
+
+    Example:
+
+    >>> executions_of(None, "5-fold", "fixed"), executions_of(None, "each", "fixed")
+    (5, None)
+    """
+    by_fold = executions is None and splits is not None and allocation == "fixed"
+    return num_folds(splits or "") if by_fold else executions
 
 
 def tracking_of(tracking: MLflow | bool | None) -> MLflow:
