@@ -278,3 +278,20 @@ def metrics_given_to(model: Any) -> list[Any]:
         return []
     given = (compiled._user_metrics, compiled._user_weighted_metrics)
     return [metric for metric in keras.tree.flatten(given) if metric is not None]
+
+
+def metric_by_name(model: Any, name: str, y: Any, outputs: Any) -> tuple[Any, Any, Any, bool] | None:
+    """Returns the metric that a model logs under a name, its targets, its outputs, and whether it gets sample weights.
+
+    None if there is none. Replaced by a public way from the name of a log to its metric.
+    """
+    compiled = getattr(model, "_compile_metrics", None)
+    if compiled is None or not compiled.built:
+        return None
+    targets, predictions = compiled._flatten_y(y), compiled._flatten_y(outputs)
+    for metrics, is_weighted in ((compiled._flat_metrics, False), (compiled._flat_weighted_metrics, True)):
+        for of_output, y_true, y_pred in zip(metrics, targets, predictions, strict=False):
+            for metric in of_output.metrics if of_output else ():
+                if name == (f"{of_output.output_name}_{metric.name}" if of_output.output_name else metric.name):
+                    return metric, y_true, y_pred, is_weighted
+    return None

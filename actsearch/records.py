@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actsearch.config import SearchConfig
 from actsearch.errors import UsageError, did_you_mean
@@ -72,6 +73,20 @@ class Resources:
     inference_microseconds: float | None = None
     peak_gpu_bytes: int | None = None
     gpu_joules: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SampleScores:
+    """The part of each sample in a score: the mean of `values` is the score.
+
+    Args:
+        ids: Which samples they are, numbers of the undivided data or of the part that was given, shape (n,).
+        values: Correct or not, error, loss; for a metric that is no mean (AUC, F1), what each sample contributes to it.
+            Shape (n,).
+    """
+
+    ids: NDArray[np.int64]
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,11 @@ def without_none(part: Any) -> Any:
     return (x, y) if weight is None else (x, y, weight)
 
 
+def has_known_order(data: Any) -> bool:
+    """Returns whether data are arrays, whose samples have the same numbers each time."""
+    return all(isinstance(leaf, np.ndarray | tf.Tensor) for leaf in keras.tree.flatten(data))
+
+
 def packed(data: Any) -> Any:
     """Returns what Keras hands to `train_step`: `(x, y)` or `(x, y, sample_weight)`, and a bare x without a y."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)

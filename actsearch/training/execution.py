@@ -3,8 +3,8 @@
 import math
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -13,21 +13,23 @@ import numpy as np
 
 from actsearch.errors import ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError
 from actsearch.layers.base import Learned, learned_parameters
-from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, Status
+from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, SampleScores, Status
 from actsearch.training.batches import Batches, raw
 from actsearch.training.callbacks import Callbacks, HealthMonitor, Recorder, check_objective, fresh, need_fit
-from actsearch.training.data import TrainingData
-from actsearch.training.epochs import Tensors, order_of, single_numbers
+from actsearch.training.data import TrainingData, has_known_order, packed
+from actsearch.training.epochs import Tensors, order_of, single_numbers, to_tensors
 from actsearch.training.model_cache import (
     BuildFunction,
     BuiltModel,
+    Forward,
     ModelCache,
-    predict_function,
+    forward_of,
     release_when_unreachable,
 )
 from actsearch.training.model_state import state_variables
 from actsearch.training.own_fit import FitRecorder
 from actsearch.training.resources import Meter, Stopwatch, Usage
+from actsearch.training.sample_scores import sample_scores
 from actsearch.training.watchdog import Watchdog
 
 FitFunction = Callable[..., Any]
@@ -35,10 +37,14 @@ FitFunction = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of an execution: its record and, if it completed, the weights of its best epoch."""
+    """The result of an execution: its record and, if it completed, the weights of its best epoch and sample scores.
+
+    The scores are those of the objective on the `validation` and `test` data, as far as they are known.
+    """
 
     record: ExecutionRecord
     weights: list[np.ndarray] | None = None
+    samples: Mapping[str, SampleScores] = field(default_factory=dict)
 
 
 class Executions:
@@ -115,7 +121,9 @@ class Executions:
             built, usage = run(request, hp, callbacks, batch_size)
             self._check_lasted(recorder)
             usage = replace(usage, cpu_seconds=max(usage.cpu_seconds - monitor.cpu_seconds, 0.0))
-            measured = self._measure(built, recorder, usage, batch_size)
+            forward = built.forward or forward_of(built.model, self._data.x, batch_size)
+            measured = self._measure(built, forward, recorder, usage)
+            samples = self._samples(built.model, forward, recorder, measured[1])
         except (UnknownObjectiveError, ObjectiveShapeError):
             raise
         except Exception as error:  # noqa: BLE001  any error of a user's model ends only this execution
@@ -123,7 +131,7 @@ class Executions:
             failed = self._failed(request, started_at, recorder, trainer, error)
             return Trained(replace(failed, health=monitor.plain()))
         record = self._completed(request, started_at, recorder, trainer, measured, monitor)
-        return Trained(record, recorder.best_weights)
+        return Trained(record, recorder.best_weights, samples)
 
     def _run_compiled(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
         assert self._tensors is not None
@@ -175,7 +183,7 @@ class Executions:
         recorder.take(self._fit(hp, model, raw(self._data.x), **options), model)
 
     def _measure(
-        self, built: BuiltModel, recorder: Recorder, usage: Usage, batch_size: int
+        self, built: BuiltModel, forward: Forward | None, recorder: Recorder, usage: Usage
     ) -> tuple[Resources, dict[str, float], Learned]:
         """Returns the resources and, for the weights of the best epoch, test metrics and learned parameters."""
         if not recorder.epoch_seconds:
@@ -190,7 +198,7 @@ class Executions:
             cpu_seconds=usage.cpu_seconds,
             peak_rss_bytes=usage.peak_rss_bytes,
             num_parameters=sum(math.prod(weight.shape) for weight in model.weights),
-            inference_microseconds=self._inference(built, batch_size),
+            inference_microseconds=None if forward is None else _inference(forward),
             peak_gpu_bytes=usage.peak_gpu_bytes,
             gpu_joules=usage.gpu_joules,
         )
@@ -212,21 +220,23 @@ class Executions:
         logs = built.model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
         return single_numbers(logs)
 
-    def _inference(self, built: BuiltModel, batch_size: int) -> float | None:
-        """Measures the median time of a forward pass over one batch, in microseconds per sample.
-
-        None for a model that cannot be called on x.
-        """
-        predict = built.predict or predict_function(built.model, self._data.x, batch_size)
-        if predict is None:
-            return None
-        forward, count = predict
-        watch = Stopwatch()
-        seconds: list[float] = []
-        while len(seconds) < 5 or (sum(seconds) < 0.005 and len(seconds) < 50):
-            np.asarray(_first(forward()))
-            seconds.append(watch.lap())
-        return float(np.median(seconds)) * 1e6 / count
+    def _samples(
+        self, model: keras.Model, forward: Forward | None, recorder: Recorder, test: Mapping[str, float]
+    ) -> dict[str, SampleScores]:
+        """Returns the sample scores of the objective, with the weights of the best epoch."""
+        name = self._objective.name.removeprefix("val_")
+        parts: dict[str, tuple[Any, float | None]] = {"test": (self._data.test, test.get(name))}
+        if name != self._objective.name:
+            parts["validation"] = (self._data.validation, recorder.score)
+        found: dict[str, SampleScores] = {}
+        for part, (data, score) in parts.items():
+            if forward is None or data is None or score is None or not has_known_order(data):
+                continue
+            tensors = to_tensors(packed(data))
+            outputs = forward.over(keras.utils.unpack_x_y_sample_weight(tensors)[0])
+            scores = sample_scores(model, name, tensors, outputs, score, self._data.ids.get(part))
+            found |= {} if scores is None else {part: scores}
+        return found
 
     def _check_lasted(self, recorder: Recorder) -> None:
         """Raises a GeneratorEndedError if the epochs so far lacked batches of a generator."""
@@ -304,6 +314,16 @@ def fit_options(
     if not (data.are_arrays and data.shuffle):  # a data set defines its batches and their order
         options |= {"shuffle": False}
     return {name: value for name, value in (options | dict(data.fit_options)).items() if value is not None}
+
+
+def _inference(forward: Forward) -> float:
+    """Measures the median time of a forward pass over one batch, in microseconds per sample."""
+    watch = Stopwatch()
+    seconds: list[float] = []
+    while len(seconds) < 5 or (sum(seconds) < 0.005 and len(seconds) < 50):
+        np.asarray(_first(forward()))
+        seconds.append(watch.lap())
+    return float(np.median(seconds)) * 1e6 / forward.num_samples
 
 
 def _identity(request: ExecutionRequest) -> dict[str, Any]:

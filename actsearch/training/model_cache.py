@@ -8,6 +8,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -104,7 +105,7 @@ class BuiltModel:
     """A model with its weights drawn from a seed. `epochs` is None if `model.fit` trains it."""
 
     model: keras.Model
-    predict: Any
+    forward: "Forward | None"
     epochs: CompiledEpochs | None
     build_seconds: float
     trace_seconds: float
@@ -225,27 +226,76 @@ def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwa
     build_seconds = watch.lap()
     state = _state(model)
     epochs.trace()
-    predict = predict_function(model, tensors.x, batch_size)
+    forward = forward_of(model, tensors.x, batch_size)
     _copy_state(state, model)
-    return BuiltModel(model, predict, epochs, build_seconds, watch.lap())
+    return BuiltModel(model, forward, epochs, build_seconds, watch.lap())
 
 
-def predict_function(model: keras.Model, x: Any, batch_size: int) -> Any:
-    """Returns a traced forward pass over one batch, as a function without arguments, and its number of samples.
+@dataclass(frozen=True)
+class Forward:
+    """A traced forward pass without training, over batches of any size.
 
-    None for a model that cannot be called on x.
+    Args:
+        traced: The TensorFlow function of a batch of x.
+        sample: A batch of the training data.
     """
+
+    traced: Any
+    sample: Any
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples in `sample`."""
+        return _length(self.sample)
+
+    def __call__(self) -> Any:
+        """Returns the outputs for `sample`."""
+        return self.traced(self.sample)
+
+    def over(self, x: Any) -> Any:
+        """Returns the outputs for x, an array or nested arrays of any length."""
+        like = tf.nest.flatten(self.sample)
+        leaves = [tf.cast(each, of.dtype) for each, of in zip(tf.nest.flatten(x), like, strict=True)]
+        size = self.num_samples
+        parts = [
+            self.traced(tf.nest.pack_sequence_as(self.sample, [leaf[start : start + size] for leaf in leaves]))
+            for start in range(0, _length(x), size)
+        ]
+        return tf.nest.map_structure(lambda *outputs: tf.concat(outputs, axis=0), *parts)
+
+
+def forward_of(model: keras.Model, x: Any, batch_size: int) -> Forward | None:
+    """Traces a forward pass; None for a model that cannot be called on x."""
     if not has_call(model):
         return None
     sample = some_rows(x, batch_size)
+    fixed = _length(sample) if has_fixed_batch(model) else None
     try:
-        forward = tf.function(lambda: model(sample, training=False), autograph=False).get_concrete_function()
+        specs = tf.nest.map_structure(lambda a: _spec(a, fixed), sample)
+        traced = tf.function(partial(model, training=False), autograph=False).get_concrete_function(specs)
     except Exception:
         if not has_own_steps(model):
             raise
         return None
+    forward = Forward(traced, sample)
     forward()
-    return forward, int(tf.nest.flatten(sample)[0].shape[0])
+    return forward
+
+
+def _spec(tensor: Any, num_samples: int | None) -> Any:
+    if isinstance(tensor, tf.Tensor):
+        return tf.TensorSpec((num_samples, *tensor.shape[1:]), tensor.dtype)
+    return tf.type_spec_from_value(tensor)
+
+
+def has_fixed_batch(model: keras.Model) -> bool:
+    """Returns whether an input of a model fixes the batch size, as stateful recurrent layers need it."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    return any(isinstance(tensor, keras.KerasTensor) and tensor.shape[0] is not None for tensor in inputs)
+
+
+def _length(data: Any) -> int:
+    return int(tf.nest.flatten(data)[0].shape[0])
 
 
 def some_rows(x: Any, count: int = 1) -> Any:

@@ -148,7 +148,7 @@ class SearchLoop:
                 break
             recorded = self._state.recorded(*chosen)
             if recorded is not None:
-                self._settle(Trained(recorded), is_new=False)
+                self._settle(self._state.trained(recorded), is_new=False)
             else:
                 self._executor.submit(self._request(*chosen))
                 self._num_under_way += 1

@@ -15,6 +15,7 @@ from typing import Any
 from actsearch.analysis.results import Decision
 from actsearch.errors import UsageError, shorten
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
+from actsearch.ledger.samples import read_samples, write_samples
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import SyncProcess
@@ -168,6 +169,10 @@ class SearchState:
         """Returns the execution recorded by an earlier run; None if it is still to be trained."""
         return self._recorded.get((trial_id, execution))
 
+    def trained(self, record: ExecutionRecord) -> Trained:
+        """Returns an execution of an earlier run as if it had just been trained, without its weights."""
+        return Trained(record, samples=read_samples(self._directory, record.trial_id, record.execution))
+
     def add_trial(self, trial: TrialRecord) -> None:
         """Records a proposed trial."""
         self.trials[trial.trial_id] = replace(trial, executions=())
@@ -177,7 +182,7 @@ class SearchState:
     def add_execution(self, trained: Trained) -> TrialRecord:
         """Records an execution that ended; returns its trial with this execution.
 
-        Weights are written first: if the process ends in between, the execution is trained again.
+        Weights and sample scores are written first: if the process ends in between, the execution is trained again.
         """
         record = trained.record
         if record.score is not None and self._is_best(record, record.score):
@@ -185,6 +190,7 @@ class SearchState:
             if trained.weights is not None:
                 save_weights(self._directory, record.trial_id, trained.weights)
         if self.recorded(record.trial_id, record.execution) is None:
+            write_samples(self._directory, record.trial_id, record.execution, trained.samples)
             self._ledger.append_execution(record)
         trial = self.trials[record.trial_id]
         executions = sorted([*trial.executions, record], key=lambda e: e.execution)

@@ -19,6 +19,7 @@ from actsearch._locks import PATIENCE_SECONDS, locked, writing_lock
 from actsearch.errors import LedgerError, TrackingError, UsageError
 from actsearch.ledger import FILE_NAME, delete_files
 from actsearch.ledger.ledger import ledger_error
+from actsearch.ledger.samples import FOLDER as SAMPLES_FOLDER
 from actsearch.records import SearchRecord
 from actsearch.tracking.store import MODELS_FOLDER, example_file, model_file
 from actsearch.tracking.sync_process import LOG_NAME
@@ -79,7 +80,7 @@ def _patience(seconds: float) -> Callable[[], bool]:
 def _delete_search(path: Path) -> None:
     """Deletes the files of a search, the ledger last: until then the directory still counts as a search."""
     (path / LOG_NAME).unlink(missing_ok=True)
-    for name in (WEIGHTS_FOLDER, MODELS_FOLDER, ORACLE_FOLDER):
+    for name in (WEIGHTS_FOLDER, MODELS_FOLDER, ORACLE_FOLDER, SAMPLES_FOLDER):
         if (path / name).exists():
             shutil.rmtree(path / name)
     delete_files(path / FILE_NAME)
