@@ -38,6 +38,13 @@ class Task(StrEnum):
     REGRESSION = "regression"
 
 
+class Scope(StrEnum):
+    """What a verdict speaks of: the mean over new data sets of the same size, or over new seeds on these data."""
+
+    NEW_DATA = "new data"
+    THESE_DATA = "these data"
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric's name and the direction in which it is better.

@@ -1,0 +1,235 @@
+"""The differences of a candidate from the baseline: their interval and tests, for new data or for these data.
+
+The judged score of an execution is a mean of per-sample values over its test part. Over fresh data sets of the same
+size, the mean over J executions has the variance
+
+    V = single / J + lasting
+
+where `single` is the variance between executions on one data set, and `lasting` the covariance of two executions on it:
+more executions do not reduce it, only more data do. It is estimated from the samples that several executions tested.
+`docs/design/statistics.md` says how, and what `benchmarks/coverage.py` measured.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import special
+
+from actsearch.analysis.statistics import MAX_PAIRS, UNBOUNDED, Array, Interval, mean_and_error, pairs_needed
+from actsearch.records import Scope
+
+Samples = tuple[tuple[Array, Array], ...]
+MAX_SAMPLES = 100_000_000
+POWER_OF_DIFFERENCE, POWER_OF_EQUIVALENCE = 0.8, 0.9
+
+
+@dataclass(frozen=True)
+class Variance:
+    """The components of the variance of the mean over `size` executions.
+
+    Args:
+        size: Number of executions, J.
+        single: Variance between executions on one data set.
+        lasting: Covariance of two executions on one data set, which more executions do not reduce.
+        df_single, df_lasting: Degrees of freedom of the two.
+    """
+
+    size: int
+    single: float
+    lasting: float
+    df_single: float
+    df_lasting: float
+
+    def total(self, size: float) -> float:
+        """Returns the variance of the mean over that many executions."""
+        return self.single / size + self.lasting
+
+    def df(self, size: float) -> float:
+        """Returns Satterthwaite's degrees of freedom with that many executions."""
+        part, total = self.single / size, self.total(size)
+        if total == 0:
+            return size - 1
+        grown = self.df_single * (size - 1) / (self.size - 1)
+        return total**2 / (part**2 / grown + self.lasting**2 / self.df_lasting)
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Oriented differences of the judged score, and of the judged values of the samples where they are known.
+
+    Args:
+        means: Difference of the judged score for each execution, shape (J,); larger is better.
+        samples: For each execution, the indices of its tested samples, shape (m_j,), and the oriented differences of
+            their judged values, shape (m_j,); None where unknown. Their mean is the difference of the judged score.
+        floor: Lower bound of the standard deviation of `means`, for scores that move in steps.
+        scope: What the interval is for. Without `samples`, and with fewer than two executions, it is Student's over
+            executions for either scope.
+        num_samples: Number of samples that the test parts are drawn from; None to estimate it from their overlap.
+
+    Example:
+
+    >>> tested, values = np.arange(4), np.array([1.0, 0.0, 0.0, 1.0])
+    >>> found = Differences(np.array([0.5, 0.5, 0.5]), ((tested, values),) * 3)
+    >>> found.interval(0.95).low < 0 < found.share_of_samples
+    True
+    """
+
+    means: Array
+    samples: Samples | None = None
+    floor: float = 0.0
+    scope: Scope = Scope.NEW_DATA
+    num_samples: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of executions, J."""
+        return int(np.size(self.means))
+
+    @property
+    def mean(self) -> float:
+        """Mean difference; nan without executions."""
+        return mean_and_error(self.means)[0]
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean for the scope; inf for fewer than two executions."""
+        variance = self._variance
+        return math.inf if variance is None else math.sqrt(variance.total(self.size))
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the standard error; 0 for fewer than two executions."""
+        variance = self._variance
+        return 0.0 if variance is None else variance.df(self.size)
+
+    @property
+    def share_of_samples(self) -> float:
+        """Part of the variance that more executions would not reduce, only more data, from 0 to 1."""
+        variance = self._variance
+        if variance is None or variance.lasting == 0:
+            return 0.0
+        return variance.lasting / variance.total(self.size)
+
+    def interval(self, level: float) -> Interval:
+        """Computes the interval of the mean difference at a confidence level."""
+        if self._variance is None:
+            return UNBOUNDED
+        reach = self.standard_error * -float(special.stdtrit(self.df, (1 - level) / 2))
+        return Interval(self.mean - reach, self.mean + reach)
+
+    def p_value(self, *, shift: float = 0.0, alternative: str = "two-sided") -> float:
+        """Computes p of the test that the mean difference is `shift`; 1 for fewer than two executions.
+
+        Args:
+            shift: Mean difference under the null hypothesis.
+            alternative: `"two-sided"`, `"greater"` or `"less"`.
+        """
+        if self._variance is None:
+            return 1.0
+        distance, error = self.mean - shift, self.standard_error
+        t = distance / error if error > 0 else math.copysign(math.inf, distance) if distance else 0.0
+        tails = {"greater": (1, -t), "less": (1, t), "two-sided": (2, -abs(t))}
+        factor, point = tails[alternative]
+        return factor * float(special.stdtr(self.df, point))
+
+    def equivalence_p_value(self, margin: float) -> float:
+        """Computes p of two one-sided tests that the mean difference is within ±margin (Schuirmann 1987)."""
+        above = self.p_value(shift=-margin, alternative="greater")
+        below = self.p_value(shift=margin, alternative="less")
+        return max(above, below)
+
+    def executions_needed(self, *, margin: float, alpha: float) -> int | None:
+        """Estimates how many executions in total would decide, if mean and variances do not change.
+
+        Args:
+            margin: Difference that does not matter; 0 to consider no equivalence.
+            alpha: Level of the two-sided test.
+
+        Returns:
+            The smallest number with a power of 0.8 for the difference or 0.9 for equivalence; None if none has.
+        """
+        variance = self._variance
+        if variance is None or variance.total(self.size) == 0:
+            return None
+        if variance.lasting == 0:
+            sd = math.sqrt(variance.single)
+            needed = [pairs_needed(self.mean / sd, alpha=alpha)]
+            if abs(self.mean) < margin:
+                needed.append(pairs_needed((margin - abs(self.mean)) / sd, alpha=alpha, chance=POWER_OF_EQUIVALENCE))
+            return min((n for n in needed if n is not None), default=None)
+        return _smallest(
+            lambda size: self._decides(variance.total(size), variance.df(size), margin, alpha), self.size, MAX_PAIRS
+        )
+
+    def samples_needed(self, *, margin: float, alpha: float) -> int | None:
+        """Estimates how many tested samples would decide where no number of executions does; None if none does.
+
+        Args:
+            margin: Difference that does not matter; 0 to consider no equivalence.
+            alpha: Level of the two-sided test.
+        """
+        variance = self._variance
+        if variance is None or variance.lasting == 0 or self.executions_needed(margin=margin, alpha=alpha) is not None:
+            return None
+        tested, size = self._num_samples, max(self.size, 30)
+        return _smallest(
+            lambda n: self._decides((variance.total(size)) * tested / n, variance.df(size) * n / tested, margin, alpha),
+            tested,
+            MAX_SAMPLES,
+        )
+
+    def _decides(self, variance: float, df: float, margin: float, alpha: float) -> bool:
+        """Returns whether a mean like this one would probably be shown to be different, or equivalent."""
+        error, critical = math.sqrt(variance), -special.stdtrit(df, alpha / 2)
+        if abs(self.mean) >= error * (critical + special.stdtrit(df, POWER_OF_DIFFERENCE)):
+            return True
+        room = margin - abs(self.mean)
+        return room > 0 and bool(room >= error * (critical + special.stdtrit(df, POWER_OF_EQUIVALENCE)))
+
+    @cached_property
+    def _num_samples(self) -> int:
+        """Number of samples that the test parts are drawn from."""
+        if self.num_samples is not None or self.samples is None:
+            return self.num_samples or 0
+        return len(np.unique(np.concatenate([index for index, _ in self.samples])))
+
+    @cached_property
+    def _variance(self) -> Variance | None:
+        if self.size < 2:
+            return None
+        single = (mean_and_error(self.means, floor=self.floor)[1]) ** 2 * self.size
+        if self.samples is None or self.scope is Scope.THESE_DATA:
+            return Variance(self.size, single, 0.0, self.size - 1, math.inf)
+        return _for_new_data(self.samples, single)
+
+
+def _for_new_data(samples: Samples, single: float) -> Variance:
+    """Computes the components from the values of the samples; `single` is the variance between executions.
+
+    The mean over the test part of each execution is subtracted first, so that products over one sample and two
+    executions have the covariance that is due to the sample. The variance within test parts, which has many degrees of
+    freedom, is the least that `single` can be.
+    """
+    size = len(samples)
+    num = len(np.unique(np.concatenate([index for index, _ in samples])))
+    index = np.unique(np.concatenate([index for index, _ in samples]), return_inverse=True)[1]
+    centred = np.concatenate([(v - v.mean()) / (size * math.sqrt(max(len(v) * (len(v) - 1), 1))) for _, v in samples])
+    by_sample = float(np.sum(np.bincount(index, centred) ** 2))
+    within = float(np.sum(centred**2))
+    lasting = max(by_sample - within, 0.0)
+    if single / size + by_sample - within >= by_sample:
+        return Variance(size, single, lasting, size - 1, num - 1)
+    return Variance(size, within * size, lasting, num - 1, num - 1)
+
+
+def _smallest(decides: Callable[[int], bool], low: int, high: int) -> int | None:
+    """Returns the smallest number in the range that decides; None if the largest does not."""
+    if not decides(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle + 1, high)
+    return low
