@@ -10,6 +10,7 @@ EXECUTIONS = 3
 MAX_EXECUTIONS = 30
 FACTOR = 3
 RUNGS = 3
+SCOPES = ("new data", "these data")
 SCREENS = ("off", "report", "skip")
 MAX_SEED = 2**31 - 1
 
@@ -34,6 +35,7 @@ class SearchConfig:
         alpha: Probability of any wrong claim, between 0 and 1.
         margin: Difference that does not matter, in the objective's unit; None for its default.
         splits: How the search divides its data: `each`, `one` or `k-fold`; None if the data was divided before.
+        scope: What the verdict is to hold for: `new data`, or `these data`, for other seeds on the same samples.
         time_budget: Seconds after which no further seed is started; None for no limit.
         epochs: Epochs of an execution.
         batch_size: Samples in a batch, where the hyperparameters have no `batch_size`.
@@ -60,6 +62,7 @@ class SearchConfig:
     alpha: float = _number(0.05, "Probability of any wrong claim in the verdict.")
     margin: float | None = _number(None, "Difference in the objective that does not matter.")
     splits: str | None = _number(None, "Divide the data for each execution (each), once (one), or in folds (5-fold).")
+    scope: str = _number("new data", "What the verdict is to hold for: new data, or these data.")
     time_budget: float | None = _number(None, "Stop starting new seeds after this long.")
     epochs: int = _number(30, "Epochs of each execution.")
     batch_size: int = _number(32, "Batch size.")
@@ -79,6 +82,8 @@ class SearchConfig:
             raise UsageError(f"seed must be at most {MAX_SEED}, not {self.seed}.")
         if self.screen not in SCREENS:
             raise UnknownNameError("screen", self.screen, SCREENS)
+        if self.scope not in SCOPES:
+            raise UnknownNameError("scope", self.scope, SCOPES)
         if self.time_budget is not None and not self.time_budget > 0:
             raise UsageError(f"time_budget must be a number of seconds above 0, not {self.time_budget!r}.")
         check_alpha(self.alpha)

@@ -200,6 +200,25 @@ class TrialRecord:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """More executions for a search that had ended.
+
+    Args:
+        at: Time, in seconds since 1970.
+        after: Number of seeds that were complete before it.
+        allocation, executions, max_executions: The new numbers, as in `SearchConfig`.
+        only: Labels of the activations that get them, besides the baseline; empty for all.
+    """
+
+    at: float
+    after: int
+    allocation: str
+    executions: int | None = None
+    max_executions: int | None = None
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SearchRecord:
     """One search as recorded in the ledger.
 
@@ -207,7 +226,8 @@ class SearchRecord:
     numbers it was started with, `model` a fingerprint of the searched model, `weights` whether executions `keep` the
     weights of that model or `redraw` them (None if a build function makes the models), `environment` the versions, git
     commit and hardware, and `data` describes the data (name, fingerprint, sizes, task). `remarks` say what a reader of
-    the results has to know of the model, such as activations that stay the same in all trials.
+    the results has to know of the model, such as activations that stay the same in all trials. `ends` are the times at
+    which it ended or was interrupted, `extensions` what was added then.
     """
 
     search_id: str
@@ -224,6 +244,13 @@ class SearchRecord:
     environment: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
+    ends: tuple[float, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+
+    @property
+    def allocation(self) -> str:
+        """The allocation, after all extensions."""
+        return self.extensions[-1].allocation if self.extensions else self.config.allocation
 
     @property
     def ranked(self) -> list[TrialRecord]:

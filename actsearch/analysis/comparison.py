@@ -5,15 +5,25 @@ activation with the baseline on those seeds, and `make_family` adds what all tes
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from actsearch.analysis.differences import Differences, differences_of
+from actsearch.analysis.looks import FIRST_LOOK, Plan, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
-from actsearch.analysis.statistics import Array, paired_differences, resolution
+from actsearch.analysis.statistics import resolution
 from actsearch.analysis.units import Units
-from actsearch.records import Direction, ExecutionRecord, SearchRecord, Status, TrialRecord
+from actsearch.records import Direction, ExecutionRecord, SampleScores, Scope, SearchRecord, Status, TrialRecord
+
+SampleSource = Callable[[str, int, str], SampleScores | None]
+
+
+def no_samples(trial_id: str, execution: int, part: str) -> SampleScores | None:  # noqa: ARG001  of a SampleSource
+    """Returns None, as a source of sample scores that knows none."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class JudgedScores:
         executions: Numbers of the executions that ended for every trial still in the running.
         scores: By trial, the scores of those executions; None for one that failed.
         race: The race's own test, on the scores that drove it; None without a race.
+        samples: Sample scores of an execution, by trial, execution and part.
     """
 
     search: SearchRecord
@@ -33,6 +44,31 @@ class JudgedScores:
     executions: tuple[int, ...]
     scores: Mapping[str, Mapping[int, float | None]]
     race: RaceTest | None = None
+    samples: SampleSource = no_samples
+
+    @cached_property
+    def floor(self) -> float:
+        """Lower bound of the standard deviation of differences: the step in which the scores move."""
+        return resolution([s for scores in self.scores.values() for s in scores.values() if s is not None])
+
+    @property
+    def scope(self) -> Scope:
+        """What the verdict is to hold for."""
+        return Scope(self.search.config.scope)
+
+    def differences(self, trial: TrialRecord, baseline: TrialRecord, executions: Sequence[int]) -> Differences:
+        """Returns the differences of a trial over those of the executions that both completed."""
+        own, other = self.known(trial), self.known(baseline)
+        pairs = [
+            (
+                own[n] - other[n],
+                self.samples(trial.trial_id, n, self.source),
+                self.samples(baseline.trial_id, n, self.source),
+            )
+            for n in executions
+            if n in own and n in other
+        ]
+        return differences_of(pairs, self.sign, floor=self.floor, scope=self.scope)
 
     @property
     def baselines(self) -> list[TrialRecord]:
@@ -53,26 +89,46 @@ class JudgedScores:
         return sum(s is None for s in self.scores[trial.trial_id].values())
 
 
-def judged_scores(search: SearchRecord) -> JudgedScores:
+def judged_scores(search: SearchRecord, samples: SampleSource = no_samples) -> JudgedScores:
     """Collects the scores of a search on its complete seeds.
 
     Executions with fewer than the maximum number of epochs (the first rungs of halving) are omitted: they answer a
-    different question. In a race, the trials in the running at each seed follow from the earlier scores.
+    different question. In a race, the trials in the running at each seed follow from the earlier scores; after an
+    extension for some activations only, the others are not in the running.
     """
     used = {t.trial_id: _ended(t, _full_epochs(search)) for t in search.trials}
     completed = [e for t in search.trials for e in t.completed]
     source = "test" if completed and all(e.test_score is not None for e in completed) else "validation"
     race = None
     if is_race(search):
-        race, complete = _replay(search, used)
+        race, complete = _replay(search, used, samples)
     else:
-        ended = [set(executions) for executions in used.values() if executions]
-        complete = sorted(set.intersection(*ended)) if ended else []
+        complete = _complete(search, used)
     scores = {
         trial: {n: score_of(executions[n], source) for n in complete if n in executions}
         for trial, executions in used.items()
     }
-    return JudgedScores(search, source, tuple(complete), scores, race)
+    return JudgedScores(search, source, tuple(complete), scores, race, samples)
+
+
+def _complete(
+    search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]], *, at: float = math.inf
+) -> list[int]:
+    """Returns the seeds that had ended at a time for every trial that was to get them."""
+    ended = {
+        trial: {n for n, execution in executions.items() if execution.ended_at <= at}
+        for trial, executions in used.items()
+        if executions
+    }
+    seeds = sorted(set[int]().union(*ended.values()))
+    return [n for n in seeds if all(n in ended[t] for t in _running(search, ended, n))]
+
+
+def _running(search: SearchRecord, trials: Collection[str], execution: int) -> list[str]:
+    """Returns the trials that were to get an execution: after an extension, perhaps only some of them."""
+    only = next((set(each.only) for each in reversed(search.extensions) if each.after < execution), set())
+    allowed = {t.trial_id for t in search.trials if not only or t.activation in {*only, search.baseline}}
+    return [trial for trial in trials if trial in allowed]
 
 
 def score_of(execution: ExecutionRecord, source: str) -> float | None:
@@ -103,7 +159,7 @@ class PairedSample:
     Args:
         trial, baseline: The two trials.
         executions: Numbers of the executions to judge by.
-        differences: Oriented differences over the executions that both completed, shape (n,).
+        differences: Differences over the executions that both completed.
         num_failed: Number of failed executions of the trial.
         num_configurations: Number of configurations of each activation to choose from.
         obstacle: Why the two are not compared; empty if they are.
@@ -112,7 +168,7 @@ class PairedSample:
     trial: TrialRecord
     baseline: TrialRecord
     executions: tuple[int, ...]
-    differences: Array
+    differences: Differences
     num_failed: int = 0
     num_configurations: int = 1
     obstacle: str = ""
@@ -145,9 +201,8 @@ def _pair(
     executions: tuple[int, ...],
     configurations: int = 1,
 ) -> PairedSample:
-    own = judged.known(trial)
-    of_both = paired_differences({n: own[n] for n in executions if n in own}, judged.known(baseline))
-    return PairedSample(trial, baseline, executions, judged.sign * of_both, judged.failed(trial), configurations)
+    differences = judged.differences(trial, baseline, executions)
+    return PairedSample(trial, baseline, executions, differences, judged.failed(trial), configurations)
 
 
 def _tuned_pair(judged: JudgedScores, group: list[TrialRecord], own: list[TrialRecord]) -> PairedSample:
@@ -155,7 +210,7 @@ def _tuned_pair(judged: JudgedScores, group: list[TrialRecord], own: list[TrialR
     if num == 1 < max(len(group), len(own)):
         noun = "configuration" if len(group) == 1 else "configurations"
         obstacle = f"not compared: {len(group)} {noun} against {len(own)} of {own[0].activation}"
-        return PairedSample(group[0], own[0], (), np.array([]), judged.failed(group[0]), 1, obstacle)
+        return PairedSample(group[0], own[0], (), Differences(np.array([])), judged.failed(group[0]), 1, obstacle)
     first = math.ceil(len(judged.executions) / 3)
     choosing = judged.executions[:first]
     trial = _best(judged, group[:num], choosing)
@@ -183,7 +238,7 @@ class ComparisonFamily:
         has_baseline: Whether there is a baseline with a score.
         units: Units of the objective.
         alpha, margin: Chance of any wrong claim, and difference that does not matter.
-        floor: Lower bound of the standard deviation of differences.
+        level: Level of this look at the search, which is a part of alpha: see `looks`.
         num_tests: Number of comparisons that share alpha.
         race: The race's test on the judged scores; None without a race, or with several configurations.
     """
@@ -194,26 +249,38 @@ class ComparisonFamily:
     units: Units
     alpha: float
     margin: float
-    floor: float
+    level: float
     num_tests: int
     race: RaceTest | None = None
 
 
-def make_family(search: SearchRecord, alpha: float, margin: float | None) -> ComparisonFamily:
+def make_family(
+    search: SearchRecord, alpha: float, margin: float | None, samples: SampleSource = no_samples
+) -> ComparisonFamily:
     """Computes everything that the verdict of a search rests on."""
-    judged = judged_scores(search)
+    judged = judged_scores(search, samples)
     has_baseline = any(judged.known(t) for t in judged.baselines)
-    samples = paired_samples(judged) if has_baseline else _against_leader(judged)
+    pairs = paired_samples(judged) if has_baseline else _against_leader(judged)
     scores = [s for t in search.trials for s in judged.known(t).values()]
-    typical = [s for sample in samples[:1] for s in judged.known(sample.baseline).values()] or scores
+    typical = [s for sample in pairs[:1] for s in judged.known(sample.baseline).values()] or scores
     units = Units(search.objective, float(np.mean(typical)) if typical else 0.0)
     margin = units.default_margin if margin is None else margin
     race = None
     if judged.race is not None and not is_joint(search):
         race = _race_on_judged_scores(judged, alpha, margin)
-        samples = [replace(s, differences=np.array(race.differences(s.trial.trial_id))) for s in samples]
-    num_tests = max(len(samples) if has_baseline else len(samples) * (len(samples) + 1) // 2, 1)
-    return ComparisonFamily(judged, samples, has_baseline, units, alpha, margin, resolution(scores), num_tests, race)
+        pairs = [replace(s, differences=race.differences(s.trial.trial_id)) for s in pairs]
+    num_tests = max(len(pairs) if has_baseline else len(pairs) * (len(pairs) + 1) // 2, 1)
+    level = alpha if judged.race is not None else level_of_look(judged, alpha)
+    return ComparisonFamily(judged, pairs, has_baseline, units, alpha, margin, level, num_tests, race)
+
+
+def level_of_look(judged: JudgedScores, alpha: float) -> float:
+    """Returns the level at which this look at a search may claim: see `looks`. The looks before are its ends."""
+    before = looks_of(judged.search, math.inf)
+    plans = [Plan(count) for count in sorted({*before, len(judged.executions)}) if count >= FIRST_LOOK]
+    if not plans:
+        return alpha
+    return 2 * float(nominal_levels((alpha / 2,), spending(plans))[-1, 0])
 
 
 def _against_leader(judged: JudgedScores) -> list[PairedSample]:
@@ -227,14 +294,25 @@ def _against_leader(judged: JudgedScores) -> list[PairedSample]:
 
 
 def is_race(search: SearchRecord) -> bool:
-    """Returns whether executions were allocated by a race."""
-    return search.config.allocation == "race"
+    """Returns whether executions were allocated by a race, from the start or after an extension."""
+    return search.allocation == "race"
 
 
-def max_executions(search: SearchRecord) -> int:
-    """Returns the maximum number of executions per trial in a race: the configured one, or the largest of any trial."""
+def looks_of(search: SearchRecord, until: float) -> list[int]:
+    """Returns how many complete seeds there were at each end of a search before a time."""
+    used = {t.trial_id: _ended(t, _full_epochs(search)) for t in search.trials}
+    return sorted({len(_complete(search, used, at=end)) for end in search.ends if end <= until} - {0})
+
+
+def plans_of(search: SearchRecord) -> list[Plan]:
+    """Returns the looks of a race: after each seed, and at the ends before it became one."""
     most = max((e.execution for t in search.trials for e in t.executions), default=1)
-    return max(most, search.config.max_executions or 0)
+    plans = [Plan(search.config.max_executions or most, every=True)] if search.config.allocation == "race" else []
+    for each in search.extensions:
+        if each.allocation == "race":
+            plans = plans or [Plan(count) for count in looks_of(search, each.at)]
+            plans.append(Plan(each.max_executions or most, every=True))
+    return plans if plans[-1].last >= most else [*plans, Plan(most, every=True)]
 
 
 def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> RaceTest:
@@ -244,20 +322,24 @@ def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> Ra
         search.objective,
         alpha=alpha,
         margin=margin,
-        max_executions=max_executions(search),
+        plans=plans_of(search),
+        scope=Scope(search.config.scope),
     )
 
 
-def _replay(search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]]) -> tuple[RaceTest, list[int]]:
+def _replay(
+    search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]], samples: SampleSource
+) -> tuple[RaceTest, list[int]]:
     """Replays the race on the scores that drove it, as far as its seeds are complete."""
     race = _new_race(search, alpha=search.config.alpha, margin=search.config.margin)
     complete = list[int]()
     last = max((n for executions in used.values() for n in executions), default=0)
     for n in range(1, last + 1):
-        present = {t: score_of(used[t][n], "validation") for t in race.running if n in used[t]}
-        if race.finished or (n == last and len(present) < len(race.running)):
+        running = _running(search, race.running, n)
+        present = {t: score_of(used[t][n], "validation") for t in running if n in used[t]}
+        if race.finished or (n == last and len(present) < len(running)):
             break
-        race.observe(present)
+        race.observe(present, {t: samples(t, n, "validation") for t in present})
         complete.append(n)
     return race, complete
 
@@ -266,7 +348,8 @@ def _race_on_judged_scores(judged: JudgedScores, alpha: float, margin: float) ->
     """Repeats the race's test on the judged scores and at the requested level."""
     race = _new_race(judged.search, alpha=alpha, margin=margin)
     for n in judged.executions:
-        race.observe({t: judged.scores[t][n] for t in race.running if n in judged.scores[t]})
+        present = {t: judged.scores[t][n] for t in race.running if n in judged.scores[t]}
+        race.observe(present, {t: judged.samples(t, n, judged.source) for t in present})
     return race
 
 

@@ -11,7 +11,7 @@ more executions do not reduce it, only more data do. It is estimated from the sa
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from actsearch.analysis.statistics import MAX_PAIRS, UNBOUNDED, Array, Interval, mean_and_error, pairs_needed
-from actsearch.records import Scope
+from actsearch.records import SampleScores, Scope
 
 Samples = tuple[tuple[Array, Array], ...]
 MAX_SAMPLES = 100_000_000
@@ -189,6 +189,11 @@ class Differences:
         room = margin - abs(self.mean)
         return room > 0 and bool(room >= error * (critical + special.stdtrit(df, POWER_OF_EQUIVALENCE)))
 
+    @property
+    def num_tested(self) -> int:
+        """Number of different samples that were tested; 0 if they are not known."""
+        return 0 if not self.samples else len(np.unique(np.concatenate([index for index, _ in self.samples])))
+
     @cached_property
     def _num_samples(self) -> int:
         """Number of samples that the test parts are drawn from."""
@@ -204,6 +209,30 @@ class Differences:
         if self.samples is None or self.scope is Scope.THESE_DATA:
             return Variance(self.size, single, 0.0, self.size - 1, math.inf)
         return _for_new_data(self.samples, single)
+
+
+def differences_of(
+    pairs: Sequence[tuple[float, SampleScores | None, SampleScores | None]], sign: int, *, floor: float, scope: Scope
+) -> Differences:
+    """Makes the differences of a trial from another.
+
+    Args:
+        pairs: For each execution that both completed, the difference of the scores, and the sample scores of both.
+        sign: 1 if larger scores are better, else -1.
+        floor, scope: As for `Differences`.
+
+    Example:
+
+    >>> differences_of([(0.25, None, None), (0.75, None, None)], 1, floor=0.0, scope=Scope.NEW_DATA).mean
+    0.5
+    """
+    means = sign * np.array([difference for difference, _, _ in pairs], dtype=float)
+    samples: list[tuple[Array, Array]] = []
+    for _, own, other in pairs:
+        if own is None or other is None or not np.array_equal(own.ids, other.ids):
+            return Differences(means, None, floor, scope)
+        samples.append((own.ids.astype(float), sign * (own.values.astype(float) - other.values.astype(float))))
+    return Differences(means, tuple(samples) or None, floor, scope)
 
 
 def _for_new_data(samples: Samples, single: float) -> Variance:

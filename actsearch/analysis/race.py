@@ -25,83 +25,19 @@ trials have strong skews in opposite directions, the errors are larger: 0.07 to 
 scores (`benchmarks/race.py`).
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import special
-
+from actsearch.analysis.differences import Differences, differences_of
+from actsearch.analysis.looks import Plan, nominal_levels, spending
 from actsearch.analysis.results import Action, Decision, Outcome
-from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_and_error, mean_interval, resolution, t_test
+from actsearch.analysis.statistics import UNBOUNDED, Interval, resolution
 from actsearch.analysis.units import Units
-from actsearch.records import Objective
+from actsearch.records import Objective, SampleScores, Scope
 
-Array = NDArray[np.float64]
-FIRST_LOOK = 3
-SPENDING_POWER = 2.0
-_EDGES = np.arange(-3.5, 7.01, 0.05)  # in standard normal scores; below them, crossing later is negligible
-
-
-@lru_cache(maxsize=64)
-def nominal_levels(levels: tuple[float, ...], max_looks: int, spending: float = SPENDING_POWER) -> Array:
-    """Computes the one-sided level of each look, such that the chance of a false finding over all looks is `levels`.
-
-    Reject at look n, after n differences, if the p value of the one-sided t test with n - 1 degrees of freedom is at
-    most the entry. Entries before the third look are 0, so nothing is rejected there.
-
-    Args:
-        levels: Overall one-sided levels, in any order.
-        max_looks: Maximum number of differences, N.
-        spending: Exponent of the spending function; 3 is close to O'Brien & Fleming's, 1 to Pocock's.
-
-    Returns:
-        Array of shape (max_looks + 1, number of levels), indexed by n.
-
-    Example:
-
-    >>> table = nominal_levels((0.025,), 20)
-    >>> table[[2, 5, 10, 20], 0].round(4).tolist()
-    [0.0, 0.0007, 0.0026, 0.0117]
-    """
-    alpha = np.array(levels, dtype=float)
-    table = np.zeros((max_looks + 1, alpha.size))
-    alive = np.tile(special.ndtr(-_EDGES), (alpha.size, 1))
-    spent = 0.0
-    for n in range(FIRST_LOOK, max_looks + 1):
-        share = (n / max_looks) ** spending
-        step, spent = alpha * (share - spent), share
-        boundary = np.array([_crossing(a, s) for a, s in zip(alive, step, strict=True)])
-        table[n] = special.ndtr(-boundary)
-        if n < max_looks:
-            alive = np.maximum(alive - step[:, None], 0.0)
-            alive = (alive[:, :-1] - alive[:, 1:]) @ _transition(n)
-    table.setflags(write=False)
-    return table
-
-
-def _crossing(above: Array, probability: float) -> float:
-    """Returns the normal score that paths not yet stopped exceed with this probability."""
-    return float(np.interp(-math.log(probability), -np.log(np.maximum(above, 1e-300)), _EDGES))
-
-
-@lru_cache(maxsize=256)
-def _transition(n: int) -> Array:
-    """Computes P(score after n + 1 differences > edge | score after n at the centre of a cell), (cells, edges)."""
-    r = _ratio((_EDGES[1:] + _EDGES[:-1]) / 2, n)[:, None]
-    s = _ratio(_EDGES, n + 1)[None, :]
-    centre = np.arctan2(1.0, r)
-    reach = np.arccos(np.clip(s / np.sqrt(1 + r**2), -1, 1))
-    upper = np.minimum(centre + reach, np.pi / 2)
-    lower = np.clip(centre - reach, -np.pi / 2, np.pi / 2)
-    return special.stdtr(n, math.sqrt(n) * np.tan(upper)) - special.stdtr(n, math.sqrt(n) * np.tan(lower))
-
-
-def _ratio(score: Array, n: int) -> Array:
-    """Returns Σd / √Σd² of n differences whose t statistic has the same p value as this normal score."""
-    t = special.stdtrit(n - 1, special.ndtr(score))
-    return t * math.sqrt(n) / np.sqrt(n - 1 + t**2)
+_Pair = tuple[float, SampleScores | None, SampleScores | None]
+LIMITING_SHARE = 0.5  # of the variance: from there on, data rather than executions are what is missing
+LIMIT_LOOK = 5  # executions, before a race may end because of its data
 
 
 class RaceTest:
@@ -114,13 +50,14 @@ class RaceTest:
         objective: Name and direction of the scores.
         alpha: Level of the drops over all trials, and of the claims over all trials.
         margin: Difference that does not matter; None for the objective's default, 0 for no claims of equivalence.
-        max_executions: Maximum number of seeds.
+        plans: When the search is looked at, as for `spending`; the last look is the last seed.
+        scope: What the decisions are to hold for. New data needs the sample scores.
 
     Example:
 
     >>> from actsearch.records import Direction
     >>> accuracy = Objective("val_accuracy", Direction.MAX)
-    >>> race = RaceTest(["a", "b"], ["a"], accuracy, alpha=0.05, margin=None, max_executions=10)
+    >>> race = RaceTest(["a", "b"], ["a"], accuracy, alpha=0.05, margin=None, plans=[Plan(10, every=True)])
     >>> for noise in (0.0, 0.01, -0.01, 0.02, 0.01):
     ...     _ = race.observe({"a": 0.90 + noise / 2, "b": 0.50 + noise})
     >>> race.running, race.claims["b"].value
@@ -135,7 +72,8 @@ class RaceTest:
         *,
         alpha: float,
         margin: float | None,
-        max_executions: int,
+        plans: Sequence[Plan],
+        scope: Scope = Scope.NEW_DATA,
     ) -> None:
         self.running = list(trials)
         self.unbeaten = list(trials)
@@ -143,15 +81,15 @@ class RaceTest:
         self.claims: dict[str, Outcome] = {}
         self.decisions: list[Decision] = []
         self.executions = 0
-        self._objective, self._margin, self._max = objective, margin, max_executions
+        self._objective, self._margin, self._max, self._scope = objective, margin, plans[-1].last, scope
         self._scores: dict[str, list[float]] = {trial: [] for trial in trials}
-        self._against_leader: dict[str, list[float]] = {trial: [] for trial in trials}
-        self._against_baseline: dict[str, list[float]] = {trial: [] for trial in trials}
+        self._against_leader: dict[str, list[_Pair]] = {trial: [] for trial in trials}
+        self._against_baseline: dict[str, list[_Pair]] = {trial: [] for trial in trials}
         self._intervals: dict[str, Interval] = {}
-        shares = tuple(alpha / c for c in range(1, len(trials) + 1))
-        self._drop_levels = nominal_levels(shares, max(max_executions - 1, 0))
+        shares, spent = tuple(alpha / c for c in range(1, len(trials) + 1)), spending(plans)
+        self._drop_levels = nominal_levels(shares, spent[1:])  # the first seed has no leader yet
         self.claim_alpha = alpha / max(len(trials) - 1, 1)
-        self._claim_levels = nominal_levels((self.claim_alpha / 2,), max_executions)[:, 0]
+        self._claim_levels = nominal_levels((self.claim_alpha / 2,), spent)[:, 0]
 
     @property
     def baseline(self) -> str | None:
@@ -180,20 +118,26 @@ class RaceTest:
         """Returns the interval of a trial's oriented difference from the baseline: the intersection of all looks."""
         return self._intervals.get(trial, UNBOUNDED)
 
-    def differences(self, trial: str) -> list[float]:
+    def differences(self, trial: str) -> Differences:
         """Returns a trial's oriented differences from the baseline, by seed."""
-        return list(self._against_baseline[trial])
+        return self._made(self._against_baseline[trial])
+
+    def _made(self, pairs: Sequence[_Pair]) -> Differences:
+        return differences_of(pairs, self.units.sign, floor=self._floor, scope=self._scope)
 
     def level(self, trial: str) -> float:
         """Returns the two-sided level of a trial's interval at the latest look; 0 before the first."""
         return 2 * float(self._claim_levels[len(self._against_baseline[trial])])
 
-    def observe(self, scores: Mapping[str, float | None]) -> list[Decision]:
+    def observe(
+        self, scores: Mapping[str, float | None], samples: Mapping[str, SampleScores | None] | None = None
+    ) -> list[Decision]:
         """Takes in the scores of one complete seed.
 
         Args:
             scores: Score of each running trial, None if its execution failed. A trial that is missing leaves the race
                 without a decision.
+            samples: Sample scores of those trials, where they are known.
 
         Returns:
             The decisions that follow from this seed.
@@ -205,29 +149,32 @@ class RaceTest:
             reason = "one of its executions failed: it can no longer be shown better"
             self.running.remove(trial)
             self.decisions.append(Decision(trial, Action.FAILED, self.executions, reason))
-        self._take_in({t: s for t in self.running if (s := scores[t]) is not None})
+        self._take_in({t: s for t in self.running if (s := scores[t]) is not None}, samples or {})
         candidates = [t for t in self.running if t not in self.baselines]
         self._drop()
         if self.baseline is not None:
             self._claim(candidates)
+            self._release()
         return self.decisions[before:]
 
-    def _take_in(self, scores: Mapping[str, float]) -> None:
+    def _take_in(self, scores: Mapping[str, float], samples: Mapping[str, SampleScores | None]) -> None:
         sign, baseline = self.units.sign, self.baseline or ""
         led = {t: sign * sum(self._scores[t]) / len(self._scores[t]) for t in scores if self._scores[t]}
-        for trial, score in scores.items():
+
+        def pair(trial: str, other: str) -> _Pair:
+            return scores[trial] - scores[other], samples.get(trial), samples.get(other)
+
+        for trial in scores:
             others = [t for t in led if t != trial]
             if others:
-                leader = max(others, key=led.__getitem__)
-                self._against_leader[trial].append(sign * (score - scores[leader]))
+                self._against_leader[trial].append(pair(trial, max(others, key=led.__getitem__)))
             if baseline in scores and trial != baseline:
-                self._against_baseline[trial].append(sign * (score - scores[baseline]))
+                self._against_baseline[trial].append(pair(trial, baseline))
         for trial, score in scores.items():
             self._scores[trial].append(score)
 
     def _drop(self) -> None:
-        floor = self._floor
-        p_values = {t: t_test(self._against_leader[t], alternative="less", floor=floor) for t in self._tested}
+        p_values = {t: self._made(self._against_leader[t]).p_value(alternative="less") for t in self._tested}
         while len(self.unbeaten) > 1:
             shown = [t for t in p_values if p_values[t] <= self._drop_level(t) > 0]
             if not shown:
@@ -243,10 +190,10 @@ class RaceTest:
         return float(self._drop_levels[len(self._against_leader[trial]), len(self.unbeaten) - 1])
 
     def _beat(self, trial: str, p_value: float, level: float) -> None:
-        differences = self._against_leader[trial]
-        mean = sum(differences) / len(differences)
+        differences = self._made(self._against_leader[trial])
+        mean = differences.mean
         reason = (
-            f"worse than the leader: {self.units.difference(mean)} on average over {len(differences)} seeds "
+            f"worse than the leader: {self.units.difference(mean)} on average over {differences.size} seeds "
             f"(p = {p_value:.2g}, needed {level:.2g})"
         )
         if trial in self.baselines and not self.baselines & (set(self.running) - {trial}):
@@ -258,9 +205,9 @@ class RaceTest:
         self.decisions.append(Decision(trial, action, self.executions, reason, None, mean, p_value, level))
 
     def _claim(self, candidates: Sequence[str]) -> None:
-        margin, floor = self.margin, self._floor
+        margin = self.margin
         for trial in candidates:
-            interval = self._narrow(trial, floor)
+            interval = self._narrow(trial)
             if trial in self.claims:
                 continue
             if interval.within(margin):
@@ -285,20 +232,48 @@ class RaceTest:
 
     def _conclude(self, trial: str, outcome: Outcome, why: str) -> None:
         self.claims[trial] = outcome
-        mean, _ = mean_and_error(self._against_baseline[trial])
+        mean = self.differences(trial).mean
         interval = self.interval(trial)
         reason = f"{self.units.difference(mean)} {self.units.interval(interval.low, interval.high)}: {why}"
         self.decisions.append(Decision(trial, Action.CLAIMED, self.executions, reason, outcome, mean))
 
-    def _narrow(self, trial: str, floor: float) -> Interval:
+    def _narrow(self, trial: str) -> Interval:
         level = self.level(trial)
         if level > 0:
-            new = mean_interval(self._against_baseline[trial], level=1 - level, floor=floor)
+            new = self.differences(trial).interval(1 - level)
             old = self.interval(trial)
             both = Interval(max(new.low, old.low), min(new.high, old.high))
             self._intervals[trial] = both if both.low <= both.high else new
         return self.interval(trial)
 
+    def _release(self) -> None:
+        """Lets undecided candidates go that no number of executions on these data would decide."""
+        if self.executions < LIMIT_LOOK:
+            return
+        for trial in [t for t in self.running if t not in self.baselines and t not in self.claims]:
+            differences = self.differences(trial)
+            if is_limited_by_data(differences, self.margin, self.claim_alpha):
+                reason = f"more executions would not settle it: {differences.num_tested:,} tested samples are too few"
+                self.running.remove(trial)
+                self.decisions.append(Decision(trial, Action.LIMITED, self.executions, reason, None, differences.mean))
+
     @property
     def _floor(self) -> float:
         return resolution([s for scores in self._scores.values() for s in scores])
+
+
+def is_limited_by_data(differences: Differences, margin: float, alpha: float) -> bool:
+    """Returns whether no number of executions on the same data would probably decide a comparison.
+
+    The mean may still change by what more executions average out, so it is moved by twice that standard error.
+
+    Args:
+        differences: The differences so far.
+        margin: Difference that does not matter.
+        alpha: Level of the comparison.
+    """
+    if differences.share_of_samples < LIMITING_SHARE:
+        return False
+    reach = 2 * differences.standard_error * (1 - differences.share_of_samples) ** 0.5
+    moved = [replace(differences, means=differences.means + step) for step in (-reach, 0.0, reach)]
+    return all(each.executions_needed(margin=margin, alpha=alpha) is None for each in moved)

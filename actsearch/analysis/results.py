@@ -9,8 +9,8 @@ import numpy as np
 
 from actsearch._text_tables import html_heading, html_list, html_table
 from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_interval
-from actsearch.analysis.units import COST_UNITS, Units, settling
-from actsearch.records import TrialRecord
+from actsearch.analysis.units import COST_UNITS, Units, lacking_data, settling
+from actsearch.records import Scope, TrialRecord
 
 
 class Outcome(StrEnum):
@@ -28,13 +28,14 @@ class Action(StrEnum):
 
     DROPPED: it gets no more executions, because it is not the best. FAILED: it gets no more executions, because one of
     them failed. BEATEN: it is the baseline and not the best, but it stays. CLAIMED: it is better, equivalent or worse
-    than the baseline.
+    than the baseline. LIMITED: it gets no more executions, because they would not settle it: more data would.
     """
 
     DROPPED = "dropped"
     FAILED = "failed"
     BEATEN = "beaten"
     CLAIMED = "claimed"
+    LIMITED = "limited"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ class Comparison:
         num_pairs: Number of executions that both completed.
         more_executions: How many more executions of each would probably settle it (power 0.8); None if it is settled,
             or if that is unknown.
+        num_tested: Number of different samples that the comparison rests on; 0 if they are not known.
+        samples_needed: How many tested samples would probably settle it, if no number of executions does; None if it is
+            settled, if executions do, or if that is unknown.
         cost_ratios: Costs relative to the baseline, by the names of `COST_UNITS`.
         num_configurations: Number of configurations of the activation to choose from, the same as for the baseline.
         num_failed: Number of executions that failed.
@@ -102,6 +106,8 @@ class Comparison:
     p_value: float | None = None
     num_pairs: int = 0
     more_executions: int | None = None
+    num_tested: int = 0
+    samples_needed: int | None = None
     cost_ratios: Mapping[str, CostRatio] = field(default_factory=dict)
     num_configurations: int = 1
     num_failed: int = 0
@@ -120,6 +126,7 @@ class Verdict:
         units: Units of the objective, with its name and direction.
         alpha: Chance of any wrong claim, over all trials.
         margin: Difference that does not matter.
+        scope: What the intervals hold for: new data, or other seeds on these data.
         source: `"test"` or `"validation"`: which scores were judged.
         executions: Numbers of the executions used: those that ended for every trial still in the running.
         comparisons: One for each trial but the baseline's, in the order of the search.
@@ -141,6 +148,7 @@ class Verdict:
     baseline_beaten: bool = False
     recommendation: str = ""
     notes: tuple[str, ...] = ()
+    scope: Scope = Scope.THESE_DATA
 
     @property
     def judged_score(self) -> str:
@@ -189,6 +197,8 @@ def describe(comparison: Comparison, units: Units) -> str:
         parts.append(f"{shown} over {comparison.num_pairs} {'pair' if comparison.num_pairs == 1 else 'pairs'}")
     if comparison.more_executions is not None:
         parts.append(settling(comparison.more_executions))
+    if comparison.samples_needed is not None:
+        parts.append(lacking_data(comparison.num_tested, comparison.samples_needed))
     if comparison.reason:
         parts.append(comparison.reason)
     return ", ".join(parts)

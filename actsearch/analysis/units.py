@@ -153,6 +153,21 @@ def settling(more_executions: int | None) -> str:
     return f"about {more_executions} more execution{'s' if more_executions > 1 else ''} would settle it"
 
 
+def lacking_data(num_tested: int, samples_needed: int) -> str:
+    """States that data, not executions, are what is missing.
+
+    Example:
+
+    >>> lacking_data(114, 873)
+    'more executions would not settle it: 114 tested samples are too few, about 880 would do'
+    """
+    step = 10 ** max(len(str(samples_needed)) - 2, 0)
+    return (
+        f"more executions would not settle it: {num_tested:,} tested samples are too few, about "
+        f"{-(-samples_needed // step) * step:,} would do"
+    )
+
+
 def number_range(numbers: Sequence[int]) -> str:
     """Formats numbers of executions as ranges.
 

@@ -5,6 +5,7 @@ are only those that completed. Activations with several configurations are compa
 `comparison`. For the chance that a claim is wrong, see `adjusted`, and for races `race`.
 """
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,29 +16,24 @@ from actsearch.analysis.comparison import (
     ComparisonFamily,
     JudgedScores,
     PairedSample,
+    SampleSource,
     is_joint,
     make_family,
     max_concurrent,
-    max_executions,
+    no_samples,
+    plans_of,
 )
-from actsearch.analysis.race import RaceTest, nominal_levels
+from actsearch.analysis.looks import FIRST_SHARE, nominal_levels, spending
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend
 from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
-from actsearch.analysis.statistics import (
-    UNBOUNDED,
-    Interval,
-    equivalence_test,
-    mean_and_error,
-    mean_interval,
-    pairs_needed,
-    t_test,
-)
+from actsearch.analysis.statistics import UNBOUNDED, Interval
 from actsearch.analysis.units import COST_UNITS, number_range
 from actsearch.errors import UsageError
-from actsearch.records import SearchRecord, TrialRecord
+from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
-def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdict:
+def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: SampleSource = no_samples) -> Verdict:
     """Judges each trial of a search against the baseline.
 
     Only complete seeds are used, with test scores if every completed execution has one, else with validation scores.
@@ -49,6 +45,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdic
         alpha: Chance of any wrong claim, over all trials.
         margin: Difference that does not matter; None for half a point of a share (accuracy, AUC ...) and 1 % of the
             baseline's mean for other objectives; 0 to claim no equivalence.
+        samples: Returns the sample scores of an execution, for a verdict on new data.
 
     Returns:
         The verdict.
@@ -60,7 +57,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdic
         raise UsageError(f"alpha must be between 0 and 1, not {alpha}.")
     if margin is not None and margin < 0:
         raise UsageError(f"margin must be 0 or more, not {margin}.")
-    family = make_family(search, alpha, margin)
+    family = make_family(search, alpha, margin, samples)
     verdict = Verdict(
         baseline=search.baseline if family.has_baseline else None,
         leader=None if family.has_baseline or not family.samples else family.samples[0].baseline.activation,
@@ -73,13 +70,14 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None) -> Verdic
         baseline_beaten=_baseline_beaten(family),
         fronts=_fronts(family.judged),
         notes=tuple(_notes(family)),
+        scope=scope_of(family),
     )
     return replace(verdict, recommendation=recommend(verdict))
 
 
-def verdict_of(search: SearchRecord) -> Verdict:
+def verdict_of(search: SearchRecord, samples: SampleSource = no_samples) -> Verdict:
     """Judges a search at its own level and margin."""
-    return judge(search, alpha=search.config.alpha, margin=search.config.margin)
+    return judge(search, alpha=search.config.alpha, margin=search.config.margin, samples=samples)
 
 
 def _baseline_beaten(family: ComparisonFamily) -> bool:
@@ -108,6 +106,7 @@ def _notes(family: ComparisonFamily) -> list[str]:
     notes = [f"Uses {which}, which ended for every trial then in the running; judged by {judged.source} scores."]
     if any(e.execution > max(used) for t in judged.search.trials for e in t.executions):
         notes.append(f"Executions after number {max(used)} are omitted: they have not ended for every trial.")
+    notes += [*_on_scope(family), *_on_looks(family)]
     if (most := max_concurrent(judged.search)) > 1:
         notes.append(
             f"Up to {most} executions ran concurrently: if they shared a machine, they slowed each other down. "
@@ -126,6 +125,44 @@ def _notes(family: ComparisonFamily) -> list[str]:
     if family.has_baseline and failed:
         notes.append(f"{failed} executions of the baseline failed; only the completed ones form pairs.")
     return [*notes, *judged.search.remarks]
+
+
+def scope_of(family: ComparisonFamily) -> Scope:
+    """Returns what the verdict holds for: new data only if the sample scores are known."""
+    known = bool(family.samples) and all(
+        s.differences.samples is not None for s in family.samples if s.differences.size
+    )
+    return Scope.NEW_DATA if known and family.judged.scope is Scope.NEW_DATA else Scope.THESE_DATA
+
+
+def _on_scope(family: ComparisonFamily) -> list[str]:
+    """Says what the intervals hold for, and which part of them is due to what."""
+    compared = [sample.differences for sample in family.samples if sample.differences.size >= MIN_PAIRS]
+    if not compared:
+        return []
+    division = _SPLITS.get(family.judged.search.config.splits or "", "folds of the data")
+    if scope_of(family) is Scope.THESE_DATA:
+        why = "" if family.judged.scope is Scope.THESE_DATA else ": the scores of single samples are not known"
+        return [f"The intervals hold for other seeds with {division}, not for new data{why}."]
+    share = statistics.median(each.share_of_samples for each in compared)
+    tested = max(each.num_tested for each in compared)
+    return [
+        f"The intervals hold for new data: {division}, {tested:,} different {family.judged.source} samples. "
+        f"{share:.0%} of the uncertainty is due to these samples, the rest to seeds and training data."
+    ]
+
+
+_SPLITS = {"": "this division of the data", "one": "one split of the data", "each": "a split for each execution"}
+
+
+def _on_looks(family: ComparisonFamily) -> list[str]:
+    """Says how much of alpha this look may spend, if it is not the first."""
+    if family.judged.race is not None or family.level >= FIRST_SHARE * family.alpha * (1 - 1e-6):
+        return []
+    return [
+        f"This search was looked at before, so each comparison is tested at {family.level:.2g} of alpha = "
+        f"{family.alpha:g}: the chance of any wrong claim over all looks stays below alpha."
+    ]
 
 
 MIN_PAIRS = 3
@@ -171,25 +208,25 @@ def _tests(family: ComparisonFamily, sample: PairedSample) -> Tests:
     """p of a difference, and p of equivalence where there is a margin: that the interval lies within it."""
     if sample.differences.size < MIN_PAIRS:
         return 1.0, 1.0 if family.margin > 0 else None
-    different = t_test(sample.differences, floor=family.floor)
+    different = sample.differences.p_value()
     if family.margin == 0:
         return different, None
-    return different, min(1.0, 2 * equivalence_test(sample.differences, family.margin, floor=family.floor))
+    return different, min(1.0, 2 * sample.differences.equivalence_p_value(family.margin))
 
 
 def _tested_once(family: ComparisonFamily, sample: PairedSample, index: int, tests: Sequence[Tests]) -> Comparison:
     raw, same = tests[index]
     p_value = adjusted(index, raw, tests, family.num_tests)
     p_same = adjusted(index, same, tests, family.num_tests) if same is not None else 1.0
-    outcome, level = Outcome.UNDECIDED, family.alpha / family.num_tests
-    if same is not None and p_same <= family.alpha:
+    outcome, level = Outcome.UNDECIDED, family.level / family.num_tests
+    if same is not None and p_same <= family.level:
         outcome, raw, p_value = Outcome.EQUIVALENT, same, p_same
-    elif p_value <= family.alpha:
-        outcome = Outcome.BETTER if sample.differences.mean() > 0 else Outcome.WORSE
+    elif p_value <= family.level:
+        outcome = Outcome.BETTER if sample.differences.mean > 0 else Outcome.WORSE
     if outcome is not Outcome.UNDECIDED and raw > 0:
-        level = family.alpha * raw / p_value
-    interval = mean_interval(sample.differences, level=1 - level, floor=family.floor)
-    return _comparison(family, sample, outcome, interval, p_value)
+        level = family.level * raw / p_value
+    interval = sample.differences.interval(1 - level)
+    return _comparison(family, sample, outcome, interval, min(1.0, p_value * family.alpha / family.level))
 
 
 def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Comparison:
@@ -210,9 +247,9 @@ def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Co
 
 def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison:
     """Judges the chosen configurations by intervals that hold at every look."""
-    looks = max_executions(family.judged.search)
-    level = 2 * float(nominal_levels((family.alpha / family.num_tests / 2,), looks)[sample.differences.size, 0])
-    interval = mean_interval(sample.differences, level=1 - level, floor=family.floor) if level else UNBOUNDED
+    spent = spending(plans_of(family.judged.search))
+    level = 2 * float(nominal_levels((family.alpha / family.num_tests / 2,), spent)[sample.differences.size, 0])
+    interval = sample.differences.interval(1 - level) if level else UNBOUNDED
     if interval.within(family.margin):
         outcome = Outcome.EQUIVALENT
     elif 0.0 in interval:
@@ -224,7 +261,7 @@ def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison
 
 def _sequential_p_value(family: ComparisonFamily, sample: PairedSample, level: float) -> float | None:
     """Scales the p value of the latest look so that it is at most alpha if it reaches the level of that look."""
-    p_value = t_test(sample.differences, floor=family.floor)
+    p_value = sample.differences.p_value()
     return min(1.0, p_value * family.alpha / level) if level > 0 else 1.0
 
 
@@ -248,11 +285,13 @@ def _comparison(
         trial_id=sample.trial.trial_id,
         activation=sample.trial.activation,
         outcome=outcome,
-        difference=float(sample.differences.mean()) if pairs else None,
+        difference=sample.differences.mean if pairs else None,
         interval=interval,
         p_value=p_value,
         num_pairs=pairs,
         more_executions=_more(family, sample) if outcome is Outcome.UNDECIDED and not reason else None,
+        num_tested=sample.differences.num_tested,
+        samples_needed=_samples_needed(family, sample) if outcome is Outcome.UNDECIDED and not reason else None,
         cost_ratios=cost_ratios(sample.trial, sample.baseline, sample.executions),
         num_configurations=sample.num_configurations,
         num_failed=failed,
@@ -277,14 +316,12 @@ def _why_failed(trial: TrialRecord) -> str:
 
 
 def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:
-    """Estimates how many more executions would show a difference or equivalence if mean and spread do not change."""
-    mean, error = mean_and_error(sample.differences, floor=family.floor)
-    sd = error * sample.differences.size**0.5
-    if sd == 0:
-        return None
-    level = family.alpha / family.num_tests
-    needed = [pairs_needed(mean / sd, alpha=level)]
-    if abs(mean) < family.margin:
-        needed.append(pairs_needed((family.margin - abs(mean)) / sd, alpha=level, chance=0.9))
-    attainable = [n for n in needed if n is not None]
-    return max(min(attainable) - sample.differences.size, 1) if attainable else None
+    """Estimates how many more executions would settle it if mean and spread do not change; None if none would."""
+    level = family.level / family.num_tests
+    needed = sample.differences.executions_needed(margin=family.margin, alpha=level)
+    return None if needed is None else max(needed - sample.differences.size, 1)
+
+
+def _samples_needed(family: ComparisonFamily, sample: PairedSample) -> int | None:
+    """Estimates how many tested samples would settle what no number of executions does."""
+    return sample.differences.samples_needed(margin=family.margin, alpha=family.level / family.num_tests)

@@ -21,6 +21,7 @@ def report(
     from actsearch.analysis.verdict import verdict_of
     from actsearch.cli.terminal import print_leaderboard
     from actsearch.ledger import Kind, assemble, salvage
+    from actsearch.ledger.samples import StoredSamples
     from actsearch.reports import html_report
     from actsearch.visualization.figures import save_figures
 
@@ -33,7 +34,7 @@ def report(
     search = assemble(salvaged.facts)
     data = search.data.get("summary") or search.data.get("name", "")
     print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
-    verdict = verdict_of(search)
+    verdict = verdict_of(search, StoredSamples(directory))
     print_leaderboard(search, verdict, sys.stdout)
     if search.best is not None:
         for note in verdict.notes:

@@ -10,7 +10,7 @@ import typer
 
 from actsearch.cli.inputs import DEFAULT_SPACE, check_used, problem_of
 from actsearch.cli.terminal import show_interrupted, show_result
-from actsearch.config import SearchConfig, help_of
+from actsearch.config import EXECUTIONS, MAX_EXECUTIONS, SearchConfig, help_of
 from actsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def search(
     margin: Annotated[
         float | None, _option(SEARCH, help_of("margin"), default="0.5 points of accuracy, 1 % of a loss")
     ] = None,
+    scope: Annotated[str, _option(SEARCH, help_of("scope"))] = SearchConfig.scope,
     screen: Annotated[str, _option(SEARCH, help_of("screen"))] = SearchConfig.screen,
     seed: Annotated[int, _option(SEARCH, help_of("seed"))] = SearchConfig.seed,
     epochs: Annotated[int, _option(BUDGET, help_of("epochs"))] = SearchConfig.epochs,
@@ -155,6 +156,9 @@ def search(
     ] = None,
     max_executions: Annotated[
         int | None, _option(BUDGET, help_of("max_executions"), default=str(SearchConfig.max_executions))
+    ] = None,
+    only: Annotated[
+        str | None, _option(BUDGET, "Activations that the search in the directory is extended for: selu,elu.")
     ] = None,
     max_trials: Annotated[int | None, _option(BUDGET, help_of("max_trials"))] = None,
     time_budget: Annotated[
@@ -231,9 +235,10 @@ def search(
             objective or own_objective,
             oracle=oracle,
             max_trials=max_trials,
-            executions=executions,
+            executions=None if only else executions,
             splits=splits,
-            allocation=_allocation(allocation, max_executions),
+            allocation=_allocation(allocation, executions, max_executions, only),
+            scope=scope,
             alpha=alpha,
             margin=margin,
             time_budget=seconds_of(time_budget, "--time-budget"),
@@ -255,17 +260,21 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value is not False}
 
 
-def _allocation(name: str, max_executions: int | None) -> Any:
-    from actsearch.tuning.allocation import Race
+def _allocation(name: str, executions: int | None, max_executions: int | None, only: str | None) -> Any:
+    from actsearch.tuning.allocation import Fixed, Race, get
 
-    if name == "race" and max_executions is not None:
-        return Race(max_executions)
-    if max_executions is not None:
+    labels = tuple(label.strip() for label in only.split(",")) if only else ()
+    if max_executions is not None and name != "race":
         raise UsageError(
             f"--max-executions would be ignored: it limits a race, but --allocation is {name}. Give --executions, or "
             "--allocation race."
         )
-    return name
+    if only and name not in ("fixed", "race"):
+        raise UsageError(f"--only would be ignored: {name} cannot be extended. Omit it.")
+    if name == "race" and (only or max_executions is not None):
+        get(name, executions=executions)  # refuses executions
+        return Race(max_executions or MAX_EXECUTIONS, only=labels)
+    return Fixed(executions or EXECUTIONS, only=labels) if only else name
 
 
 def workers_of(

@@ -53,11 +53,12 @@ def show_interrupted(directory: Path) -> None:
     """Prints the results so far of an interrupted search, and how to resume it."""
     from actsearch.analysis.verdict import verdict_of
     from actsearch.ledger import FILE_NAME, Ledger
+    from actsearch.ledger.samples import StoredSamples
 
     print(f"Interrupted. Completed executions are kept. To resume: actsearch resume {directory}", file=sys.stderr)
     if (directory / FILE_NAME).exists():
         search = Ledger(directory).read()
-        print_leaderboard(search, verdict_of(search), sys.stderr)
+        print_leaderboard(search, verdict_of(search, StoredSamples(directory)), sys.stderr)
 
 
 def show_result(result: "SearchResult", *, as_json: bool) -> None:

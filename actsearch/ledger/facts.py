@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from actsearch.errors import LedgerError
-from actsearch.records import ExecutionRecord, SearchRecord, TrialRecord
+from actsearch.records import ExecutionRecord, Extension, SearchRecord, TrialRecord
 
 T = TypeVar("T")
 
@@ -24,6 +24,7 @@ class Kind(StrEnum):
     EXECUTION = "execution"
     DECISION = "decision"
     END = "end"
+    EXTENSION = "extension"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
     search: SearchRecord | None = None
     trials: dict[str, TrialRecord] = {}
     executions: dict[str, list[ExecutionRecord]] = {}
-    ended_at = None
+    ends, extensions = list[float](), list[Extension]()
     for fact in facts:
         if fact.kind is Kind.SEARCH:
             search = parse(fact, SearchRecord)
@@ -64,7 +65,9 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
             execution = parse(fact, ExecutionRecord)
             executions.setdefault(execution.trial_id, []).append(execution)
         elif fact.kind is Kind.END:
-            ended_at = parse(fact, End).at
+            ends.append(parse(fact, End).at)
+        elif fact.kind is Kind.EXTENSION:
+            extensions.append(parse(fact, Extension))
     if search is None:
         raise LedgerError(
             "The ledger does not say what was searched: its first fact is missing. Either the search ended before it "
@@ -74,7 +77,8 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
         replace(trial, executions=tuple(sorted(executions.get(trial_id, []), key=lambda e: e.execution)))
         for trial_id, trial in trials.items()
     )
-    return replace(search, trials=whole, ended_at=ended_at)
+    ended_at = ends[-1] if ends else None
+    return replace(search, trials=whole, ended_at=ended_at, ends=tuple(ends), extensions=tuple(extensions))
 
 
 def parse(fact: Fact, kind: type[T]) -> T:

@@ -16,6 +16,7 @@ from actsearch.analysis.results import Decision, Verdict
 from actsearch.analysis.units import COST_UNITS
 from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import End, Fact, Kind, Ledger, parse
+from actsearch.ledger.samples import StoredSamples
 from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
 from actsearch.reports.leaderboard import LeaderboardRow, leaderboard_rows
 from actsearch.reports.markdown import markdown_report
@@ -92,7 +93,10 @@ class MLflowWriter:
         at = max(times, default=self._search.created_at)
         if not self._runs[_SEARCH].is_over:
             search = self._known(at)
-            self._close(End(at, "interrupted", "the search process exited unexpectedly"), verdict_of(search))
+            self._close(
+                End(at, "interrupted", "the search process exited unexpectedly"),
+                verdict_of(search, StoredSamples(self._ledger.directory)),
+            )
 
     def _write_search(self, search: SearchRecord) -> None:
         self._search = search
@@ -168,7 +172,7 @@ class MLflowWriter:
             return
         search = self._known(end.at)
         self._runs.log(run, metrics=search_points(search, end.at, step))
-        verdict = verdict_of(search)
+        verdict = verdict_of(search, StoredSamples(self._ledger.directory))
         for comparison in verdict.comparisons:
             if comparison.difference is not None:
                 gained = point(DIFFERENCE, comparison.difference, end.at, step)

@@ -58,6 +58,7 @@ def search(
     allocation: str | Allocation = SearchConfig.allocation,
     alpha: float = SearchConfig.alpha,
     margin: float | None = None,
+    scope: str = SearchConfig.scope,
     time_budget: float | None = None,
     seed: int = SearchConfig.seed,
     executor: str | ExecutorSpec | None = None,
@@ -114,6 +115,7 @@ def search(
             `actsearch.allocation`, such as `Race(max_executions=50)`.
         alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
         margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
+        scope: What the verdict is to hold for: `new data`, or `these data`, for other seeds on the same samples.
         time_budget: Seconds after which no further seed is started; the current one is completed.
         seed: Determines the splits of the data, weights, dropout and the order of the data.
         executor: Where executions run: None for this process, `isolated` for a child process, or `Local(4)` or
@@ -122,7 +124,7 @@ def search(
             working directory; False for no MLflow.
         screen: Whether each trial is screened before it is trained: `off`, `report` or `skip`.
         directory: Directory for ledger, weights and models; a new one in `actsearch-runs` if omitted. Repeating a
-            search in its directory resumes it.
+            search in its directory resumes it; with more executions, or as a race, it is extended.
         overwrite: Whether to delete a search that is already in the directory.
         verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or an
             object with the methods of `Reporter`.
@@ -161,6 +163,7 @@ def search(
         allocation=allocation,
         alpha=alpha,
         margin=margin,
+        scope=scope,
         time_budget=time_budget,
         epochs=epochs,
         batch_size=batch_size,

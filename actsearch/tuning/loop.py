@@ -177,7 +177,8 @@ class SearchLoop:
             what = "skipped" if record.skipped else "hopeless"
             self._reporter.message(f"screening: {record.activation} {what}: {record.screening['reason']}")
         if not record.skipped:
-            self._allocation.add(record.trial_id, baseline=record.activation == self._trials.baseline)
+            is_baseline, limit = record.activation == self._trials.baseline, self._state.last_execution_of(record)
+            self._allocation.add(record.trial_id, baseline=is_baseline, limit=limit)
         self._report_to_oracle()
         return not record.skipped
 
@@ -191,7 +192,7 @@ class SearchLoop:
         trial = self._state.add_execution(trained)
         if is_new:
             self._reporter.execution(trial, record)
-        self._allocation.tell(record.trial_id, record.execution, record.score)
+        self._allocation.tell(record.trial_id, record.execution, record.score, trained.samples.get("validation"))
         self._report_to_oracle()
 
     def _report_to_oracle(self) -> None:

@@ -9,6 +9,7 @@ from actsearch.analysis.results import Verdict
 from actsearch.analysis.verdict import verdict_of
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import FILE_NAME, Ledger
+from actsearch.ledger.samples import StoredSamples
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.reports.leaderboard import leaderboard_rows
 from actsearch.reports.markdown import markdown_report
@@ -64,7 +65,7 @@ class SearchResult:
     @cached_property
     def verdict(self) -> Verdict:
         """Verdict on each trial against the baseline."""
-        return verdict_of(self.record)
+        return verdict_of(self.record, StoredSamples(self.directory))
 
     def leaderboard(self) -> "pd.DataFrame":
         """Returns one row per trial, the best mean first: hyperparameters, verdict, score, gain with interval, costs.

@@ -16,7 +16,7 @@ from actsearch.analysis.results import Decision
 from actsearch.errors import UsageError, shorten
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
 from actsearch.ledger.samples import read_samples, write_samples
-from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
+from actsearch.records import ExecutionRecord, Extension, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import SyncProcess
 from actsearch.training.execution import Trained
@@ -117,6 +117,7 @@ class SearchState:
         self._known = set(self.earlier_trials)
         self._best: dict[str, dict[int, float]] = {}
         self._num_decisions = 0
+        self._extension: Extension | None = None
         self.trials: dict[str, TrialRecord] = {}
         self.mlflow: dict[str, Any] = {} if store is None else {"tracking_uri": store.shown}
 
@@ -160,6 +161,21 @@ class SearchState:
             finally:
                 if process is not None:
                     self._finish(process)
+
+    def extend(self, extension: Extension | None) -> None:
+        """Records that the search gets more executions, and which trials do."""
+        if extension is not None:
+            number = 1 + len(self.earlier.extensions if self.earlier else ())
+            self._ledger.append(Kind.EXTENSION, str(number), extension)
+        self._extension = extension or (
+            self.earlier.extensions[-1] if self.earlier and self.earlier.extensions else None
+        )
+
+    def last_execution_of(self, trial: TrialRecord) -> int | None:
+        """Returns the number of the last execution of a trial, if the search was extended for others only."""
+        only = self._extension.only if self._extension else ()
+        kept = not only or trial.activation in {*only, self._search.baseline}
+        return None if kept or self._extension is None else self._extension.after
 
     def read(self) -> SearchRecord:
         """Reads the whole search from the ledger."""

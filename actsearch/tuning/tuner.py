@@ -12,11 +12,12 @@ from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._locks import locked
 from actsearch._private import use_oracle
+from actsearch.analysis.comparison import plans_of
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
 from actsearch.executors.specs import ExecutorSpec, make_executor
 from actsearch.executors.specs import get as get_executor
-from actsearch.records import SearchRecord, execution_seed
+from actsearch.records import Scope, SearchRecord, execution_seed
 from actsearch.tracking.store import MLflow
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import (
@@ -32,12 +33,13 @@ from actsearch.training.objectives import can_validate, objective_of
 from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.division import how_to_divide
+from actsearch.tuning.extension import extension_of, messages_on
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
 from actsearch.tuning.problem import Hypermodel, Problem, inspect_fit, inspect_hypermodel
 from actsearch.tuning.progress import Reporter, reporter_for
 from actsearch.tuning.result import SearchResult, failure
-from actsearch.tuning.state import SearchState, changed_versions, check_same_search
+from actsearch.tuning.state import SearchState
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
 from actsearch.tuning.tuner_arguments import check_hooks, config_of, executions_of, one_of, tracking_of
@@ -64,6 +66,7 @@ class ActivationTuner(keras_tuner.Tuner):
             `actsearch.allocation`, such as `Race(max_executions=50)`.
         alpha: Probability of any wrong claim in the verdict, and of a wrong decision in a race.
         margin: Difference in the objective that does not matter; half a point of accuracy or 1 % of a loss if omitted.
+        scope: What the verdict is to hold for: `new data`, or `these data`, for other seeds on the same samples.
         time_budget: Seconds after which no further seed is started; the current one is completed.
         epochs: Epochs of each execution. 30 if given neither here nor to `search`.
         batch_size: Batch size, if the hyperparameters have no `batch_size`. 32 if given neither here nor to `search`.
@@ -115,6 +118,7 @@ class ActivationTuner(keras_tuner.Tuner):
         allocation: str | Allocation = SearchConfig.allocation,
         alpha: float = SearchConfig.alpha,
         margin: float | None = None,
+        scope: str = SearchConfig.scope,
         time_budget: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -146,6 +150,7 @@ class ActivationTuner(keras_tuner.Tuner):
             seed=seed,
             alpha=alpha,
             margin=margin,
+            scope=scope,
             time_budget=time_budget,
             max_trials=max_trials,
             screen=screen,
@@ -296,15 +301,20 @@ class ActivationTuner(keras_tuner.Tuner):
         record = problem.record(self._config, num_workers=self._num_workers)
         state = SearchState(self.search_directory, record, store=self._store, message=message)
         summary = getattr(problem.hypermodel.build, "summary", None)
-        messages = self._of_earlier_run(state, record) + ([summary] if summary else []) + list(record.remarks)
+        extension, messages = None, list[str]()
+        if state.earlier is not None:
+            extension = extension_of(state.earlier, self._config, self._allocation.only)
+            messages += messages_on(state.earlier, record, extension, self.search_directory)
+        messages += [*([summary] if summary else []), *record.remarks]
         messages += [f"advice: {issue}" for issue in problem.advice]
         stop = StopSignal(message)
         executions = make_executor(self._executor, problem.executions(self._config, callbacks), message)
         with executions as executor, state.open(), stop.watching():
+            state.extend(extension)
             self._reporter.begin(record, str(self.search_directory))
             for text in messages:
                 message(text)
-            allocation = self._allocation.start(self._objective, alpha=self._config.alpha, margin=self._config.margin)
+            allocation = self._started(state)
             trials = self._trial_source(problem, state)
             loop = SearchLoop(self._config, allocation, trials, executor, state, self._reporter, stop)
             try:
@@ -321,19 +331,12 @@ class ActivationTuner(keras_tuner.Tuner):
             )
         return self._result(state.read(), state.mlflow)
 
-    def _of_earlier_run(self, state: SearchState, record: SearchRecord) -> list[str]:
-        """Checks that a resumed search is the same; returns messages about it, none for a new search."""
-        if state.earlier is None:
-            return []
-        check_same_search(state.earlier, record, str(self.search_directory))
-        messages = []
-        if state.num_recorded:
-            messages.append(f"resuming after {state.num_recorded} executions that are in the ledger")
-        if versions := changed_versions(state.earlier, record):
-            messages.append(
-                f"versions have changed since the search started, so numbers may differ: {', '.join(versions)}"
-            )
-        return messages
+    def _started(self, state: SearchState) -> Allocation:
+        config = self._config
+        plans = plans_of(state.read())[:-1] if config.allocation == "race" else ()
+        return self._allocation.start(
+            self._objective, alpha=config.alpha, margin=config.margin, scope=Scope(config.scope), plans=plans
+        )
 
     def _configure(self, epochs: int | None, batch_size: int | None, data: TrainingData) -> None:
         """Takes the numbers that KerasTuner accepts in `search` and actsearch also in the tuner."""

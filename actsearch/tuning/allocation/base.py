@@ -3,13 +3,14 @@
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from actsearch.analysis.looks import Plan
 from actsearch.analysis.results import Decision
 from actsearch.config import SearchConfig, check_alpha, check_margin
 from actsearch.errors import UsageError
-from actsearch.records import Objective
+from actsearch.records import Objective, SampleScores, Scope
 
 
 class Allocation(ABC):
@@ -28,18 +29,32 @@ class Allocation(ABC):
         self._started_for: Objective | None = None
         self._alpha: float = SearchConfig.alpha
         self._margin: float | None = None
+        self._scope = Scope.NEW_DATA
+        self._plans: tuple[Plan, ...] = ()
+        self._limits: dict[str, int] = {}
+        self._samples: dict[str, dict[int, SampleScores]] = {}
         self._results: dict[str, dict[int, float | None]] = {}
         self._asked: dict[str, set[int]] = {}
         self._baselines: list[str] = []
         self._stopped_at: int | None = None
 
-    def start(self, objective: Objective, *, alpha: float, margin: float | None = None) -> Self:
+    def start(
+        self,
+        objective: Objective,
+        *,
+        alpha: float,
+        margin: float | None = None,
+        scope: Scope = Scope.NEW_DATA,
+        plans: Sequence[Plan] = (),
+    ) -> Self:
         """Returns a copy for one search; this object is unchanged, so that it can be passed to several searches.
 
         Args:
             objective: Name and direction of the scores.
             alpha: Probability of ever dropping a trial that is among the best, and of a wrong claim.
             margin: Difference that does not matter; None for the objective's default, 0 for no equivalence.
+            scope: What the decisions are to hold for.
+            plans: The looks at the search before it was extended.
 
         Raises:
             UsageError: alpha or margin is out of range.
@@ -47,13 +62,18 @@ class Allocation(ABC):
         check_alpha(alpha)
         check_margin(margin)
         started = copy.deepcopy(self)
-        vars(started).update(_started_for=objective, _alpha=alpha, _margin=margin)
+        vars(started).update(_started_for=objective, _alpha=alpha, _margin=margin, _scope=scope, _plans=tuple(plans))
         return started
 
     @property
     @abstractmethod
     def numbers(self) -> Mapping[str, Any]:
         """The arguments of its constructor, by their names in `SearchConfig`."""
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """Labels of the activations that a search is extended for, besides the baseline; empty for all."""
+        return ()
 
     @property
     def _objective(self) -> Objective:
@@ -76,21 +96,24 @@ class Allocation(ABC):
         """Whether no execution is left to assign, and none is under way."""
         return self._next() is None and not self._waiting
 
-    def add(self, trial_id: str, *, baseline: bool = False) -> None:
+    def add(self, trial_id: str, *, baseline: bool = False, limit: int | None = None) -> None:
         """Adds a trial.
 
         Args:
             trial_id: Id of the trial; it also gets the executions that the others already had.
             baseline: Whether it has the baseline's activation, and is kept to the end.
+            limit: Number of its last execution, if the search is extended for others only.
 
         Raises:
             UsageError: The trial was added before, or the search is too far along for it to join.
         """
         if trial_id in self._results:
             raise UsageError(f"Trial {trial_id!r} was already added.")
-        self._results[trial_id], self._asked[trial_id] = {}, set()
+        self._results[trial_id], self._asked[trial_id], self._samples[trial_id] = {}, set(), {}
         if baseline:
             self._baselines.append(trial_id)
+        if limit is not None:
+            self._limits[trial_id] = limit
 
     def ask(self) -> tuple[str, int] | None:
         """Assigns the next execution.
@@ -104,13 +127,14 @@ class Allocation(ABC):
             self._asked[assigned[0]].add(assigned[1])
         return assigned
 
-    def tell(self, trial_id: str, execution: int, score: float | None) -> None:
+    def tell(self, trial_id: str, execution: int, score: float | None, samples: SampleScores | None = None) -> None:
         """Reports the score of an execution, possibly one that was not assigned, from an earlier run of the search.
 
         Args:
             trial_id: Id of the trial.
             execution: Number of its execution, from 1.
             score: Its objective; None or not finite if it failed.
+            samples: Its sample scores, if they are known: without them, decisions hold for these data only.
 
         Raises:
             UsageError: The trial is unknown, or the execution was already reported.
@@ -121,6 +145,8 @@ class Allocation(ABC):
             raise UsageError(f"Execution {execution} of trial {trial_id!r} was already reported.")
         self._asked[trial_id].add(execution)
         self._results[trial_id][execution] = score if score is not None and math.isfinite(score) else None
+        if samples is not None:
+            self._samples[trial_id][execution] = samples
 
     def take_back(self, trial_id: str, execution: int) -> None:
         """Withdraws an assigned execution that was not started, so that it can be assigned again."""
@@ -146,10 +172,10 @@ class Allocation(ABC):
         """Returns the lowest execution that is not assigned yet; in a tie, that of the trial added first."""
         lowest: tuple[str, int] | None = None
         for trial in self._results:
-            limit = self._limit(trial)
+            limit = min(self._limit(trial), self._limits.get(trial, math.inf))
             if self._stopped_at is not None:
                 limit = min(limit, self._stopped_at)
-            execution = next((e for e in range(1, limit + 1) if e not in self._asked[trial]), None)
+            execution = next((e for e in range(1, int(limit) + 1) if e not in self._asked[trial]), None)
             if execution is not None and (lowest is None or execution < lowest[1]):
                 lowest = (trial, execution)
         return lowest
@@ -166,14 +192,14 @@ class Waves(Allocation):
         super().__init__()
         self._wave = 1
 
-    def add(self, trial_id: str, *, baseline: bool = False) -> None:
+    def add(self, trial_id: str, *, baseline: bool = False, limit: int | None = None) -> None:
         if self._wave > 1:
             raise UsageError(
                 f"Trial {trial_id!r} comes too late: execution {self._wave - 1} is complete and was compared. Add all "
                 "trials before asking for more executions, or use a fixed number of executions with an oracle that "
                 "learns from scores."
             )
-        super().add(trial_id, baseline=baseline)
+        super().add(trial_id, baseline=baseline, limit=limit)
 
     @abstractmethod
     def _running(self) -> list[str]:
@@ -189,7 +215,7 @@ class Waves(Allocation):
     def _next(self) -> tuple[str, int] | None:
         while True:
             following = super()._next()
-            running = self._running()
+            running = [t for t in self._running() if self._wave <= self._limits.get(t, self._wave)]
             complete = bool(running) and all(self._wave in self._results[t] for t in running)
             if following is not None or not complete:
                 return following

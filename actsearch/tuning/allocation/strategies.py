@@ -1,12 +1,14 @@
 """The allocations: the same number of executions for every trial, successive halving, and a race."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actsearch.analysis.looks import Plan
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Decision
 from actsearch.config import EXECUTIONS, FACTOR, MAX_EXECUTIONS, RUNGS, check_count
+from actsearch.errors import UsageError
 from actsearch.records import Direction
 from actsearch.tuning.allocation.base import Allocation, Waves
 
@@ -16,6 +18,7 @@ class Fixed(Allocation):
 
     Args:
         executions: Executions of each trial.
+        only: Activations that a search with fewer executions is extended for, besides the baseline; empty for all.
 
     Example:
 
@@ -27,14 +30,18 @@ class Fixed(Allocation):
 
     trials_may_join = True
 
-    def __init__(self, executions: int = EXECUTIONS) -> None:
+    def __init__(self, executions: int = EXECUTIONS, *, only: Sequence[str] = ()) -> None:
         super().__init__()
         check_count("executions", executions)
-        self._executions = executions
+        self._executions, self._only = executions, checked_labels(only)
 
     @property
     def numbers(self) -> Mapping[str, Any]:
         return {"executions": self._executions}
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        return self._only
 
     def _limit(self, trial_id: str) -> int:  # noqa: ARG002
         return self._executions
@@ -144,6 +151,7 @@ class Race(Waves):
 
     Args:
         max_executions: Maximum number of executions of a trial.
+        only: Activations that an earlier search is extended for, besides the baseline; empty for all.
 
     Example:
 
@@ -157,15 +165,19 @@ class Race(Waves):
     [('sigmoid', 'dropped', 4), ('sigmoid', 'claimed', 4)]
     """
 
-    def __init__(self, max_executions: int = MAX_EXECUTIONS) -> None:
+    def __init__(self, max_executions: int = MAX_EXECUTIONS, *, only: Sequence[str] = ()) -> None:
         super().__init__()
         check_count("max_executions", max_executions)
-        self._max_executions = max_executions
+        self._max_executions, self._only = max_executions, checked_labels(only)
         self._evidence: RaceTest | None = None
 
     @property
     def numbers(self) -> Mapping[str, Any]:
         return {"max_executions": self._max_executions}
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        return self._only
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -185,6 +197,18 @@ class Race(Waves):
                 self._objective,
                 alpha=self._alpha,
                 margin=self._margin,
-                max_executions=self._max_executions,
+                plans=[*self._plans, Plan(self._max_executions, every=True)],
+                scope=self._scope,
             )
-        self._evidence.observe(scores)
+        self._evidence.observe(scores, {trial: self._samples[trial].get(self._wave) for trial in scores})
+
+
+def checked_labels(only: Sequence[str]) -> tuple[str, ...]:
+    """Returns labels of activations as a tuple.
+
+    Raises:
+        UsageError: It is a single text.
+    """
+    if isinstance(only, str):
+        raise UsageError(f"only must be a list of activations, not {only!r}. Write [{only!r}].")
+    return tuple(only)
