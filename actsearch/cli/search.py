@@ -227,20 +227,18 @@ def search(
     )
     mlflow = nullcontext() if no_tracking else started_early()
     with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
-        how_to_load = {"target": target, "task": task, "seed": seed}
-        how_to_load |= {"splits": splits, "in_order": in_order, "groups": groups}
+        how_to_load = _given(target=target, task=task, seed=seed, splits=splits, in_order=in_order, groups=groups)
         dataset, build, own_objective = problem_of(data, how_to_load, model, space, network, existing, reporter)
+        claims = {"alpha": alpha, "margin": margin, "scope": scope}
         tuner = _tuner(
             build,
             objective or own_objective,
             oracle=oracle,
             max_trials=max_trials,
             executions=None if only else executions,
-            splits=splits,
             allocation=_allocation(allocation, executions, max_executions, only),
-            scope=scope,
-            alpha=alpha,
-            margin=margin,
+            **claims,
+            splits=splits,
             time_budget=seconds_of(time_budget, "--time-budget"),
             epochs=epochs,
             batch_size=batch_size,

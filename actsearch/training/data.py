@@ -15,6 +15,7 @@ from actsearch.data.division import Divided, Division
 from actsearch.errors import UsageError, did_you_mean
 from actsearch.training.batches import Batches, is_generator, is_source
 from actsearch.training.epochs import Tensors, to_tensors
+from actsearch.training.sample_weights import checked_weight, weights_of_classes
 
 MAX_BYTES_IN_MEMORY = 2_000_000_000
 
@@ -140,36 +141,6 @@ def _bytes(array: Any) -> int:
     return int(np.prod(array.shape)) * (array.dtype.itemsize if isinstance(array, np.ndarray) else array.dtype.size)
 
 
-def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
-    """Converts class weights to sample weights as `model.fit` does.
-
-    Args:
-        y: A class number or a one-hot row for each of n samples.
-        class_weight: Weight of each class by its number; 1 for those that are missing.
-
-    Returns:
-        The weights, float32, of shape (n,).
-
-    Raises:
-        UsageError: There is no y, there are several, or a sample has more than one class.
-    """
-    if not isinstance(y, np.ndarray | tf.Tensor):
-        what = "several targets" if y is not None else "no y"
-        raise UsageError(
-            f"class_weight needs one target with a class for each sample, but there are {what}. Pass sample_weight "
-            "with an array for each output instead."
-        )
-    labels = np.asarray(y)
-    labels = labels.argmax(-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels.reshape(labels.shape[:-1] or -1)
-    if labels.ndim != 1:
-        raise UsageError(
-            f"class_weight weights whole samples, but y has the shape {np.shape(y)}: several classes for each sample, "
-            "such as one for each pixel. Pass sample_weight with an entry for each of them, for example "
-            "np.vectorize(class_weight.get)(y), and validation_data."
-        )
-    return np.array([class_weight.get(int(label), 1.0) for label in np.round(labels)], dtype="float32")
-
-
 def training_data(
     x: Any,
     y: Any = None,
@@ -209,7 +180,7 @@ def training_data(
         y,
         check(validation_data, "validation_data"),
         check(test_data, "test_data"),
-        checked_weight(sample_weight, x, y),
+        checked_weight(sample_weight, y, is_arrays=is_arrays(x)),
         class_weight,
     )
     _check_ignored(data, options)
@@ -267,61 +238,6 @@ def first_batch(x: Any, y: Any = None) -> Any:
     return keras.tree.map_structure(
         lambda array: array[:2], packed(checked_arrays(x, y, "data", allow_nan_targets=True))
     )
-
-
-def checked_weight(weight: Any, x: Any, y: Any) -> Any:
-    """Converts sample weights to arrays and checks them against the targets.
-
-    Args:
-        weight: Array of n weights, or arrays nested like `y`; None for no weights.
-        x, y: The checked data.
-
-    Returns:
-        The weights: for several targets, nested like them.
-
-    Raises:
-        UsageError: Something does not match, or the weights would be ignored.
-    """
-    if weight is None:
-        return None
-    if y is None:
-        kind = "without y" if is_arrays(x) else "of a data set"
-        raise UsageError(
-            f"sample_weight {kind} would be ignored. Pass y too, or a data set whose batches are (x, y, sample_weight)."
-        )
-    nested = isinstance(weight, Mapping) or (isinstance(weight, list | tuple) and not isinstance(y, np.ndarray))
-    made = _nested_weight(weight, y) if nested else np.asarray(weight)
-    num_samples = len(_leaves(y)[0])
-    for array in _leaves(made):
-        if (num_weights := len(array) if array.ndim else 1) != num_samples:
-            raise UsageError(
-                f"sample_weight has {num_weights} entries, but there are {num_samples} samples. Pass one for each "
-                "sample."
-            )
-    if not nested and not isinstance(y, np.ndarray):
-        return keras.tree.map_structure(lambda _: made, y)  # one weight for all outputs, as in model.fit
-    return made
-
-
-def _nested_weight(weight: Any, y: Any) -> Any:
-    made = _as_arrays(weight)
-    try:
-        keras.tree.assert_same_structure(y, made)
-    except (ValueError, TypeError) as error:
-        names = ", ".join(map(str, y)) if isinstance(y, Mapping) else f"{len(_leaves(y))} arrays"
-        raise UsageError(
-            f"sample_weight is not nested like y, which has {names}. Pass one array for each output, or a single array "
-            "for all of them."
-        ) from error
-    return made
-
-
-def _as_arrays(weight: Any) -> Any:
-    if isinstance(weight, Mapping):
-        return {name: _as_arrays(part) for name, part in weight.items()}
-    if isinstance(weight, list | tuple) and any(hasattr(part, "shape") for part in weight):
-        return type(weight)(_as_arrays(part) for part in weight)
-    return np.asarray(weight)
 
 
 def fixed_batch_size(model: keras.Model) -> int | None:
@@ -412,4 +328,4 @@ def _checked(data: Any, name: str, *, allow_nan_targets: bool) -> Any:
         raise UsageError(f"{name} must be x, (x, y) or (x, y, sample_weight); it has {len(data)} parts.")
     x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
     x, y = checked_arrays(x, y, name, allow_nan_targets=allow_nan_targets)
-    return without_none((x, y, checked_weight(weight, x, y)))
+    return without_none((x, y, checked_weight(weight, y)))

@@ -149,9 +149,9 @@ def search(
     ['gelu', 'relu']
     """
     _check_options(fit_options, model)
+    x = batches_of(x, "x", fit_options)
     given = {"x": x, "y": y, "validation_data": validation_data, "sample_weight": sample_weight}
     how = how_to_divide(given, splits, divide, groups, fit_options, default=EACH)
-    x = batches_of(x, "x", fit_options)
     included = {"include_frozen": include_frozen, "include_recurrent": include_recurrent}
     hypermodel = hypermodel_for(model, space, {"weights": weights, **included}, partial(first_batch, x, y))
     tuner = ActivationTuner(
@@ -177,12 +177,9 @@ def search(
         verbose=verbose,
     )
     return tuner.search(
-        x,
-        y,
-        validation_data=validation_data,
+        **given,
         test_data=test_data,
         callbacks=callbacks,
-        sample_weight=sample_weight,
         class_weight=class_weight,
         allow_nan_targets=allow_nan_targets,
         divide=divide,

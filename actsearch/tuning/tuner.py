@@ -107,6 +107,9 @@ class ActivationTuner(keras_tuner.Tuner):
     'min'
     """
 
+    _sample: Any = None
+    _has_searched = False
+
     def __init__(
         self,
         hypermodel: BuildFunction | HyperModel,
@@ -138,8 +141,8 @@ class ActivationTuner(keras_tuner.Tuner):
         self._executor = get_executor(executor)  # before the first model: it may have to share a GPU
         self._tracking = tracking_of(tracking)
         self._store = self._tracking.address if tracking is not False else None
-        executions = one_of(executions, executions_per_trial)
-        self._allocation = allocations.get(allocation, executions=executions_of(executions, splits, allocation))
+        executions = executions_of(one_of(executions, executions_per_trial), splits, allocation)
+        self._allocation = allocations.get(allocation, executions=executions)
         self._splits = splits
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
         self._may_change_oracle = oracle is None
@@ -172,8 +175,6 @@ class ActivationTuner(keras_tuner.Tuner):
             overwrite=True,
         )
         self.executions_per_trial = self._config.executions or 1
-        self._sample: Any = None
-        self._has_searched = False
 
     def _made_oracle(self, oracle: str | keras_tuner.Oracle | None) -> keras_tuner.Oracle:
         made = make_oracle(
@@ -262,12 +263,7 @@ class ActivationTuner(keras_tuner.Tuner):
     def search_data(
         self, data: TrainingData, callbacks: Callbacks = (), *, data_description: Mapping[str, Any] | None = None
     ) -> SearchResult:
-        """Runs the search on data that is already checked.
-
-        Args:
-            data: Training, validation and test data.
-            callbacks, data_description: As for `search`.
-        """
+        """Runs the search on data that is already checked; `callbacks` and `data_description` are as for `search`."""
         self._configure(None, None, data)
         self._check_validated(data.validation is not None or bool(data.fit_options.get("validation_split")))
         self._has_searched = True
@@ -298,7 +294,7 @@ class ActivationTuner(keras_tuner.Tuner):
 
     def _search(self, problem: Problem, callbacks: Callbacks) -> SearchResult:
         message = self._reporter.message
-        record = problem.record(self._config, num_workers=self._num_workers)
+        record = problem.record(self._config, num_workers=self._executor.num_workers if self._executor else 0)
         state = SearchState(self.search_directory, record, store=self._store, message=message)
         summary = getattr(problem.hypermodel.build, "summary", None)
         extension, messages = None, list[str]()
@@ -376,10 +372,6 @@ class ActivationTuner(keras_tuner.Tuner):
     def inspected(self) -> Hypermodel:
         """The hypermodel, its hyperparameters and the model that it builds from the defaults."""
         return self._hypermodel
-
-    @property
-    def _num_workers(self) -> int:
-        return self._executor.num_workers if self._executor is not None else 0
 
     def load_model(self, trial: Any) -> Any:
         """Returns the model of a trial with the weights of its best execution."""
