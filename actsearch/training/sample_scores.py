@@ -83,7 +83,7 @@ def _derivatives(model: keras.Model, found: Any, data: Any, outputs: Any, score:
         if found is None:
             value = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=scaled, training=False)
         else:
-            value = _weighted(found, weights if weight is None or not found[3] else scaled)
+            value = tf.reshape(_weighted(found, weights if weight is None or not found[3] else scaled), ())
     slopes = tape.gradient(value, weights)
     if slopes is None or not np.isclose(float(value), score, rtol=TOLERANCE, atol=TOLERANCE):
         return None
