@@ -55,7 +55,9 @@ def _dilated() -> NDArray[np.float64]:
     shape = (shape - shape[:, :1]) / 6 + 1e-8
     grid = np.linspace(0, 1, LENGTH)
     lengths = [shape.shape[1] + p for p in range(PADDING[0], PADDING[1] + 1)]
-    return np.array([[np.interp(grid, np.linspace(0, 1, n), np.pad(s, (0, n - len(s)))) for n in lengths] for s in shape])
+    return np.array(
+        [[np.interp(grid, np.linspace(0, 1, n), np.pad(s, (0, n - len(s)))) for n in lengths] for s in shape]
+    )
 
 
 def _signals(rng: np.random.Generator, dilated: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ import actsearch
 ARMS = ("relu", "tanh", "elu", "gelu", "relu again")
 UNITS, RATE = 32, 0.01
 AT_ONCE, UNROLLED = 20, 5
-BATCHES = {300: (30, 30), 1000: (40, 15), 3000: (60, 10)}  # by number of samples: size of a batch, epochs
+BATCHES = {180: (27, 30), 300: (30, 30), 1000: (40, 15), 3000: (60, 10)}  # by number of samples: batch size, epochs
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ def _train(cell: Cell) -> Searches:
     losses = np.empty_like(scores)
     for i, (score, loss) in enumerate(trainer.judged_values(list(jobs))):
         scores[i], losses[i] = score, loss
-    truth = [(s.mean(1, dtype=float), v.mean(1, dtype=float)) for s, v in trainer.judged_values(list(_draws(cell, data)))]
+    truth = [
+        (s.mean(1, dtype=float), v.mean(1, dtype=float)) for s, v in trainer.judged_values(list(_draws(cell, data)))
+    ]
     return Searches(
         np.reshape(orders, (*shape, num_test)).astype(np.int16),
         scores.reshape(*shape, *scores.shape[1:]),
