@@ -225,8 +225,8 @@ class Differences:
 
     @cached_property
     def _between(self) -> float:
-        """Variance between executions as observed."""
-        return mean_and_error(self.means, floor=self.floor)[1] ** 2 * self.size
+        """Variance between executions as observed, whatever the floor."""
+        return mean_and_error(self.means)[1] ** 2 * self.size
 
     @cached_property
     def _ratio(self) -> float | None:
@@ -237,10 +237,10 @@ class Differences:
     def _variance(self) -> Variance | None:
         if self.size < 2:
             return None
-        own = self.size - 1
+        own, single = self.size - 1, max(self._between, self.floor**2)
         if self._moments is None:
-            return Variance(self.size, self._between, 0.0, own, math.inf)
-        found, single, df = self._moments, self._between, float(own)
+            return Variance(self.size, single, 0.0, own, math.inf)
+        found, df = self._moments, float(own)
         if self._ratio is not None:
             prior = PRIOR_DF + self.spread.df
             ratio = (PRIOR_DF * PRIOR_RATIO + self.spread.df * self.spread.ratio) / prior
@@ -255,21 +255,24 @@ class Differences:
 def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
     """Returns the differences of all candidates of a search, each with what the others say about `single`.
 
-    Candidates differ in it less than a few executions can tell.
+    Candidates differ in it less than a few executions can tell. One whose training is far less stable says nothing
+    about the others.
 
     Example:
 
     >>> tested, values = np.arange(4), np.array([1.0, 0.0, 0.0, 1.0])
-    >>> one = Differences(np.array([0.5, 0.5, 0.5]), ((tested, values),) * 3, floor=0.25)
-    >>> [found.spread.df for found in pooled([one, one, one])]
+    >>> one = Differences(np.array([0.5, 0.6, 0.4]), tuple((tested, values + step) for step in (0.0, 0.1, -0.1)))
+    >>> [round(found.spread.df, 1) for found in pooled([one, one, one])]
     [1.6, 1.6, 1.6]
     """
-    known = [(i, d._ratio, POOLED_WEIGHT * (d.size - 1)) for i, d in enumerate(differences) if d._ratio is not None]
+    known = {i: d._ratio for i, d in enumerate(differences) if d._ratio is not None}
+    usual = sorted(known.values())[(len(known) - 1) // 2] if known else 0.0
+    weights = {i: POOLED_WEIGHT * (differences[i].size - 1) for i in known}
+    alike = [i for i in known if known[i] <= usual * special.fdtri(*[differences[i].size - 1] * 2, OUTLYING)]
     found = []
     for i, own in enumerate(differences):
-        others = [(ratio, df) for j, ratio, df in known if j != i]
-        df = sum(df for _, df in others)
-        ratio = sum(ratio * df for ratio, df in others) / df if others else 1.0
+        df = sum(weights[j] for j in alike if j != i)
+        ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
         found.append(replace(own, spread=Spread(ratio, df)))
     return tuple(found)
 

@@ -142,6 +142,7 @@ def test_candidates_alike_narrow_each_other_and_one_that_is_not_alike_keeps_its_
     found = pooled([unlike, *alike[1:]])[0]
     assert found.df == pytest.approx(2.0, abs=0.1)
     assert found.standard_error == pytest.approx(unlike.means.std(ddof=1) / math.sqrt(3), rel=0.01)
+    assert pooled([unlike, *alike[1:]])[1].spread.df == pytest.approx(2 * 0.4 * 2)
 
 
 def test_where_executions_are_the_limit_more_of_them_decide():
