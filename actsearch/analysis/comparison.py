@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from actsearch.analysis.differences import Differences, differences_of
+from actsearch.analysis.differences import Differences, differences_of, pooled
 from actsearch.analysis.looks import FIRST_LOOK, Plan, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.statistics import resolution
@@ -268,7 +268,9 @@ def make_family(
     race = None
     if judged.race is not None and not is_joint(search):
         race = _race_on_judged_scores(judged, alpha, margin)
-        pairs = [replace(s, differences=race.differences(s.trial.trial_id)) for s in pairs]
+        pairs = [replace(pair, differences=race.differences(pair.trial.trial_id)) for pair in pairs]
+    together = pooled([pair.differences for pair in pairs])
+    pairs = [replace(pair, differences=differences) for pair, differences in zip(pairs, together, strict=True)]
     num_tests = max(len(pairs) if has_baseline else len(pairs) * (len(pairs) + 1) // 2, 1)
     level = alpha if judged.race is not None else level_of_look(judged, alpha)
     return ComparisonFamily(judged, pairs, has_baseline, units, alpha, margin, level, num_tests, race)

@@ -5,14 +5,20 @@ size, the mean over J executions has the variance
 
     V = single / J + lasting
 
-where `single` is the variance between executions on one data set, and `lasting` the covariance of two executions on it:
-more executions do not reduce it, only more data do. It is estimated from the samples that several executions tested.
-`docs/design/statistics.md` says how, and what `benchmarks/coverage.py` measured.
+- `single` is the variance between executions on one data set. A few executions say little about it; the values within
+  their test parts say more, because a score is at least as uncertain as the mean of its samples. So it is estimated in
+  units of that variance, together with the other candidates of the search (`pooled`) and a weak prior.
+- `lasting` is the covariance of two executions on one data set: more executions do not reduce it, only more data do.
+  Its first part comes from samples that several executions tested, and is estimated from them. Its second, smaller part
+  comes from samples that several executions were trained on; it cannot be seen in one search, and is assumed.
+
+The degrees of freedom are Satterthwaite's. `docs/design/statistics.md` says why, and what `benchmarks/coverage.py`
+measured.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +29,23 @@ from actsearch.records import SampleScores, Scope
 
 Samples = tuple[tuple[Array, Array], ...]
 MAX_SAMPLES = 100_000_000
+MANY_EXECUTIONS = 30
 POWER_OF_DIFFERENCE, POWER_OF_EQUIVALENCE = 0.8, 0.9
+
+# Chosen by `benchmarks/coverage.py`.
+PRIOR_RATIO, PRIOR_DF = 1.25, 0.5  # training adds a quarter to the variance of the test samples; a weak belief
+POOLED_WEIGHT = 0.4  # what an execution of another candidate says about `single`, relative to one of its own
+OUTLYING = 0.95  # quantile beyond which a candidate is not like the others
+TRAINING = 0.1  # lasting variance due to training, in units of a sample's variance per training sample
+TRAINING_PER_TEST = 3  # training samples per test sample, if unknown: 60/20/20
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The variance between executions in units of that within test parts, and its degrees of freedom."""
+
+    ratio: float
+    df: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,8 @@ class Differences:
         scope: What the interval is for. Without `samples`, and with fewer than two executions, it is Student's over
             executions for either scope.
         num_samples: Number of samples that the test parts are drawn from; None to estimate it from their overlap.
+        num_training: Number of training samples of an execution; None if unknown: three for each test sample.
+        spread: What the other candidates say about the variance between executions; see `pooled`.
 
     Example:
 
@@ -82,6 +106,8 @@ class Differences:
     floor: float = 0.0
     scope: Scope = Scope.NEW_DATA
     num_samples: int | None = None
+    num_training: int | None = None
+    spread: Spread = Spread(1.0, 0.0)
 
     @property
     def size(self) -> int:
@@ -174,12 +200,9 @@ class Differences:
         variance = self._variance
         if variance is None or variance.lasting == 0 or self.executions_needed(margin=margin, alpha=alpha) is not None:
             return None
-        tested, size = self._num_samples, max(self.size, 30)
-        return _smallest(
-            lambda n: self._decides((variance.total(size)) * tested / n, variance.df(size) * n / tested, margin, alpha),
-            tested,
-            MAX_SAMPLES,
-        )
+        tested, size = self._num_drawn, max(self.size, MANY_EXECUTIONS)
+        total, df = variance.total(size) * tested, variance.df(size) / tested
+        return _smallest(lambda n: self._decides(total / n, df * n, margin, alpha), tested, MAX_SAMPLES)
 
     def _decides(self, variance: float, df: float, margin: float, alpha: float) -> bool:
         """Returns whether a mean like this one would probably be shown to be different, or equivalent."""
@@ -192,23 +215,46 @@ class Differences:
     @property
     def num_tested(self) -> int:
         """Number of different samples that were tested; 0 if they are not known."""
-        return 0 if not self.samples else len(np.unique(np.concatenate([index for index, _ in self.samples])))
+        return 0 if self._moments is None else self._moments.num_tested
 
     @cached_property
-    def _num_samples(self) -> int:
+    def _num_drawn(self) -> int:
         """Number of samples that the test parts are drawn from."""
-        if self.num_samples is not None or self.samples is None:
-            return self.num_samples or 0
-        return len(np.unique(np.concatenate([index for index, _ in self.samples])))
+        return self.num_samples or (0 if self._moments is None else self._moments.num_samples)
+
+    @cached_property
+    def _moments(self) -> "_Moments | None":
+        if self.samples is None or self.scope is Scope.THESE_DATA or self.size < 2:
+            return None
+        return _moments(self.samples)
+
+    @cached_property
+    def _between(self) -> float:
+        """Variance between executions as observed, whatever the floor."""
+        return mean_and_error(self.means)[1] ** 2 * self.size
+
+    @cached_property
+    def _ratio(self) -> float | None:
+        """Variance between executions in units of that within test parts; None if nothing varies within them."""
+        return self._between / self._moments.within if self._moments and self._moments.within > 0 else None
 
     @cached_property
     def _variance(self) -> Variance | None:
         if self.size < 2:
             return None
-        single = (mean_and_error(self.means, floor=self.floor)[1]) ** 2 * self.size
-        if self.samples is None or self.scope is Scope.THESE_DATA:
-            return Variance(self.size, single, 0.0, self.size - 1, math.inf)
-        return _for_new_data(self.samples, single)
+        own, single = self.size - 1, max(self._between, self.floor**2)
+        if self._moments is None:
+            return Variance(self.size, single, 0.0, own, math.inf)
+        found, df = self._moments, float(own)
+        if self._ratio is not None:
+            prior = PRIOR_DF + self.spread.df
+            ratio = (PRIOR_DF * PRIOR_RATIO + self.spread.df * self.spread.ratio) / prior
+            if self._ratio <= ratio * special.fdtri(own, prior, OUTLYING):
+                df = own + prior
+                single = found.within * (own * self._ratio + prior * ratio) / df
+            single = max(single, found.within, self.floor**2)
+        training = TRAINING * found.variance / (self.num_training or TRAINING_PER_TEST * found.num_test)
+        return Variance(self.size, single, found.shared + training, df, max(found.num_tested - 1, 1))
 
 
 def differences_of(
@@ -235,23 +281,79 @@ def differences_of(
     return Differences(means, tuple(samples) or None, floor, scope)
 
 
-def _for_new_data(samples: Samples, single: float) -> Variance:
-    """Computes the components from the values of the samples; `single` is the variance between executions.
+def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
+    """Returns the differences of all candidates of a search, each with what the others say about `single`.
 
-    The mean over the test part of each execution is subtracted first, so that products over one sample and two
-    executions have the covariance that is due to the sample. The variance within test parts, which has many degrees of
-    freedom, is the least that `single` can be.
+    Candidates differ in it less than a few executions can tell. One whose training is far less stable says nothing
+    about the others.
+
+    Example:
+
+    >>> tested, values = np.arange(4), np.array([1.0, 0.0, 0.0, 1.0])
+    >>> one = Differences(np.array([0.5, 0.6, 0.4]), tuple((tested, values + step) for step in (0.0, 0.1, -0.1)))
+    >>> [round(found.spread.df, 1) for found in pooled([one, one, one])]
+    [1.6, 1.6, 1.6]
     """
-    size = len(samples)
-    num = len(np.unique(np.concatenate([index for index, _ in samples])))
-    index = np.unique(np.concatenate([index for index, _ in samples]), return_inverse=True)[1]
-    centred = np.concatenate([(v - v.mean()) / (size * math.sqrt(max(len(v) * (len(v) - 1), 1))) for _, v in samples])
-    by_sample = float(np.sum(np.bincount(index, centred) ** 2))
-    within = float(np.sum(centred**2))
-    lasting = max(by_sample - within, 0.0)
-    if single / size + by_sample - within >= by_sample:
-        return Variance(size, single, lasting, size - 1, num - 1)
-    return Variance(size, within * size, lasting, num - 1, num - 1)
+    known = {i: d._ratio for i, d in enumerate(differences) if d._ratio is not None}
+    usual = sorted(known.values())[(len(known) - 1) // 2] if known else 0.0
+    weights = {i: POOLED_WEIGHT * (differences[i].size - 1) for i in known}
+    alike = [i for i in known if known[i] <= usual * special.fdtri(*[differences[i].size - 1] * 2, OUTLYING)]
+    found = []
+    for i, own in enumerate(differences):
+        df = sum(weights[j] for j in alike if j != i)
+        ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
+        found.append(replace(own, spread=Spread(ratio, df)))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """What the values of the samples say.
+
+    Args:
+        variance: Variance of the values of one test part.
+        within: The least that the variance between executions can be: that of a mean over one test part, without what
+            executions share.
+        shared: Covariance of two executions due to samples that both tested.
+        num_test: Mean number of samples in a test part.
+        num_tested: Number of samples that were tested at all.
+        num_samples: Number of samples that the test parts are drawn from, judged by their overlap.
+    """
+
+    variance: float
+    within: float
+    shared: float
+    num_test: float
+    num_tested: int
+    num_samples: int
+
+
+def _moments(samples: Samples) -> _Moments:
+    """Computes the moments.
+
+    The mean of each test part is subtracted first, so that the product of one sample's values in two executions has the
+    covariance that is due to the sample. Each part is then scaled such that its squares add up to the variance of its
+    mean.
+    """
+    sizes = np.array([len(index) for index, _ in samples], dtype=float)
+    tested, position = np.unique(np.concatenate([index for index, _ in samples]), return_inverse=True)
+    scaled = [(v - np.mean(v)) / math.sqrt(max(len(v) * (len(v) - 1), 1)) for _, v in samples]
+    squares = np.array([np.sum(v**2) for v in scaled])
+    pairs = len(samples) * (len(samples) - 1)
+    by_sample = np.bincount(position, np.concatenate(scaled))
+    shared = max(float(np.sum(by_sample**2) - np.sum(squares)) / pairs, 0.0)
+    times = np.bincount(position).astype(float)
+    overlap = float(np.sum(times**2) - np.sum(times))
+    drawn = (np.sum(sizes) ** 2 - np.sum(sizes**2)) / overlap if overlap else len(tested)
+    mean = float(np.mean(squares))
+    return _Moments(
+        variance=float(np.mean(squares * sizes)),
+        within=max(mean - shared, 0.1 * mean),
+        shared=shared,
+        num_test=float(np.mean(sizes)),
+        num_tested=len(tested),
+        num_samples=max(round(drawn), len(tested)),
+    )
 
 
 def _smallest(decides: Callable[[int], bool], low: int, high: int) -> int | None:

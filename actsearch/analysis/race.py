@@ -28,7 +28,7 @@ scores (`benchmarks/race.py`).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from actsearch.analysis.differences import Differences, differences_of
+from actsearch.analysis.differences import Differences, differences_of, pooled
 from actsearch.analysis.looks import Plan, nominal_levels, spending
 from actsearch.analysis.results import Action, Decision, Outcome
 from actsearch.analysis.statistics import UNBOUNDED, Interval, resolution
@@ -120,10 +120,13 @@ class RaceTest:
 
     def differences(self, trial: str) -> Differences:
         """Returns a trial's oriented differences from the baseline, by seed."""
-        return self._made(self._against_baseline[trial])
+        return self._made({trial: self._against_baseline[trial]})[trial]
 
-    def _made(self, pairs: Sequence[_Pair]) -> Differences:
-        return differences_of(pairs, self.units.sign, floor=self._floor, scope=self._scope)
+    def _made(self, pairs: Mapping[str, Sequence[_Pair]]) -> dict[str, Differences]:
+        """Makes the differences of several trials, each with what the others say about the variance."""
+        sign, floor = self.units.sign, self._floor
+        made = [differences_of(each, sign, floor=floor, scope=self._scope) for each in pairs.values()]
+        return dict(zip(pairs, pooled(made), strict=True))
 
     def level(self, trial: str) -> float:
         """Returns the two-sided level of a trial's interval at the latest look; 0 before the first."""
@@ -174,7 +177,8 @@ class RaceTest:
             self._scores[trial].append(score)
 
     def _drop(self) -> None:
-        p_values = {t: self._made(self._against_leader[t]).p_value(alternative="less") for t in self._tested}
+        made = self._made({trial: self._against_leader[trial] for trial in self._tested})
+        p_values = {trial: differences.p_value(alternative="less") for trial, differences in made.items()}
         while len(self.unbeaten) > 1:
             shown = [t for t in p_values if p_values[t] <= self._drop_level(t) > 0]
             if not shown:
@@ -190,10 +194,10 @@ class RaceTest:
         return float(self._drop_levels[len(self._against_leader[trial]), len(self.unbeaten) - 1])
 
     def _beat(self, trial: str, p_value: float, level: float) -> None:
-        differences = self._made(self._against_leader[trial])
-        mean = differences.mean
+        pairs = self._against_leader[trial]
+        mean = self.units.sign * sum(difference for difference, _, _ in pairs) / len(pairs)
         reason = (
-            f"worse than the leader: {self.units.difference(mean)} on average over {differences.size} seeds "
+            f"worse than the leader: {self.units.difference(mean)} on average over {len(pairs)} seeds "
             f"(p = {p_value:.2g}, needed {level:.2g})"
         )
         if trial in self.baselines and not self.baselines & (set(self.running) - {trial}):
@@ -206,8 +210,9 @@ class RaceTest:
 
     def _claim(self, candidates: Sequence[str]) -> None:
         margin = self.margin
+        made = self._made({trial: self._against_baseline[trial] for trial in candidates})
         for trial in candidates:
-            interval = self._narrow(trial)
+            interval = self._narrow(trial, made[trial])
             if trial in self.claims:
                 continue
             if interval.within(margin):
@@ -237,10 +242,10 @@ class RaceTest:
         reason = f"{self.units.difference(mean)} {self.units.interval(interval.low, interval.high)}: {why}"
         self.decisions.append(Decision(trial, Action.CLAIMED, self.executions, reason, outcome, mean))
 
-    def _narrow(self, trial: str) -> Interval:
+    def _narrow(self, trial: str, differences: Differences) -> Interval:
         level = self.level(trial)
         if level > 0:
-            new = self.differences(trial).interval(1 - level)
+            new = differences.interval(1 - level)
             old = self.interval(trial)
             both = Interval(max(new.low, old.low), min(new.high, old.high))
             self._intervals[trial] = both if both.low <= both.high else new
@@ -250,16 +255,12 @@ class RaceTest:
         """Lets undecided candidates go that no number of executions on these data would decide."""
         if self.executions < LIMIT_LOOK:
             return
-        for trial in [t for t in self.running if t not in self.baselines and t not in self.claims]:
-            differences = self.differences(trial)
+        undecided = [t for t in self.running if t not in self.baselines and t not in self.claims]
+        for trial, differences in self._made({t: self._against_baseline[t] for t in undecided}).items():
             if is_limited_by_data(differences, self.margin, self.claim_alpha):
                 reason = f"more executions would not settle it: {differences.num_tested:,} tested samples are too few"
                 self.running.remove(trial)
                 self.decisions.append(Decision(trial, Action.LIMITED, self.executions, reason, None, differences.mean))
-
-    @property
-    def _floor(self) -> float:
-        return resolution([s for scores in self._scores.values() for s in scores])
 
 
 def is_limited_by_data(differences: Differences, margin: float, alpha: float) -> bool:
