@@ -97,7 +97,9 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
         "mlflow": {name: result.mlflow.get(name) for name in ("tracking_uri", "experiment_id", "run_id")},
         "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
         "baseline": search.baseline,
+        "score_name": result.verdict.judged_score,
         "best": result.best.trial_id,
+        "recommended": result.verdict.recommended,
         "recommendation": result.verdict.recommendation,
         "trials": trials,
     }
@@ -110,7 +112,7 @@ def _plain_execution(execution: Any) -> dict[str, Any]:
         "execution": execution.execution,
         "seed": execution.seed,
         "status": execution.status.value,
-        "score": execution.score,
+        "objective": execution.score,
         "test_score": execution.test_score,
         **{name: getattr(resources, name) if resources else None for name in costs},
         "num_epochs": execution.num_epochs,

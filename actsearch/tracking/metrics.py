@@ -9,8 +9,10 @@ from typing import Any
 from mlflow.entities import Metric
 
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
+from actsearch.reports.leaderboard import LeaderboardRow
 from actsearch.visualization.curves import mean_curve
 
+GAIN = "gain"
 PEAK_MEMORY = "peak_rss_mib"  # MLflow would show bytes with all their digits
 _WITHOUT_SD = {"num_parameters", "best_epoch", "build_seconds", "trace_seconds"}
 
@@ -68,6 +70,13 @@ def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
     if search.best is not None and search.best.mean_score is not None:
         figures[_best(search.objective)] = search.best.mean_score
     return [point(name, value, at, step) for name, value in figures.items()]
+
+
+def judged_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
+    """Lists what the verdict found of a trial: its judged score and its gain, turned so that + is better."""
+    named = ("score", "score_sd", GAIN, f"{GAIN}_low", f"{GAIN}_high")
+    known = {name: value for name, value in row.plain().items() if name in named and value is not None}
+    return [point(name, value, at, step) for name, value in known.items()]
 
 
 def point(name: str, value: float, at: float, step: int) -> Metric:

@@ -48,7 +48,7 @@ class SearchResult:
 
     @property
     def best(self) -> TrialRecord:
-        """The trial with the best mean objective.
+        """The trial with the best mean objective, which is a validation score; the verdict may judge by test scores.
 
         Raises:
             SearchFailedError: No execution completed.
@@ -68,9 +68,11 @@ class SearchResult:
         return verdict_of(self.record, StoredSamples(self.directory))
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Returns one row per trial, the best mean first: hyperparameters, verdict, score, gain with interval, costs.
+        """Returns one row per trial, the best score first: hyperparameters, verdict, score, gain with interval, costs.
 
-        Costs are means in the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's cost.
+        `score` is the mean judged score, and `score_name` its name: `test accuracy`, or `val accuracy` without test
+        data. `objective_mean` is the mean validation score. Gains are turned so that + is better. Costs are means in
+        the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's cost.
         """
         import pandas as pd
 
@@ -78,14 +80,17 @@ class SearchResult:
         return pd.DataFrame([{"trial_id": row.trial_id, **row.hyperparameters, **row.plain()} for row in rows])
 
     def to_frame(self) -> "pd.DataFrame":
-        """Returns one row per execution: trial, activation, hyperparameters, seed, status, score, cost."""
+        """Returns one row per execution: trial, activation, hyperparameters, seed, status, scores, costs.
+
+        `objective` is the validation score in the best epoch, `test_score` the score on test data.
+        """
         import pandas as pd
 
         rows = []
         for trial in self.trials:
             for e in trial.executions:
                 row = {"trial_id": trial.trial_id, **trial.hyperparameters, "activation": trial.activation}
-                row |= {"execution": e.execution, "seed": e.seed, "status": str(e.status), "score": e.score}
+                row |= {"execution": e.execution, "seed": e.seed, "status": str(e.status), "objective": e.score}
                 row |= {"test_score": e.test_score, "num_epochs": e.num_epochs, "best_epoch": e.best_epoch}
                 row |= vars(e.resources) if e.resources else {}
                 rows.append(row | {"reason": e.reason})
@@ -195,7 +200,8 @@ class SearchResult:
         return model
 
     def __repr__(self) -> str:
-        best = f", best {self.record.best.activation}" if self.record.best else ""
+        name = self.record.objective.name
+        best = f", best {name}: {self.record.best.activation}" if self.record.best else ""
         return f"<SearchResult {self.record.name}: {len(self.trials)} trials{best}, in {self.directory}>"
 
     def __str__(self) -> str:

@@ -37,8 +37,11 @@ def sentence(*comparisons, **options):
 
 def test_the_three_examples():
     same = sentence(comparison("elu", E), comparison("prelu", E, time=1.3))
-    assert same == "keep relu: elu and prelu are equivalent within 0.5 points and prelu takes 1.3× the time"
-    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points [0.7, 1.8], same cost"
+    assert (
+        same
+        == "keep relu: elu and prelu are equivalent within 0.5 points of test accuracy and prelu takes 1.3× the time"
+    )
+    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points of test accuracy [0.7, 1.8], same cost"
     undecided = sentence(comparison("gelu", U, more_executions=40), comparison("mish", U, more_executions=40))
     assert undecided == "undecided between relu, gelu and mish: about 40 more executions each"
 
@@ -51,12 +54,15 @@ def test_the_best_first_then_others_and_what_is_open():
         comparison("mish", U, more_executions=7),
     )
     assert said == (
-        "selu: +1.2 points [0.7, 1.8], 1.5× the time; gelu is better too; mish is undecided: about 7 more executions"
+        "selu: +1.2 points of test accuracy [0.7, 1.8], 1.5× the time; gelu is better too; mish is undecided: about 7 more executions"
     )
 
 
 def test_as_good_and_clearly_cheaper_is_recommended():
-    assert sentence(comparison("elu", E, time=0.7)) == "elu: equivalent to relu within 0.5 points, 0.7× the time"
+    assert (
+        sentence(comparison("elu", E, time=0.7))
+        == "elu: equivalent to relu within 0.5 points of test accuracy, 0.7× the time"
+    )
     assert sentence(comparison("elu", E, time=0.95)).startswith("keep relu")
 
 
@@ -117,7 +123,7 @@ def test_many_names_are_cut():
 def test_without_a_baseline():
     said = sentence(comparison("elu", W), comparison("mish", U, more_executions=5), baseline=None, leader="selu")
     assert said == (
-        "no baseline to compare with: selu has the best mean; elu is shown worse; "
+        "no baseline to compare with: selu has the best mean test accuracy; elu is shown worse; "
         "undecided between selu and mish: about 5 more executions"
     )
     assert sentence() == "nothing to compare: no two trials with a score"

@@ -56,7 +56,7 @@ def test_the_page_of_the_experiment_opens_on_every_trial_with_what_it_gained_and
     text = browser.ask("document.body.innerText")
     assert all(name in text for name in ACTIVATIONS)
     columns = browser.ask("[...document.querySelectorAll('.ag-header-cell')].map(cell => cell.innerText.trim())")
-    for column in ("activation", "best_val_accuracy", "difference", "actsearch.verdict", "num_executions"):
+    for column in ("activation", "score", "actsearch.score_name", "gain", "actsearch.verdict", "num_executions"):
         assert column in columns
     for column in ("train_seconds", "cpu_seconds", "peak_rss_mib", "num_parameters"):
         assert column in columns

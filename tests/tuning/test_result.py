@@ -42,7 +42,7 @@ def test_a_search_of_yesterday_is_opened_without_tensorflow(found):
 
 def test_repr_is_a_line_and_text_fits_80_columns(found):
     result = load_result(found)
-    assert repr(result) == f"<SearchResult demo: 3 trials, best elu, in {found}>"
+    assert repr(result) == f"<SearchResult demo: 3 trials, best val_accuracy: elu, in {found}>"
     lines = str(result).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("elu: +5.2 points") or "elu" in lines[0]
