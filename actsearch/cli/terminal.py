@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from actsearch.analysis.units import metric_label
 from actsearch.records import SearchRecord
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
         return
     print_leaderboard(result.record, result.verdict, sys.stdout)
     print(f"{result.verdict.recommendation}.")
-    print(f"\nLedger and weights: {result.directory}")
+    print(f"\nBest by {metric_label(result.record.objective.name)}: {result.describe_model()}.")
+    print(f"Ledger and weights: {result.directory}")
     if result.mlflow_run_id:
         print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")
     print(f"View it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")

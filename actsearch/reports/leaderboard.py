@@ -264,6 +264,27 @@ def shortened(reason: str | None) -> str:
     return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"
 
 
+def model_text(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> str:
+    """Says which execution trained the kept model of a trial, with what scores, and what to expect of it.
+
+    Returns:
+        A sentence such as `elu (trial 1), execution 3 (on its own split of the data): val accuracy 0.9750, test
+        accuracy 0.9600; the trial's mean test accuracy is 0.9533 (n=3)`.
+    """
+    kept = search.best_execution(trial)
+    where = f"{trial_label(search, trial)} (trial {trial.trial_id})"
+    if kept is None:
+        return f"{where}: no execution completed, so there is no model"
+    split = "" if search.config.splits in (None, "one") else " (on its own split of the data)"
+    scores = {verdict.units.metric: kept.score}
+    scores |= {verdict.judged_score: kept.test_score} if verdict.source == "test" else {}
+    known = ", ".join(f"{name} {verdict.units.score(score)}" for name, score in scores.items() if score is not None)
+    text = f"{where}, execution {kept.execution}{split}: {known}"
+    mean, num_scores = verdict.mean_score(trial.trial_id), len(verdict.scores.get(trial.trial_id, {}))
+    shown = "" if mean is None else f"{verdict.units.score(mean)} (n={num_scores})"
+    return text if mean is None else f"{text}; the trial's mean {verdict.judged_score} is {shown}"
+
+
 WIDTH = 80  # characters
 _MAX_LINES = 3
 _MAX_FAILURES = 5

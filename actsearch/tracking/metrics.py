@@ -74,9 +74,21 @@ def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
 
 def judged_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
     """Lists what the verdict found of a trial: its judged score and its gain, turned so that + is better."""
-    named = ("score", "score_sd", GAIN, f"{GAIN}_low", f"{GAIN}_high")
-    known = {name: value for name, value in row.plain().items() if name in named and value is not None}
-    return [point(name, value, at, step) for name, value in known.items()]
+    score, known = judged_key(row.score_name), row.plain()
+    figures = {score: known["score"], f"{score}_sd": known["score_sd"]}
+    figures |= {name: known[name] for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
+    return [point(name, value, at, step) for name, value in figures.items() if value is not None]
+
+
+def judged_key(score_name: str) -> str:
+    """Returns the name of the metric that has the judged score, so that the UI says which score it shows.
+
+    Example:
+
+    >>> judged_key("test accuracy")
+    'judged_test_accuracy'
+    """
+    return f"judged_{score_name.replace(' ', '_')}"
 
 
 def point(name: str, value: float, at: float, step: int) -> Metric:

@@ -1,7 +1,7 @@
 """Arranges the page of an experiment in the MLflow UI for one search: its trials, columns and charts.
 
 MLflow stores the arrangement as a shared view: a tag of the experiment, and a link that names it. The page shows data
-from the runs of trials: the objective by epoch under its own name, `score`, which the tag `SCORE_NAME` names, `GAIN`,
+from the runs of trials: the objective by epoch under its own name, the judged score under `judged_key`, `GAIN`,
 `PEAK_MEMORY`, and in `RUN_COLOUR` the colour of the activation in our figures.
 """
 
@@ -16,10 +16,9 @@ from mlflow import MlflowClient
 
 from actsearch._private import VIEW_TAG
 from actsearch.records import Direction, SearchRecord
-from actsearch.tracking.metrics import GAIN, PEAK_MEMORY
+from actsearch.tracking.metrics import GAIN, PEAK_MEMORY, judged_key
 from actsearch.tracking.metrics import key as name_for_mlflow
 
-SCORE = "score"
 SCORE_NAME = "actsearch.score_name"
 RUN_COLOUR = "mlflow.runColor"
 _CHARTS = "actsearch-charts"
@@ -70,12 +69,11 @@ def view_path(experiment_id: str, key: str) -> str:
 def view_state(search: SearchRecord, score_name: str = "") -> dict[str, Any]:
     """Returns the arrangement in MLflow's format."""
     best, settings = f"best_{search.objective.name}", _settings(search)
-    score = SCORE if score_name else best
-    judged = [_column("metrics", SCORE), _column("tags", SCORE_NAME)] if score_name else []
+    score = judged_key(score_name) if score_name else best
     columns = [_column("params", "activation"), *(_column("params", name) for name in settings)]
-    columns += [*judged, *(_column("metrics", name) for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high"))]
+    columns += [_column("metrics", name) for name in (score, GAIN, f"{GAIN}_low", f"{GAIN}_high")]
     columns += [_column("tags", "actsearch.verdict")]
-    columns += [_column("metrics", name) for name in (best, "num_executions", *_COSTS, "num_parameters")]
+    columns += [_column("metrics", name) for name in ("num_executions", *_COSTS, "num_parameters")]
     return {
         "searchFilter": f"tags.`actsearch.search_id` = '{search.search_id}' AND tags.`actsearch.level` = 'trial'",
         "orderByKey": _column("metrics", score),
@@ -100,23 +98,17 @@ def view_state(search: SearchRecord, score_name: str = "") -> dict[str, Any]:
         "isAccordionReordered": False,
         "chartsSearchFilter": "",
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "compareRunCharts": _charts(search.objective.name, score, score_name or best, settings),
+        "compareRunCharts": _charts(search.objective.name, score, settings),
         "compareRunSections": [_section(_CHARTS, "Activations")],
     }
 
 
-def _charts(objective: str, score: str, score_name: str, settings: Sequence[str]) -> list[dict[str, Any]]:
+def _charts(objective: str, score: str, settings: Sequence[str]) -> list[dict[str, Any]]:
     objective, score = name_for_mlflow(objective), name_for_mlflow(score)
     charts: list[dict[str, Any]] = [
         _curve(objective),
-        {
-            "type": "SCATTER",
-            "xaxis": _axis("train_seconds"),
-            "yaxis": _axis(score),
-            "displayName": f"train_seconds against {score_name}",
-        },
-        {"type": "BAR", "metricKey": score, "displayName": score_name},
-        *({"type": "BAR", "metricKey": name} for name in _COSTS),
+        {"type": "SCATTER", "xaxis": _axis("train_seconds"), "yaxis": _axis(score)},
+        *({"type": "BAR", "metricKey": name} for name in (score, *_COSTS)),
     ]
     if settings:
         names = ["activation", *map(name_for_mlflow, settings)]

@@ -1,6 +1,6 @@
 import pytest
 
-from actsearch.analysis.recommendation import recommend
+from actsearch.analysis.recommendation import recommend, recommended_trial
 from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
 from actsearch.analysis.statistics import Interval
 from actsearch.analysis.units import Units
@@ -18,21 +18,43 @@ def comparison(name, outcome, difference=0.0, time=1.0, **options):
     return Comparison(name, name, outcome, difference, **known)
 
 
-def sentence(*comparisons, **options):
-    known = {"baseline": "relu", "leader": None} | options
-    units = Units(ACCURACY, 0.9)
-    return recommend(
-        Verdict(
-            units=units,
-            alpha=0.05,
-            margin=0.005,
-            source="test",
-            executions=(1,),
-            comparisons=comparisons,
-            fronts={},
-            **known,
-        )
+def verdict(*comparisons, **options):
+    known = {"baseline": "relu", "leader": None, "reference": "relu"} | options
+    return Verdict(
+        units=Units(ACCURACY, 0.9),
+        alpha=0.05,
+        margin=0.005,
+        source="test",
+        executions=(1,),
+        comparisons=comparisons,
+        fronts={},
+        **known,
     )
+
+
+def sentence(*comparisons, **options):
+    return recommend(verdict(*comparisons, **options))
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "options", "trial"),
+    [
+        ([comparison("gelu", B, 0.008), comparison("selu", B, 0.012)], {}, "selu"),
+        ([comparison("elu", E, time=0.7), comparison("selu", E, time=0.8)], {}, "elu"),
+        ([comparison("elu", E, time=0.95)], {}, "relu"),
+        ([comparison("elu", W)], {}, "relu"),
+        ([comparison("elu", U, 0.02, more_executions=9)], {}, "relu"),
+        ([comparison("elu", U, 0.01), comparison("selu", U, 0.02)], {"baseline_beaten": True}, "selu"),
+        ([comparison("elu", E, time=0.7)], {"baseline": None, "leader": "gelu", "reference": "gelu"}, "gelu"),
+        ([comparison("elu", F)], {}, "relu"),
+        ([], {"reference": None}, None),
+    ],
+)
+def test_the_recommended_trial_is_the_one_that_the_sentence_names(comparisons, options, trial):
+    judged = verdict(*comparisons, **options)
+    assert recommended_trial(judged) == trial
+    if judged.with_outcome(B) or trial == "elu":
+        assert recommend(judged).startswith(f"{trial}: ")
 
 
 def test_the_three_examples():
