@@ -260,6 +260,12 @@ class SearchRecord:
         rest = [t for t in self.trials if t.mean_score is None]
         return sorted(scored, key=lambda t: sign * t.mean_score) + rest  # type: ignore[operator]
 
+    def best_execution(self, trial: TrialRecord) -> ExecutionRecord | None:
+        """Returns the execution of a trial with the best objective, whose weights are kept; the first one in a tie."""
+        scores = dict(sorted(trial.scores.items()))
+        number = self.objective.best(scores) if scores else None
+        return next((e for e in trial.completed if e.execution == number), None)
+
     @property
     def best(self) -> TrialRecord | None:
         """The trial with the best mean objective; None if no execution completed."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "actsearch"
 MAX_LINES, MAX_FUNCTION_LINES = 400, 40
-MAX_MODULES, MAX_IN_FOLDER = 149, 16
+MAX_MODULES, MAX_IN_FOLDER = 151, 16
 SMALL_LINES = 60
 MAY_REPEAT = {"__init__", "base"}
 DEFAULTS = {"alpha": 0.05, "max_executions": 30, "epochs": 30}
@@ -24,7 +24,6 @@ DEFAULTS = {"alpha": 0.05, "max_executions": 30, "epochs": 30}
 REASONS = {
     "cli/app": "the program itself, without any command",
     "cli/advise": "one file per command",
-    "cli/export": "one file per command",
     "cli/spaces": "one file per command",
     "cli/sync": "one file per command",
     "tracking/serving": "MLflow loads it by this path, which is kept in users' models",

@@ -30,9 +30,23 @@ def recommend(verdict: Verdict) -> str:
     return "; ".join([text, *failures])
 
 
+def recommended_trial(verdict: Verdict) -> str | None:
+    """Returns the id of the trial that the sentence recommends; where it recommends none, what is safest to use.
+
+    That is the baseline, or, if a race showed that it is not the best, the one of the best mean among those left.
+    """
+    if better := verdict.with_outcome(Outcome.BETTER):
+        return better[0].trial_id
+    if verdict.baseline_beaten and (left := _open(verdict)):
+        return left[0].trial_id
+    cheaper = _cheaper(verdict) if verdict.baseline else None
+    return cheaper.trial_id if cheaper else verdict.reference
+
+
 def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
     best, units = better[0], verdict.units
-    shown = f"{units.difference(best.difference or 0.0)} {units.interval(best.interval.low, best.interval.high)}"
+    gain = units.difference(best.difference or 0.0, verdict.judged_score)
+    shown = f"{gain} {units.interval(best.interval.low, best.interval.high)}"
     text = f"{best.activation}: {shown}, {_cost(best)}"
     return f"{text}; {_are(better[1:])} better too" if better[1:] else text
 
@@ -40,10 +54,8 @@ def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
 def _keep(verdict: Verdict) -> str:
     """Recommends the baseline, or an equivalent activation that trains faster."""
     same, worse = verdict.with_outcome(Outcome.EQUIVALENT), verdict.with_outcome(Outcome.WORSE)
-    margin = verdict.units.margin(verdict.margin)
-    cheaper = [f for f in same if (time := _time(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
-    if cheaper:
-        best = min(cheaper, key=lambda f: f.cost_ratios["train_seconds"].estimate)
+    margin = verdict.shown_margin
+    if best := _cheaper(verdict):
         return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {_cost(best)}"
     dearer = [f for f in same if (time := _time(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
     beaten = [f for f in verdict.comparisons if f.beaten and f.outcome is Outcome.UNDECIDED]
@@ -56,11 +68,18 @@ def _keep(verdict: Verdict) -> str:
     return f"keep {verdict.baseline}: {', '.join(parts)}"
 
 
+def _cheaper(verdict: Verdict) -> Comparison | None:
+    """Returns the equivalent activation that trains fastest, if clearly faster than the baseline."""
+    same = verdict.with_outcome(Outcome.EQUIVALENT)
+    cheaper = [f for f in same if (time := _time(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
+    return min(cheaper, key=lambda f: f.cost_ratios["train_seconds"].estimate, default=None)
+
+
 def _without_baseline(verdict: Verdict) -> str:
-    parts = [f"no baseline to compare with: {verdict.leader} has the best mean"]
+    parts = [f"no baseline to compare with: {verdict.leader} has the best mean {verdict.judged_score}"]
     worse, same = verdict.with_outcome(Outcome.WORSE), verdict.with_outcome(Outcome.EQUIVALENT)
     parts += [f"{_are(worse)} shown worse"] if worse else []
-    parts += [f"{_are(same)} equivalent within {verdict.units.margin(verdict.margin)}"] if same else []
+    parts += [f"{_are(same)} equivalent within {verdict.shown_margin}"] if same else []
     undecided = _open(verdict)
     parts += [_between(undecided, "undecided between ", verdict.leader)] if undecided else []
     return "; ".join([*parts, *_failures(verdict)])

@@ -1,6 +1,7 @@
 """The verdict of a search as plain data: a comparison for each trial, costs, Pareto fronts."""
 
 import math
+import statistics
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +11,7 @@ import numpy as np
 from actsearch._text_tables import html_heading, html_list, html_table
 from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_interval
 from actsearch.analysis.units import COST_UNITS, Units, lacking_data, settling
-from actsearch.records import Scope, TrialRecord
+from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
 class Outcome(StrEnum):
@@ -131,7 +132,11 @@ class Verdict:
         executions: Numbers of the executions used: those that ended for every trial still in the running.
         comparisons: One for each trial but the baseline's, in the order of the search.
         baseline_beaten: Whether a race showed that some trial, not necessarily which, is better than the baseline.
-        fronts: For each cost, the trials that no other beats in both objective and cost.
+        fronts: For each cost, the trials that no other beats in both judged score and cost.
+        scores: Judged scores by trial and execution, of the executions used; before any seed is complete, those so far.
+        reference: Id of the trial that the others are compared with, that of the baseline or the leader.
+        recommended: Id of the trial that the recommendation names: the best of those shown better, else the baseline or
+            an equivalent that trains faster. None if nothing could be compared.
         recommendation: One sentence that follows from the comparisons alone.
         notes: Remarks on how the search was judged.
     """
@@ -146,6 +151,9 @@ class Verdict:
     comparisons: tuple[Comparison, ...]
     fronts: Mapping[str, tuple[str, ...]]
     baseline_beaten: bool = False
+    scores: Mapping[str, Mapping[int, float]] = field(default_factory=dict, repr=False)
+    reference: str | None = None
+    recommended: str | None = None
     recommendation: str = ""
     notes: tuple[str, ...] = ()
     scope: Scope = Scope.THESE_DATA
@@ -155,6 +163,29 @@ class Verdict:
         """The name of the scores that were compared, in words: `test accuracy` or `val accuracy`."""
         metric = self.units.metric
         return f"test {metric.removeprefix('val ')}" if self.source == "test" else metric
+
+    @property
+    def gain_label(self) -> str:
+        """Heading of gains: over which activation, and in which score."""
+        against = self.baseline or self.leader
+        over = f" over {against}" if against else ""
+        return f"gain{over} in {self.judged_score} ({'points' if self.units.in_points else '+ is better'})"
+
+    @property
+    def shown_margin(self) -> str:
+        """The margin in words: `0.5 points of test accuracy`."""
+        return self.units.margin(self.margin, self.judged_score)
+
+    def mean_score(self, trial_id: str) -> float | None:
+        """Returns the mean judged score of a trial; None if it has none."""
+        scores = self.scores.get(trial_id)
+        return statistics.fmean(scores.values()) if scores else None
+
+    def ranked(self, search: SearchRecord) -> list[TrialRecord]:
+        """Lists the trials of the search, the best mean judged score first; those without one by their objective."""
+        scored = [t for t in search.trials if self.mean_score(t.trial_id) is not None]
+        scored.sort(key=lambda t: -self.units.sign * (self.mean_score(t.trial_id) or 0.0))
+        return scored + [t for t in search.ranked if t not in scored]
 
     def with_outcome(self, outcome: Outcome) -> list[Comparison]:
         """Returns the comparisons with this outcome, the largest difference first."""
@@ -166,7 +197,7 @@ class Verdict:
         return next((f for f in self.comparisons if f.trial_id == trial_id), None)
 
     def __str__(self) -> str:
-        lines = [self.recommendation, ""]
+        lines = [self.recommendation, "", *([f"{self.gain_label.capitalize()}:"] if self.comparisons else [])]
         lines += [f"  {f.activation}: {describe(f, self.units)}" for f in self.comparisons]
         return "\n".join([*lines, "", *self.notes])
 
@@ -175,7 +206,7 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         rows = [(c.activation, describe(c, self.units)) for c in self.comparisons]
-        table = html_table(("activation", f"against {self.baseline or self.leader}"), rows) if rows else ""
+        table = html_table(("activation", self.gain_label), rows) if rows else ""
         return f"{html_heading(f'{self.recommendation}.')}{table}{html_list(self.notes)}"
 
 
@@ -191,7 +222,7 @@ def describe(comparison: Comparison, units: Units) -> str:
     """
     parts = [str(comparison.outcome)]
     if comparison.difference is not None:
-        shown = units.difference(comparison.difference)
+        shown = units.difference(comparison.difference)  # whoever shows it names the score
         if comparison.num_pairs > 1:
             shown += f" {units.interval(comparison.interval.low, comparison.interval.high)}"
         parts.append(f"{shown} over {comparison.num_pairs} {'pair' if comparison.num_pairs == 1 else 'pairs'}")

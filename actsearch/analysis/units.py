@@ -79,24 +79,42 @@ class Units:
         """The objective's name in words."""
         return self.objective.name.replace("_", " ")
 
-    def difference(self, value: float) -> str:
-        """Formats an oriented difference in the objective's direction: a loss that is better by 0.1 is -0.1."""
-        if self.in_points:
-            return f"{self._number(value, sign=True)} points"
-        return f"{self.objective.name} {self._number(self.sign * value, sign=True)}"
+    def signed(self, value: float) -> str:
+        """Formats a gain where its heading says so: `+1.2 points`, or `+0.1` for a loss that is lower by 0.1."""
+        return f"{self._number(value, sign=True)}{' points' if self.in_points else ''}"
+
+    def difference(self, value: float, score: str = "") -> str:
+        """Formats a gain in a sentence: + is better, for a loss too, so there it is called a gain.
+
+        Args:
+            value: Oriented difference.
+            score: The name of the score, if it is not clear from the context.
+
+        Example:
+
+        >>> Units(Objective("val_mae", Direction.MIN), level=0.6).difference(0.031, "test mae")
+        'gain +0.031 in test mae'
+        >>> Units(Objective("val_accuracy", Direction.MAX), level=0.9).difference(0.012, "test accuracy")
+        '+1.2 points of test accuracy'
+        """
+        text = self.signed(value) if self.in_points else f"gain {self.signed(value)}"
+        return text + self._of(score)
 
     def interval(self, low: float, high: float) -> str:
-        """Formats an oriented interval in the objective's direction."""
-        first, last = sorted((self.sign * low, self.sign * high))
-        return f"[{self._number(first)}, {self._number(last)}]"
+        """Formats the interval of a gain."""
+        return f"[{self._number(low)}, {self._number(high)}]"
 
-    def margin(self, value: float) -> str:
-        """Formats a margin."""
-        return f"{self._number(value)} points" if self.in_points else f"{self._number(value)}"
+    def margin(self, value: float, score: str = "") -> str:
+        """Formats a margin, with the name of the score if it is given."""
+        text = f"{self._number(value)} points" if self.in_points else f"{self._number(value)}"
+        return text + self._of(score)
 
     def score(self, value: float) -> str:
         """Formats a value of the objective itself, not oriented."""
         return f"{value:.4f}" if self.in_points else f"{value:.4g}"
+
+    def _of(self, score: str) -> str:
+        return f" {'of' if self.in_points else 'in'} {score}" if score else ""
 
     def _number(self, value: float, *, sign: bool = False) -> str:
         plus = "+" if sign else ""

@@ -22,10 +22,11 @@ from actsearch.analysis.comparison import (
     max_concurrent,
     no_samples,
     plans_of,
+    score_of,
 )
 from actsearch.analysis.looks import FIRST_SHARE, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
-from actsearch.analysis.recommendation import recommend
+from actsearch.analysis.recommendation import recommend, recommended_trial
 from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
 from actsearch.analysis.statistics import UNBOUNDED, Interval
 from actsearch.analysis.units import COST_UNITS, number_range
@@ -69,10 +70,12 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
         comparisons=tuple(find(family)),
         baseline_beaten=_baseline_beaten(family),
         fronts=_fronts(family.judged),
+        scores=_scores(family.judged),
+        reference=_reference(family),
         notes=tuple(_notes(family)),
         scope=scope_of(family),
     )
-    return replace(verdict, recommendation=recommend(verdict))
+    return replace(verdict, recommended=recommended_trial(verdict), recommendation=recommend(verdict))
 
 
 def verdict_of(search: SearchRecord, samples: SampleSource = no_samples) -> Verdict:
@@ -82,6 +85,20 @@ def verdict_of(search: SearchRecord, samples: SampleSource = no_samples) -> Verd
 
 def _baseline_beaten(family: ComparisonFamily) -> bool:
     return family.race is not None and family.has_baseline and family.race.baseline not in family.race.unbeaten
+
+
+def _scores(judged: JudgedScores) -> dict[str, dict[int, float]]:
+    trials = judged.search.trials
+    if judged.executions:
+        return {t.trial_id: judged.known(t) for t in trials}
+    so_far = {t.trial_id: {e.execution: score_of(e, judged.source) for e in t.completed} for t in trials}
+    return {trial: {n: s for n, s in scores.items() if s is not None} for trial, scores in so_far.items()}
+
+
+def _reference(family: ComparisonFamily) -> str | None:
+    if family.samples:
+        return family.samples[0].baseline.trial_id
+    return next((t.trial_id for t in family.judged.baselines if family.judged.known(t)), None)
 
 
 def _fronts(judged: JudgedScores) -> dict[str, tuple[str, ...]]:

@@ -37,29 +37,54 @@ def problem_of(
     existing: Mapping[str, Any],
     reporter: "Reporter",
 ) -> "tuple[Dataset, Any, Any]":
-    """Loads the data and returns it with the hypermodel and the default objective.
+    """Loads the data, and returns it with the hypermodel and the default objective.
 
     Args:
         data: The source.
         how_to_load: Arguments of `load_data`.
-        model, space, network, existing: What the command line says of the model.
+        model, space, network, existing: The options for the model.
         reporter: Shows a summary of the data.
     """
+    import_all()
+    from actsearch.data import load_data
+
+    dataset = load_data(data, **how_to_load)
+    reporter.message(dataset.summary)
+    return dataset, *hypermodel_of(dataset, model, space, network, existing)
+
+
+def import_all() -> None:
+    """Imports TensorFlow, and everything that trains, without garbage collection."""
     from actsearch._startup import exempt_imports, load_tensorflow, resting
 
     load_tensorflow()
     with resting():
-        from actsearch.data import load_data
-        from actsearch.swap.networks import output_for
-        from actsearch.tuning import tuner  # noqa: F401  every search needs it: import it without collection
+        from actsearch.tuning import tuner  # noqa: F401  every search needs it
 
     exempt_imports()
-    dataset = load_data(data, **how_to_load)
-    reporter.message(dataset.summary)
+
+
+def hypermodel_of(
+    dataset: "Dataset", model: str, space: str | None, network: Mapping[str, Any], existing: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    """Returns the hypermodel and the default objective for a data set; arguments as for `problem_of`."""
+    from actsearch.swap.networks import output_for
+
     output = output_for(dataset.task, dataset.num_classes)
     if model.endswith(".keras") or ":" in model:
-        return dataset, *_users_model(model, space, existing, dataset, output.objective)
-    return dataset, _network(model, space, network, dataset, output), output.objective
+        return _users_model(model, space, existing, dataset, output.objective)
+    return _network(model, space, network, dataset, output), output.objective
+
+
+def model_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns those options that a network of ours and an existing model take, as far as the user gave them."""
+    ours = ("layers", "units", "dropout", "learning_rate", "batch_norm")
+    existing = ("weights", "include_frozen", "include_recurrent")
+    network, own = (
+        {n: options[n] for n in names if options[n] is not None and options[n] is not False}
+        for names in (ours, existing)
+    )
+    return network, own
 
 
 def _network(

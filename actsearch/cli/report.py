@@ -33,7 +33,7 @@ def report(
             return
     search = assemble(salvaged.facts)
     data = search.data.get("summary") or search.data.get("name", "")
-    print(f"{search.name}: {search.objective.name} ({search.objective.direction}). {data}")
+    print(f"{search.name}: objective {search.objective.name} ({search.objective.direction}). {data}")
     verdict = verdict_of(search, StoredSamples(directory))
     print_leaderboard(search, verdict, sys.stdout)
     if search.best is not None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from actsearch.analysis.units import metric_label
 from actsearch.records import SearchRecord
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
         return
     print_leaderboard(result.record, result.verdict, sys.stdout)
     print(f"{result.verdict.recommendation}.")
-    print(f"\nLedger and weights: {result.directory}")
+    print(f"\nBest by {metric_label(result.record.objective.name)}: {result.describe_model()}.")
+    print(f"Ledger and weights: {result.directory}")
     if result.mlflow_run_id:
         print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")
     print(f"View it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")
@@ -97,7 +99,9 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
         "mlflow": {name: result.mlflow.get(name) for name in ("tracking_uri", "experiment_id", "run_id")},
         "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
         "baseline": search.baseline,
+        "score_name": result.verdict.judged_score,
         "best": result.best.trial_id,
+        "recommended": result.verdict.recommended,
         "recommendation": result.verdict.recommendation,
         "trials": trials,
     }
@@ -110,7 +114,7 @@ def _plain_execution(execution: Any) -> dict[str, Any]:
         "execution": execution.execution,
         "seed": execution.seed,
         "status": execution.status.value,
-        "score": execution.score,
+        "objective": execution.score,
         "test_score": execution.test_score,
         **{name: getattr(resources, name) if resources else None for name in costs},
         "num_epochs": execution.num_epochs,

@@ -10,6 +10,7 @@ import numpy as np
 from actsearch._typing import Array
 from actsearch.data.arrays import SHARES, check_varies, fingerprint
 from actsearch.data.division import Divided
+from actsearch.data.preparation import Preparation, fit_preparation
 from actsearch.data.sources import PARTS, Raw, read_source
 from actsearch.data.splits import EACH, ONE, Splits
 from actsearch.data.tables import TableEncoder, standard_scaler
@@ -292,3 +293,63 @@ def _fingerprint(raw: Raw) -> str:
             "y": y,
         }
     return fingerprint(parts)
+
+
+def load_all(
+    source: str, *, target: str | None = None, task: str | None = None, groups: str | None = None
+) -> tuple[Dataset, Preparation]:
+    """Loads data without dividing it, and scales it by all samples.
+
+    Args:
+        source, target, task, groups: As for `load_data`.
+
+    Returns:
+        The data set, with all samples in its training part and none in the others, and how they were prepared.
+
+    Raises:
+        UnknownNameError, DataError, UsageError: As for `load_data`.
+
+    Example:
+
+    >>> data, prepare = load_all("diabetes")
+    >>> data.sizes, prepare.columns[:3]
+    ({'train': 442, 'validation': 0, 'test': 0}, ('age', 'sex', 'bmi'))
+    """
+    raw = read_source(source, target, groups)
+    x, y = _joined([part[0] for part in raw.parts.values()]), np.concatenate([part[1] for part in raw.parts.values()])
+    check_varies(y, f"{raw.name}: the target")
+    kind = find_target(y, task, f"{raw.name}: the target")
+    prepare = fit_preparation(x, y, kind, _class_names(kind, raw), prepared=raw.prepared)
+    with np.errstate(all="ignore"):
+        features = prepare(x)
+        targets = kind.encode(y, raw.name)
+        if kind.task is Task.REGRESSION:
+            targets = ((targets - prepare.target_mean) / prepare.target_sd).astype(np.float32)
+    if not (np.isfinite(features).all() and np.isfinite(targets).all()):
+        raise DataError(f"{raw.name}: some values overflow when they are scaled to float32.")
+    shape, sizes = features.shape[1:], {"train": len(y)}
+    dataset = Dataset(
+        name=raw.name,
+        task=kind.task,
+        x_train=features,
+        y_train=targets,
+        x_val=features[:0],
+        y_val=targets[:0],
+        x_test=features[:0],
+        y_test=targets[:0],
+        num_classes=kind.num_classes,
+        fingerprint=_fingerprint(raw),
+        summary=summarise(raw.name, shape, str(kind), sizes, [*raw.notes, "scaled by all samples"]),
+        class_names=_class_names(kind, raw),
+        target_mean=prepare.target_mean,
+        target_sd=prepare.target_sd,
+    )
+    return dataset, prepare
+
+
+def _joined(parts: list[Any]) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    import pandas as pd
+
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else pd.concat(parts, ignore_index=True)

@@ -104,7 +104,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
     return pages.get_template("page.html").render(
         search=search,
         verdict=verdict,
-        objective=objective_label(search.objective),
+        score=objective_label(search.objective, verdict.judged_score),
         headers=headers_of(verdict),
         rows=leaderboard_rows(search, verdict),
         styles=styles_of(t.activation for t in search.trials),

@@ -42,7 +42,7 @@ def markdown_report(
 def _markdown(search: SearchRecord, verdict: "Verdict", links: Mapping[str, str], rows: int) -> str:
     larger = "larger" if search.objective.direction is Direction.MAX else "smaller"
     parts = [
-        f"**{escape(search.name)}**: {escape(search.objective.name)}, {larger} is better",
+        f"**{escape(search.name)}**: {escape(verdict.judged_score)}, {larger} is better",
         f"**{escape(verdict.recommendation)}.**",
     ]
     board = []
@@ -62,7 +62,7 @@ def _markdown(search: SearchRecord, verdict: "Verdict", links: Mapping[str, str]
 
 def _promise(verdict: "Verdict") -> str:
     """Explains the verdicts and the chance that they are wrong."""
-    within = f"Equivalent means within ±{verdict.units.margin(verdict.margin)}. " if verdict.margin > 0 else ""
+    within = f"Equivalent means within ±{verdict.shown_margin}. " if verdict.margin > 0 else ""
     return f"{within}The chance that any verdict is wrong is at most {100 * verdict.alpha:g} %."
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Turns the headings of the table into buttons that sort it; without this script, it stays sorted by the objective.
+// Turns the headings of the table into buttons that sort it; without this script, it stays sorted by the score.
 const body = document.querySelector(".trials tbody");
 const headings = [...document.querySelectorAll(".trials thead th")];
 

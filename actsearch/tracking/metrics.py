@@ -9,8 +9,10 @@ from typing import Any
 from mlflow.entities import Metric
 
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
+from actsearch.reports.leaderboard import LeaderboardRow
 from actsearch.visualization.curves import mean_curve
 
+GAIN = "gain"
 PEAK_MEMORY = "peak_rss_mib"  # MLflow would show bytes with all their digits
 _WITHOUT_SD = {"num_parameters", "best_epoch", "build_seconds", "trace_seconds"}
 
@@ -68,6 +70,25 @@ def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
     if search.best is not None and search.best.mean_score is not None:
         figures[_best(search.objective)] = search.best.mean_score
     return [point(name, value, at, step) for name, value in figures.items()]
+
+
+def judged_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
+    """Lists what the verdict found of a trial: its judged score and its gain, turned so that + is better."""
+    score, known = judged_key(row.score_name), row.plain()
+    figures = {score: known["score"], f"{score}_sd": known["score_sd"]}
+    figures |= {name: known[name] for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
+    return [point(name, value, at, step) for name, value in figures.items() if value is not None]
+
+
+def judged_key(score_name: str) -> str:
+    """Returns the name of the metric that has the judged score, so that the UI says which score it shows.
+
+    Example:
+
+    >>> judged_key("test accuracy")
+    'judged_test_accuracy'
+    """
+    return f"judged_{score_name.replace(' ', '_')}"
 
 
 def point(name: str, value: float, at: float, step: int) -> Metric:

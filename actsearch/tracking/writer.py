@@ -23,6 +23,7 @@ from actsearch.reports.markdown import markdown_report
 from actsearch.tracking.metrics import (
     curve_points,
     execution_points,
+    judged_points,
     milliseconds,
     point,
     search_params,
@@ -32,7 +33,7 @@ from actsearch.tracking.metrics import (
 )
 from actsearch.tracking.runs import PARENT, Run, Runs
 from actsearch.tracking.store import model_file
-from actsearch.tracking.ui_view import DIFFERENCE, RUN_COLOUR, prepare_view
+from actsearch.tracking.ui_view import RUN_COLOUR, SCORE_NAME, prepare_view
 from actsearch.visualization._style import style_of
 from actsearch.visualization.dead_units import diagnoses_of, plot_health
 from actsearch.visualization.figures import all_figures
@@ -173,17 +174,15 @@ class MLflowWriter:
         search = self._known(end.at)
         self._runs.log(run, metrics=search_points(search, end.at, step))
         verdict = verdict_of(search, StoredSamples(self._ledger.directory))
-        for comparison in verdict.comparisons:
-            if comparison.difference is not None:
-                gained = point(DIFFERENCE, comparison.difference, end.at, step)
-                self._runs.log(self._runs["trial", comparison.trial_id], metrics=[gained])
+        for row in leaderboard_rows(search, verdict):
+            self._runs.log(self._runs["trial", row.trial_id], metrics=judged_points(row, end.at, step))
         if last:
             self._close(end, verdict)
 
     def _close(self, end: End, verdict: Verdict) -> None:
         self._runs.find()
         search = self._known(end.at)
-        prepare_view(self._client, self._experiment_id, search)
+        prepare_view(self._client, self._experiment_id, search, verdict.judged_score)
         write_ending(self._runs, self._ledger, search, end, verdict)
 
     def _known(self, at: float) -> SearchRecord:
@@ -193,6 +192,10 @@ class MLflowWriter:
 STATUSES = {"completed": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 TABLE = "trials.json"
 AVERAGED = "actsearch.curves_of"  # the number of executions in a trial's mean curves
+_JUDGED = (
+    *("score_name", "score", "score_sd", "num_executions", "gain", "gain_low", "gain_high", "verdict"),
+    "objective_mean",
+)
 _LONGEST_NOTE = 8000  # characters, by MLflow's limit on tags
 
 
@@ -215,13 +218,15 @@ def write_ending(runs: Runs, ledger: Ledger, search: SearchRecord, end: End, ver
     for trial in search.trials:
         run = runs["trial", trial.trial_id]
         reason = next((e.reason for e in trial.executions if e.reason), None)
-        runs.log(run, tags={"actsearch.reason": reason, "actsearch.verdict": outcomes[trial.trial_id]})
+        judged = {"actsearch.verdict": outcomes[trial.trial_id], SCORE_NAME: verdict.judged_score}
+        runs.log(run, tags={"actsearch.reason": reason} | judged)
         averaged = str(len(trial.completed))
         if status == "FINISHED" and run.tags.get(AVERAGED, averaged) == averaged:
             runs.log(run, metrics=curve_points(trial), tags={AVERAGED: averaged})
         runs.end(run, "FAILED" if trial.status is Status.FAILED else status, end.at)
     run = runs["search",]
     tags = {"mlflow.note.content": _note(runs, search, verdict), "actsearch.reason": end.reason}
+    tags[SCORE_NAME] = verdict.judged_score
     runs.log(run, tags=tags | {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})
     runs.write_text(run, json.dumps(_table(rows)), TABLE)
     facts = [json.dumps({"kind": f.kind, "key": f.key, "body": json.loads(f.body)}) for f in ledger.facts()]
@@ -257,7 +262,6 @@ def _table(rows: Sequence[LeaderboardRow]) -> dict[str, Any]:
     for row in rows:
         values = row.plain()
         line = {"trial_id": row.trial_id, **row.hyperparameters, "activation": row.activation}
-        line |= {name: values[name] for name in ("mean_score", "sd_score", "num_executions")}
-        lines.append(line | {DIFFERENCE: row.gain, "verdict": values["verdict"]} | {n: values[n] for n in COST_UNITS})
+        lines.append(line | {name: values[name] for name in (*_JUDGED, *COST_UNITS)})
     columns = list(dict.fromkeys(name for line in lines for name in line))
     return {"columns": columns, "data": [[line.get(name) for name in columns] for line in lines]}

@@ -99,9 +99,11 @@ class Lines:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._pace = Pace()
+        self._objective = "score"
 
     def begin(self, search: SearchRecord, directory: str) -> None:
         self._pace.start(search.environment.get("workers", 1))
+        self._objective = search.objective.name
         self.message(f"search {search.name}: {_goal(search.objective)}, in {directory}")
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
@@ -112,7 +114,7 @@ class Lines:
         done = f"{self._pace.done}/{self._pace.total}" if self._pace.total else str(self._pace.done)
         left = self._pace.seconds_left()
         rest = f" left={format_seconds(left)}" if left else ""
-        self.message(f"execution {done} {describe(trial, execution)}{rest}")
+        self.message(f"execution {done} {describe(trial, execution, self._objective)}{rest}")
 
     def message(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -120,14 +122,13 @@ class Lines:
     def end(self) -> None: ...
 
 
-def describe(trial: TrialRecord, execution: ExecutionRecord) -> str:
-    """Describes an execution in a line that is easy to grep."""
+def describe(trial: TrialRecord, execution: ExecutionRecord, objective: str) -> str:
+    """Describes an execution in a line that is easy to grep; its score is that of the objective, which is named."""
     head = f"trial={trial.trial_id} activation={trial.activation!r} execution={execution.execution}"
     if execution.status is not Status.COMPLETED or execution.resources is None or execution.score is None:
         return f"{head} status={execution.status} reason={execution.reason!r}"
-    return (
-        f"{head} status={execution.status} score={execution.score:.4f} train={execution.resources.train_seconds:.2f}s"
-    )
+    seconds = execution.resources.train_seconds
+    return f"{head} status={execution.status} {objective}={execution.score:.4f} train={seconds:.2f}s"
 
 
 def _goal(objective: Objective) -> str:
@@ -233,4 +234,5 @@ class Live:
         best = self._trials[self._search.objective.best(scores)]
         interval = mean_interval(list(best.scores.values()))
         reach = f" [{interval.low:.4f}, {interval.high:.4f}]" if len(best.scores) > 1 else ""
-        return f"{len(self._trials)} trials, best so far: {best.activation} {scores[best.trial_id]:.4f}{reach}"
+        leading = f"{best.activation} {scores[best.trial_id]:.4f}{reach}"
+        return f"{len(self._trials)} trials, best {self._search.objective.name} so far: {leading}"

@@ -1,5 +1,6 @@
 """The result of a search, returned when it ends and loaded again from its directory."""
 
+import textwrap
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +12,18 @@ from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.ledger.samples import StoredSamples
 from actsearch.records import SearchRecord, TrialRecord
-from actsearch.reports.leaderboard import leaderboard_rows
+from actsearch.reports.leaderboard import WIDTH, leaderboard_rows, model_text, text_report
 from actsearch.reports.markdown import markdown_report
 from actsearch.tracking.store import model_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.figure import Figure
 
     from actsearch.training.model_cache import BuildFunction
+    from actsearch.tuning.progress import Reporter
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +52,7 @@ class SearchResult:
 
     @property
     def best(self) -> TrialRecord:
-        """The trial with the best mean objective.
+        """The trial with the best mean objective, which is a validation score; the verdict may judge by test scores.
 
         Raises:
             SearchFailedError: No execution completed.
@@ -68,9 +72,11 @@ class SearchResult:
         return verdict_of(self.record, StoredSamples(self.directory))
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Returns one row per trial, the best mean first: hyperparameters, verdict, score, gain with interval, costs.
+        """Returns one row per trial, the best score first: hyperparameters, verdict, score, gain with interval, costs.
 
-        Costs are means in the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's cost.
+        `score` is the mean judged score, and `score_name` its name: `test accuracy`, or `val accuracy` without test
+        data. `objective_mean` is the mean validation score. Gains are turned so that + is better. Costs are means in
+        the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's cost.
         """
         import pandas as pd
 
@@ -78,14 +84,17 @@ class SearchResult:
         return pd.DataFrame([{"trial_id": row.trial_id, **row.hyperparameters, **row.plain()} for row in rows])
 
     def to_frame(self) -> "pd.DataFrame":
-        """Returns one row per execution: trial, activation, hyperparameters, seed, status, score, cost."""
+        """Returns one row per execution: trial, activation, hyperparameters, seed, status, scores, costs.
+
+        `objective` is the validation score in the best epoch, `test_score` the score on test data.
+        """
         import pandas as pd
 
         rows = []
         for trial in self.trials:
             for e in trial.executions:
                 row = {"trial_id": trial.trial_id, **trial.hyperparameters, "activation": trial.activation}
-                row |= {"execution": e.execution, "seed": e.seed, "status": str(e.status), "score": e.score}
+                row |= {"execution": e.execution, "seed": e.seed, "status": str(e.status), "objective": e.score}
                 row |= {"test_score": e.test_score, "num_epochs": e.num_epochs, "best_epoch": e.best_epoch}
                 row |= vars(e.resources) if e.resources else {}
                 rows.append(row | {"reason": e.reason})
@@ -94,12 +103,15 @@ class SearchResult:
     def best_model(self, trial_id: str | None = None) -> Any:
         """Returns the trained model of a trial, from its execution with the best validation score.
 
+        It was trained on the training part of that execution's split alone; `describe_model` says which execution it
+        was and with what score. Expect the trial's mean score from this model: its own score is the luckiest draw.
+        `refit` trains on all data.
+
         It is built by the search's build function and gets the saved weights; without that function, it is loaded from
-        the `.keras` file that the search saved for its best trial. Expect the trial's mean score from this model: its
-        own score is the luckiest draw.
+        the `.keras` file that the search saved for its best trial.
 
         Args:
-            trial_id: Id of the trial; None for the best.
+            trial_id: Id of the trial; None for `best`, whose mean validation score is best.
 
         Returns:
             A compiled Keras model.
@@ -121,6 +133,69 @@ class SearchResult:
         from actsearch.swap.user_model import load_user_model
 
         return load_user_model(file)
+
+    def describe_model(self, trial_id: str | None = None) -> str:
+        """Says which execution trained the model that `best_model` returns, and with what scores.
+
+        Args:
+            trial_id: Id of the trial; None for the best.
+
+        Returns:
+            One sentence.
+
+        Raises:
+            UnknownNameError: No trial has that id.
+            SearchFailedError: No execution completed.
+        """
+        return model_text(self.record, self.verdict, self.best if trial_id is None else self._trial(trial_id))
+
+    def refit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        trial_id: str | None = None,
+        sample_weight: Any = None,
+        class_weight: "Mapping[int, float] | None" = None,
+        verbose: "int | Reporter" = 1,
+        **fit_options: Any,
+    ) -> Any:
+        """Trains the recommended activation on all data, for the median best epoch of its executions.
+
+        No sample is held out, so no score of this model is known. Scale x and y as for the search, but by all samples.
+
+        Args:
+            x, y: All data, in any form that `search` takes.
+            trial_id: Id of the trial; None for the one that the verdict recommends: the best of those shown better,
+                else the baseline, or an equivalent that trains faster.
+            sample_weight: Weight of each sample, shape (n,), or arrays nested like `y`.
+            class_weight: Weight of each class, by its number.
+            verbose: 0 to say nothing; else what is trained, and for how long, is printed to standard error.
+            **fit_options: Other arguments of `model.fit`. Pass the `callbacks` of the search again if they change the
+                training, such as a schedule of the learning rate.
+
+        Returns:
+            A compiled and trained Keras model.
+
+        Raises:
+            UnknownNameError: No trial has that id.
+            UsageError: The build function is not known, or an argument would be ignored or hold data back.
+            SearchFailedError: No execution of the trial completed.
+            ExecutionFailedError: The loss is not finite in the end.
+        """
+        from actsearch.training.refit import plan_refit, refit_data, train_on_all
+        from actsearch.tuning.progress import reporter_for
+
+        trial = self._trial(trial_id or self.verdict.recommended or self.best.trial_id)
+        plan = plan_refit(self.record, trial)
+        if self.build is None:
+            raise UsageError(
+                f"{self.directory} was loaded without the function that builds its models. Pass it: "
+                "actsearch.load_result(directory, build=...)."
+            )
+        data = refit_data(x, y, sample_weight, class_weight, fit_options)
+        reporter_for(verbose).message(str(plan))
+        return train_on_all(plan, self.build, data)
 
     def figures(self) -> "dict[str, Figure]":
         """Draws all figures of the search, by name; empty figures are omitted."""
@@ -195,13 +270,15 @@ class SearchResult:
         return model
 
     def __repr__(self) -> str:
-        best = f", best {self.record.best.activation}" if self.record.best else ""
+        name = self.record.objective.name
+        best = f", best {name}: {self.record.best.activation}" if self.record.best else ""
         return f"<SearchResult {self.record.name}: {len(self.trials)} trials{best}, in {self.directory}>"
 
     def __str__(self) -> str:
-        from actsearch.reports.leaderboard import text_report
-
-        return text_report(self.record, self.verdict)
+        text = text_report(self.record, self.verdict)
+        if self.record.best is None:
+            return text
+        return f"{text}\n\n{textwrap.fill(f'best_model(): {self.describe_model()}.', WIDTH)}"
 
     def _repr_html_(self) -> str:
         from actsearch.reports.html import search_html

@@ -1,4 +1,4 @@
-"""Figures that compare trials: differences from the baseline, executions, and objective against cost.
+"""Figures that compare trials by their judged scores: gains over the baseline, executions, and score against cost.
 
 They use no global state of matplotlib and need no display.
 """
@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from actsearch.analysis.comparison import score_of
 from actsearch.analysis.results import Verdict, mean_cost
 from actsearch.analysis.units import COST_UNITS, cost_label, objective_label, trial_label
-from actsearch.records import SearchRecord, TrialRecord
+from actsearch.records import SearchRecord
 from actsearch.visualization._style import (
     GREY,
     INK,
@@ -36,7 +35,7 @@ from actsearch.visualization._style import (
 
 
 def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
-    """Draws a forest plot: each trial's paired difference from the baseline with its interval, and the margin.
+    """Draws a forest plot: each trial's gain over the baseline with its interval, and the margin; + is better.
 
     An interval that exceeds the figure ends in an arrow. At most the best 60 are shown.
 
@@ -49,19 +48,15 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     """
     paired = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
     against = verdict.baseline or verdict.leader or ""
-    unit = (
-        "points" if verdict.units.in_points else "larger is better" if verdict.units.sign > 0 else "smaller is better"
-    )
-    label = f"{verdict.judged_score}, difference from {against} ({unit})"
     notes = [f"{f.outcome}, n={f.num_pairs}" for f in paired]
-    figure, axes, _ = rows([f.activation for f in paired], notes, label, width=width)
+    figure, axes, _ = rows([f.activation for f in paired], notes, verdict.gain_label, width=width)
     if not paired:
         return figure
-    scale = 100 if verdict.units.in_points else verdict.units.sign
-    middles, margin = [scale * (f.difference or 0.0) for f in paired], abs(scale) * verdict.margin
+    scale = 100 if verdict.units.in_points else 1
+    middles, margin = [scale * (f.difference or 0.0) for f in paired], scale * verdict.margin
     axes.axvspan(-margin, margin, color=GREY, alpha=0.3, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1)
-    ends = [sorted((scale * f.interval.low, scale * f.interval.high)) for f in paired]
+    ends = [(scale * f.interval.low, scale * f.interval.high) for f in paired]
     low, high = _view([*middles, -margin, margin], ends)
     axes.set_xlim(low, high)
     styles = styles_of([against, *(f.activation for f in verdict.comparisons)])
@@ -74,33 +69,35 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     return figure
 
 
-def plot_executions(search: SearchRecord, *, width: float = WIDE) -> Figure:
-    """Draws every completed execution as a point, and the mean of each trial as a bar; the best trial is on top.
+def plot_executions(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> Figure:
+    """Draws the judged score of each execution as a point, and the mean of each trial as a bar; the best is on top.
 
     At most the best 60 trials are shown.
 
     Args:
         search: Record of the search.
+        verdict: Its verdict, from `judge`.
         width: Width of the figure in inches.
 
     Returns:
         The figure.
     """
-    trials = [t for t in search.ranked if t.scores][:MAX_ROWS][::-1]
-    names, notes = [trial_label(search, t) for t in trials], [f"n={len(t.scores)}" for t in trials]
-    figure, axes, half = rows(names, notes, objective_label(search.objective), width=width)
+    trials = [t for t in verdict.ranked(search) if verdict.scores.get(t.trial_id)][:MAX_ROWS][::-1]
+    judged = [list(verdict.scores[t.trial_id].values()) for t in trials]
+    names, notes = [trial_label(search, t) for t in trials], [f"n={len(scores)}" for scores in judged]
+    figure, axes, half = rows(names, notes, objective_label(search.objective, verdict.judged_score), width=width)
     styles = styles_of(t.activation for t in search.trials)
-    for row, trial in enumerate(trials):
-        style, scores = styles[trial.activation], list(trial.scores.values())
+    for row, (trial, scores) in enumerate(zip(trials, judged, strict=True)):
+        style = styles[trial.activation]
         heights = row + np.linspace(-half, half, len(scores)) if len(scores) > 1 else [row]
         axes.plot(scores, heights, style.marker, color=style.colour, markersize=4, alpha=0.6, markeredgewidth=0)
         axes.plot([np.mean(scores)] * 2, [row - half, row + half], color=style.colour, linewidth=2.5)
-    fit_scale(axes, "x", [s for t in trials for s in t.scores.values()])
+    fit_scale(axes, "x", [score for scores in judged for score in scores])
     return figure
 
 
 def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_seconds", *, width: float = WIDE) -> Figure:
-    """Draws the objective against a cost, with a mark for each trial; those on the Pareto front are joined and named.
+    """Draws the judged score against a cost, with a mark for each trial; the Pareto front is joined and named.
 
     Args:
         search: Record of the search.
@@ -113,13 +110,14 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
     """
     figure, axes = area(width=width)
     styles, points = styles_of(t.activation for t in search.trials), dict[str, tuple[float, float]]()
-    for trial in search.ranked:
-        mean, scores = mean_cost(trial, cost, verdict.executions), _judged(trial, verdict)
-        if mean is not None and scores:
-            points[trial.trial_id] = (mean / COST_UNITS[cost].scale, float(np.mean(scores)))
+    trials = verdict.ranked(search)
+    for trial in trials:
+        mean, score = mean_cost(trial, cost, verdict.executions), verdict.mean_score(trial.trial_id)
+        if mean is not None and score is not None:
+            points[trial.trial_id] = (mean / COST_UNITS[cost].scale, score)
     labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
     marks = dict[str, Line2D]()
-    for trial in search.ranked:
+    for trial in trials:
         if trial.trial_id in points:
             style = styles[trial.activation]
             (marks[trial.activation],) = axes.plot(*points[trial.trial_id], style.marker, color=style.colour)
@@ -133,11 +131,6 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
     legend(axes, marks)
     name_points(axes, [(*points[t], labels[t]) for t in front], list(points.values()))
     return figure
-
-
-def _judged(trial: TrialRecord, verdict: Verdict) -> list[float]:
-    scores = (score_of(e, verdict.source) for e in trial.completed if e.execution in verdict.executions)
-    return [score for score in scores if score is not None]
 
 
 def _view(middles: Sequence[float], intervals: Sequence[Sequence[float]]) -> tuple[float, float]:

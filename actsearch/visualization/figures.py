@@ -19,7 +19,7 @@ from actsearch.visualization.dead_units import HealthMap, health_map, plot_healt
 
 
 def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> dict[str, Figure]:
-    """Draws forest plot, executions, learning curves, objective against training time, costs, and health.
+    """Draws forest plot, executions, learning curves, judged score against training time, costs, and health.
 
     Empty figures are omitted.
 
@@ -34,8 +34,8 @@ def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) 
     pictures = dict[str, Figure]()
     if any(f.num_pairs for f in verdict.comparisons):
         pictures["differences"] = plot_differences(verdict, width=width)
-    if search.best is not None:
-        pictures["executions"] = plot_executions(search, width=width)
+    if any(verdict.scores.values()):
+        pictures["executions"] = plot_executions(search, verdict, width=width)
     if curve_trials(search, search.objective.name):
         pictures["curves"] = plot_curves(search, width=width)
     if verdict.fronts.get("train_seconds"):
@@ -90,26 +90,28 @@ def captions_of(search: SearchRecord, verdict: Verdict) -> dict[str, Caption]:
 
 
 def _differences(verdict: Verdict) -> Caption:
-    against, margin = verdict.baseline or verdict.leader, verdict.units.margin(verdict.margin)
+    against, margin = verdict.baseline or verdict.leader, verdict.shown_margin
     return Caption(
-        f"Differences from {against}",
-        f"The mean difference from {against} over the seeds that both completed, and its interval, with an arrow "
-        f"where it exceeds the figure. The grey band is ±{margin}, the difference that does not matter.",
+        f"Gain over {against}",
+        f"The mean gain over {against} in {verdict.judged_score} over the seeds that both completed, turned so that + "
+        f"is better, and its interval, with an arrow where it exceeds the figure. The grey band is ±{margin}, the "
+        "difference that does not matter.",
         _listed(f"{f.activation}: {describe(f, verdict.units)}" for f in verdict.comparisons if f.num_pairs),
     )
 
 
 def _executions(search: SearchRecord, verdict: Verdict) -> Caption:
-    score = verdict.units.score
+    shown, listed = verdict.units.score, []
+    for trial in verdict.ranked(search):
+        mean, scores = verdict.mean_score(trial.trial_id), list(verdict.scores.get(trial.trial_id, {}).values())
+        if mean is not None:
+            reach = f"from {shown(min(scores))} to {shown(max(scores))}, {len(scores)} executions"
+            listed.append(f"{trial_label(search, trial)}: mean {shown(mean)}, {reach}")
     return Caption(
         "All executions",
-        "Each point is one training from scratch with its own seed; the bar is their mean.",
-        _listed(
-            f"{trial_label(search, t)}: mean {score(t.mean_score)}, from {score(min(t.scores.values()))} to "
-            f"{score(max(t.scores.values()))}, {len(t.scores)} executions"
-            for t in search.ranked
-            if t.mean_score is not None
-        ),
+        f"Each point is the {verdict.judged_score} of one training from scratch with its own seed; the bar is their "
+        "mean.",
+        _listed(listed),
     )
 
 
@@ -118,8 +120,9 @@ def _curves(search: SearchRecord) -> Caption:
     last = {trial_label(search, t): mean_curve(t, metric)[0] for t in curve_trials(search, metric)}
     return Caption(
         "Learning curves",
-        "The mean over the executions by epoch, and a band of one standard deviation to each side. Of several "
-        "configurations of an activation, the best one is shown. Executions that have stopped no longer count.",
+        f"The mean {metric_label(metric)} over the executions by epoch, and a band of one standard deviation to each "
+        f"side. Of several configurations of an activation, the one with the best {metric_label(metric)} is shown. "
+        "Executions that have stopped no longer count.",
         _listed(
             f"{name}: {metric_label(metric)} {mean[0]:.4g} after epoch 1, {mean[-1]:.4g} after epoch {mean.size}"
             for name, mean in last.items()
@@ -131,8 +134,9 @@ def _pareto(search: SearchRecord, verdict: Verdict) -> Caption:
     names = {t.trial_id: trial_label(search, t) for t in search.trials}
     front = [names[trial] for trial in verdict.fronts.get("train_seconds", ())]
     return Caption(
-        "Objective against training time",
-        "Each mark is a trial. The grey line joins the trials that no other beats in both.",
+        f"{verdict.judged_score.capitalize()} against training time",
+        f"Each mark is a trial: its mean {verdict.judged_score} and its mean training time. The grey line joins the "
+        "trials that no other beats in both.",
         f"No other trial is both better and faster to train than these, fastest first: {', '.join(front)}."
         if front
         else "",

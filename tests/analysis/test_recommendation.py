@@ -1,6 +1,6 @@
 import pytest
 
-from actsearch.analysis.recommendation import recommend
+from actsearch.analysis.recommendation import recommend, recommended_trial
 from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
 from actsearch.analysis.statistics import Interval
 from actsearch.analysis.units import Units
@@ -18,27 +18,52 @@ def comparison(name, outcome, difference=0.0, time=1.0, **options):
     return Comparison(name, name, outcome, difference, **known)
 
 
-def sentence(*comparisons, **options):
-    known = {"baseline": "relu", "leader": None} | options
-    units = Units(ACCURACY, 0.9)
-    return recommend(
-        Verdict(
-            units=units,
-            alpha=0.05,
-            margin=0.005,
-            source="test",
-            executions=(1,),
-            comparisons=comparisons,
-            fronts={},
-            **known,
-        )
+def verdict(*comparisons, **options):
+    known = {"baseline": "relu", "leader": None, "reference": "relu"} | options
+    return Verdict(
+        units=Units(ACCURACY, 0.9),
+        alpha=0.05,
+        margin=0.005,
+        source="test",
+        executions=(1,),
+        comparisons=comparisons,
+        fronts={},
+        **known,
     )
+
+
+def sentence(*comparisons, **options):
+    return recommend(verdict(*comparisons, **options))
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "options", "trial"),
+    [
+        ([comparison("gelu", B, 0.008), comparison("selu", B, 0.012)], {}, "selu"),
+        ([comparison("elu", E, time=0.7), comparison("selu", E, time=0.8)], {}, "elu"),
+        ([comparison("elu", E, time=0.95)], {}, "relu"),
+        ([comparison("elu", W)], {}, "relu"),
+        ([comparison("elu", U, 0.02, more_executions=9)], {}, "relu"),
+        ([comparison("elu", U, 0.01), comparison("selu", U, 0.02)], {"baseline_beaten": True}, "selu"),
+        ([comparison("elu", E, time=0.7)], {"baseline": None, "leader": "gelu", "reference": "gelu"}, "gelu"),
+        ([comparison("elu", F)], {}, "relu"),
+        ([], {"reference": None}, None),
+    ],
+)
+def test_the_recommended_trial_is_the_one_that_the_sentence_names(comparisons, options, trial):
+    judged = verdict(*comparisons, **options)
+    assert recommended_trial(judged) == trial
+    if judged.with_outcome(B) or trial == "elu":
+        assert recommend(judged).startswith(f"{trial}: ")
 
 
 def test_the_three_examples():
     same = sentence(comparison("elu", E), comparison("prelu", E, time=1.3))
-    assert same == "keep relu: elu and prelu are equivalent within 0.5 points and prelu takes 1.3× the time"
-    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points [0.7, 1.8], same cost"
+    assert (
+        same
+        == "keep relu: elu and prelu are equivalent within 0.5 points of test accuracy and prelu takes 1.3× the time"
+    )
+    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points of test accuracy [0.7, 1.8], same cost"
     undecided = sentence(comparison("gelu", U, more_executions=40), comparison("mish", U, more_executions=40))
     assert undecided == "undecided between relu, gelu and mish: about 40 more executions each"
 
@@ -51,12 +76,15 @@ def test_the_best_first_then_others_and_what_is_open():
         comparison("mish", U, more_executions=7),
     )
     assert said == (
-        "selu: +1.2 points [0.7, 1.8], 1.5× the time; gelu is better too; mish is undecided: about 7 more executions"
+        "selu: +1.2 points of test accuracy [0.7, 1.8], 1.5× the time; gelu is better too; mish is undecided: about 7 more executions"
     )
 
 
 def test_as_good_and_clearly_cheaper_is_recommended():
-    assert sentence(comparison("elu", E, time=0.7)) == "elu: equivalent to relu within 0.5 points, 0.7× the time"
+    assert (
+        sentence(comparison("elu", E, time=0.7))
+        == "elu: equivalent to relu within 0.5 points of test accuracy, 0.7× the time"
+    )
     assert sentence(comparison("elu", E, time=0.95)).startswith("keep relu")
 
 
@@ -117,7 +145,7 @@ def test_many_names_are_cut():
 def test_without_a_baseline():
     said = sentence(comparison("elu", W), comparison("mish", U, more_executions=5), baseline=None, leader="selu")
     assert said == (
-        "no baseline to compare with: selu has the best mean; elu is shown worse; "
+        "no baseline to compare with: selu has the best mean test accuracy; elu is shown worse; "
         "undecided between selu and mish: about 5 more executions"
     )
     assert sentence() == "nothing to compare: no two trials with a score"

@@ -27,11 +27,14 @@ def test_other_objectives_are_told_as_they_are(name, direction, level):
     assert units.default_margin == pytest.approx(0.01 * level)
 
 
-def test_a_loss_that_is_better_by_an_oriented_difference_is_lower():
+def test_a_loss_that_is_lower_is_a_gain():
     assert LOSS.sign == -1
-    assert LOSS.difference(0.012) == "val_loss -0.012"
-    assert LOSS.interval(0.01, 0.02) == "[-0.02, -0.01]"
+    assert LOSS.difference(0.012) == "gain +0.012"
+    assert LOSS.difference(-0.012, "test loss") == "gain -0.012 in test loss"
+    assert LOSS.signed(0.012) == "+0.012"
+    assert LOSS.interval(0.01, 0.02) == "[0.01, 0.02]"
     assert LOSS.margin(0.0025) == "0.0025"
+    assert LOSS.margin(0.0025, "test loss") == "0.0025 in test loss"
 
 
 def test_small_and_missing_figures():

@@ -3,8 +3,8 @@
 import pytest
 from mlflow import MlflowClient
 
-from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import Ledger
+from actsearch.tuning.result import load_result
 from actsearch.visualization._style import style_of
 from tests.helpers.browsers import browser, searched, ui  # noqa: F401  fixtures
 
@@ -50,13 +50,13 @@ def page(ui, experiment):
 
 
 def test_the_page_of_the_experiment_opens_on_every_trial_with_what_it_gained_and_cost(browser, view):
-    browser.open(view, width=2200)
+    browser.open(view, width=2600)
     browser.wait_for("document.querySelectorAll('.ag-center-cols-container .ag-row').length == 5", "five trials")
     browser.keep("mlflow-trials")
     text = browser.ask("document.body.innerText")
     assert all(name in text for name in ACTIVATIONS)
     columns = browser.ask("[...document.querySelectorAll('.ag-header-cell')].map(cell => cell.innerText.trim())")
-    for column in ("activation", "best_val_accuracy", "difference", "actsearch.verdict", "num_executions"):
+    for column in ("activation", "judged_test_accuracy", "gain", "gain_low", "actsearch.verdict", "num_executions"):
         assert column in columns
     for column in ("train_seconds", "cpu_seconds", "peak_rss_mib", "num_parameters"):
         assert column in columns
@@ -74,11 +74,11 @@ def test_the_charts_have_data_and_a_line_an_activation_in_its_colour(browser, vi
     assert sorted(points) == colours
 
 
-def test_the_run_of_the_search_has_its_note_and_leads_to_its_trials(browser, page, runs, search):
+def test_the_run_of_the_search_has_its_note_and_leads_to_its_trials(browser, page, runs, searched):
     browser.open(page(runs[0]), height=1400)
     browser.wait_for("document.body.innerText.includes('To reproduce this search')", "the note")
     browser.keep("mlflow-search")
-    assert verdict_of(search).recommendation in browser.ask("document.body.innerText")
+    assert load_result(searched).verdict.recommendation in browser.ask("document.body.innerText")
     links = set(browser.ask("[...document.querySelectorAll('table a')].map(link => link.href)"))
     assert {page(run) for run in runs[1:]} <= links
     browser.driver.get(page(runs[1]))

@@ -30,7 +30,9 @@ def test_the_main_job(program, store, tmp_path):
         "mlflow",
         "objective",
         "baseline",
+        "score_name",
         "best",
+        "recommended",
         "recommendation",
         "trials",
     ]
@@ -41,10 +43,10 @@ def test_the_main_job(program, store, tmp_path):
     assert len(executions) == 15
     assert {e["status"] for e in executions} == {"COMPLETED"}
     assert set(executions[0]) == {
-        "execution", "seed", "status", "score", "test_score", "train_seconds", "cpu_seconds", "peak_rss_bytes", "num_epochs",
+        "execution", "seed", "status", "objective", "test_score", "train_seconds", "cpu_seconds", "peak_rss_bytes", "num_epochs",
     }  # fmt: skip
     assert set(found["trials"][0]) >= {
-        "trial_id", "mlflow_run_id", "status", "hyperparameters", "activation", "executions", "mean_score", "sd_score",
+        "trial_id", "mlflow_run_id", "status", "hyperparameters", "activation", "executions", "score", "score_sd",
         "verdict", "gain", "gain_low", "gain_high", "p_value", "more_executions", "train_seconds_ratio",
     }  # fmt: skip
     assert found["trials"][0]["verdict"] == "baseline"
@@ -55,8 +57,8 @@ def test_the_main_job(program, store, tmp_path):
     assert parents == {found["mlflow"]["run_id"]}
     assert {r.data.tags["mlflow.parentRunId"] for r in runs_of(store, "execution")} == trial_ids
     again = json.loads(program(*arguments, "--directory", "two")[1])
-    assert [[e["score"] for e in t["executions"]] for t in again["trials"]] == [
-        [e["score"] for e in t["executions"]] for t in found["trials"]
+    assert [[e["objective"] for e in t["executions"]] for t in again["trials"]] == [
+        [e["objective"] for e in t["executions"]] for t in found["trials"]
     ]
 
 
@@ -150,7 +152,7 @@ def test_a_build_function_whose_one_activation_fails(program, without_mlflow, tm
     assert status == 0, err
     trials = {t["activation"]: t for t in json.loads(out)["trials"]}
     assert trials["tanh"]["status"] == "FAILED"
-    assert trials["tanh"]["mean_score"] is None
+    assert trials["tanh"]["score"] is None
     assert json.loads(out)["best"] == trials["relu"]["trial_id"]
     status, out, _ = program("report", "found")
     assert status == 0
@@ -220,7 +222,7 @@ def test_isolated_executions_give_the_same_numbers(program, without_mlflow):
         arguments = ("search", "classic", "--epochs", 2, "--executions", 1, "--json", "--directory", name, *options)
         status, out, err = program(*arguments)
         assert status == 0, err
-        scores[name] = [[e["score"] for e in t["executions"]] for t in json.loads(out)["trials"]]
+        scores[name] = [[e["objective"] for e in t["executions"]] for t in json.loads(out)["trials"]]
     assert scores["here"] == scores["isolated"] == scores["limited"]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from actsearch.analysis.results import Outcome
 from actsearch.analysis.verdict import verdict_of
+from actsearch.config import SearchConfig
 from actsearch.reports.leaderboard import SHORT, failures_of, headers_of, leaderboard_rows, text_report
 from tests.helpers.factories import LOSS, search, trial
 
@@ -59,10 +60,48 @@ def test_a_pair_has_no_interval_that_means_something():
 
 
 def test_the_source_of_the_gain_and_the_reference_are_named():
-    assert headers_of(verdict_of(search(SCORES)))[2:4] == ("val accuracy", "gain over relu (validation)")
+    validated = headers_of(verdict_of(search(SCORES)))
+    assert validated[2:4] == ("val accuracy", "gain over relu in val accuracy (points)")
     tested = search([trial(n, n, s, test_scores=s) for n, s in MANY.items()])
-    assert headers_of(verdict_of(tested))[3] == "gain over relu (test)"
-    assert headers_of(verdict_of(search(MANY, baseline=None)))[3] == "gain over selu (validation)"
+    assert headers_of(verdict_of(tested))[2:4] == ("test accuracy", "gain over relu in test accuracy (points)")
+    of_loss = headers_of(verdict_of(search(MANY, objective=LOSS, baseline=None)))
+    assert of_loss[3] == "gain over relu in val loss (+ is better)"
+
+
+def test_rows_have_the_judged_score_and_are_sorted_by_it():
+    made = [
+        trial("0", "relu", [0.9, 0.8, 0.7], test_scores=[0.6, 0.5, 0.7]),
+        trial("1", "elu", [0.8, 0.8, 0.8], test_scores=[0.9, 0.9, 0.9]),
+        trial("2", "selu", [None] * 3),
+        trial("3", "tanh", [0.95, 0.95, 0.95], test_scores=[0.4, 0.4, 0.4]),
+    ]
+    rows = rows_of(search(made))
+    assert [row.label for row in rows] == ["elu", "relu", "tanh", "selu"]
+    assert [row.score for row in rows] == [pytest.approx(0.9), pytest.approx(0.6), pytest.approx(0.4), None]
+    assert [row.objective_mean for row in rows[:3]] == [pytest.approx(0.8), pytest.approx(0.8), pytest.approx(0.95)]
+    assert {row.score_name for row in rows} == {"test accuracy"}
+    assert texts(rows[1])[2] == "0.6000 ± 0.1000 (n=3)"
+
+
+def test_of_a_loss_the_smallest_is_first_and_its_gain_is_positive():
+    elu, relu = rows_of(search({"relu": [0.5, 0.51, 0.52], "elu": [0.3, 0.32, 0.31]}, objective=LOSS))
+    assert (elu.label, relu.label) == ("elu", "relu")
+    assert elu.gain == pytest.approx(0.2)
+    assert texts(elu)[3].startswith("+0.2 [0.1")
+
+
+def test_scores_are_those_of_the_seeds_that_the_verdict_uses():
+    made = [trial("0", "relu", [0.9, 0.8]), trial("1", "elu", [0.7])]
+    relu, elu = rows_of(search(made))
+    assert (relu.score, relu.num_scores, relu.num_executions) == (0.9, 1, 2)
+    assert elu.score == 0.7
+
+
+def test_before_a_seed_is_complete_scores_are_those_so_far():
+    made = [trial("0", "relu", [0.9]), trial("1", "elu", [])]
+    record = search(made, config=SearchConfig(allocation="race"))
+    relu, elu = rows_of(record)
+    assert (relu.label, relu.num_scores, elu.score) == ("relu", 1, None)
 
 
 def test_configurations_that_differ_are_named_and_those_not_chosen_have_no_outcome():

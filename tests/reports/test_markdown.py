@@ -20,7 +20,10 @@ def test_markdown_has_recommendation_leaderboard_notes_and_failures():
     assert f"| {' | '.join(headers_of(verdict_of(record)))} |" in text
     assert "| undecided (1 of 3 executions failed) | 0.9000 ± 0.0000 (n=2, 1 failed) |" in text
     assert "| failed (loss is nan) | – |" in text
-    assert "Equivalent means within ±0.5 points. The chance that any verdict is wrong is at most 5 %." in text
+    assert (
+        "Equivalent means within ±0.5 points of val accuracy. The chance that any verdict is wrong is at most 5 %."
+        in text
+    )
     assert "- tanh, executions 1-3 failed: loss is nan" in text
     assert "- gelu, execution 2 failed: loss is nan" in text
     assert "Uses executions 1-3" in text

@@ -53,11 +53,21 @@ def test_the_best_trial_comes_first():
     assert view_state(loss)["orderByKey"] == "metrics.`best_val_loss`"
 
 
+def test_with_a_verdict_the_best_judged_score_comes_first_and_its_name_says_which_it_is():
+    loss = replace(SEARCH, objective=Objective("val_loss", Direction.MIN))
+    state = view_state(loss, "test loss")
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`judged_test_loss`", True)
+    charts = state["compareRunCharts"]
+    assert charts[1]["yaxis"]["key"] == charts[2]["metricKey"] == "judged_test_loss"
+
+
 def test_columns_are_what_a_trial_gained_and_cost():
-    assert view_state(SEARCH)["selectedColumns"] == [
+    assert view_state(SEARCH, "test accuracy")["selectedColumns"] == [
         "params.`activation`",
-        "metrics.`best_val_accuracy`",
-        "metrics.`difference`",
+        "metrics.`judged_test_accuracy`",
+        "metrics.`gain`",
+        "metrics.`gain_low`",
+        "metrics.`gain_high`",
         "tags.`actsearch.verdict`",
         "metrics.`num_executions`",
         "metrics.`train_seconds`",

@@ -195,8 +195,14 @@ def test_the_gain_is_written_once_at_each_end(store, tmp_path, address):
     ledger.append_end(End(120.0, "completed"))
     for _ in range(2):
         elu = write(store, ledger, address).run_ids["trial_run_ids"]["1"]
-    [point] = store.get_metric_history(elu, "difference")
+    [point] = store.get_metric_history(elu, "gain")
     assert (point.step, point.timestamp, point.value) == (0, 120_000, pytest.approx(0.25))
+    found = store.get_run(elu).data
+    assert found.metrics["gain_low"] <= 0.25 <= found.metrics["gain_high"]
+    assert (found.metrics["judged_val_accuracy"], found.tags["actsearch.score_name"]) == (
+        pytest.approx(0.77),
+        "val accuracy",
+    )
 
 
 def test_a_long_note_has_fewer_rows(store, tmp_path, address):

@@ -13,7 +13,7 @@ from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import End, Ledger
 from actsearch.tracking.store import model_file
 from actsearch.tuning.result import SearchResult, load_result
-from tests.helpers.factories import search
+from tests.helpers.factories import search, trial
 
 SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, None, 0.52]}
 
@@ -24,9 +24,9 @@ def found(tmp_path):
     record = search(SCORES, config=SearchConfig(seed=7))
     ledger = Ledger(tmp_path / "found", create=True)
     ledger.append_search(record)
-    for trial in record.trials:
-        ledger.append_trial(trial)
-        for execution in trial.executions:
+    for each in record.trials:
+        ledger.append_trial(each)
+        for execution in each.executions:
             ledger.append_execution(execution)
     ledger.append_end(End(9.0, "completed"))
     return tmp_path / "found"
@@ -42,7 +42,7 @@ def test_a_search_of_yesterday_is_opened_without_tensorflow(found):
 
 def test_repr_is_a_line_and_text_fits_80_columns(found):
     result = load_result(found)
-    assert repr(result) == f"<SearchResult demo: 3 trials, best elu, in {found}>"
+    assert repr(result) == f"<SearchResult demo: 3 trials, best val_accuracy: elu, in {found}>"
     lines = str(result).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("elu: +5.2 points") or "elu" in lines[0]
@@ -117,6 +117,28 @@ def test_a_trial_that_was_not_saved_is_built_and_gets_its_weights(found):
     model = load_result(found, build=build).best_model("0")
     assert [w.tolist() for w in model.get_weights()] == weights
     assert model.layers[0].activation.__name__ == "relu"
+
+
+def test_it_is_said_which_execution_trained_the_model(found):
+    result = load_result(found)
+    assert result.describe_model() == (
+        "elu (trial 1), execution 3: val accuracy 0.9750; the trial's mean val accuracy is 0.9617 (n=3)"
+    )
+    assert "best_model(): elu (trial 1), execution 3" in str(result)
+    assert result.describe_model("2").startswith("tanh (trial 2), execution 3: val accuracy 0.5200; ")
+    with pytest.raises(UnknownNameError, match="Unknown trial '7'"):
+        result.describe_model("7")
+
+
+def test_of_test_data_and_splits_the_model_has_both_scores_and_its_split():
+    made = [trial("0", "relu", [0.9, 0.8], test_scores=[0.6, 0.7]), trial("1", "elu", [None, None])]
+    record = search(made, config=SearchConfig(splits="each"))
+    result = SearchResult(record, Path())
+    assert result.describe_model() == (
+        "relu (trial 0), execution 1 (on its own split of the data): val accuracy 0.9000, test accuracy 0.6000; "
+        "the trial's mean test accuracy is 0.6500 (n=2)"
+    )
+    assert result.describe_model("1") == "elu (trial 1): no execution completed, so there is no model"
 
 
 def test_a_search_of_which_everything_failed_can_be_shown(tmp_path):

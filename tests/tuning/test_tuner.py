@@ -114,7 +114,9 @@ def test_keras_tuners_own_questions_are_answered(digits, without_mlflow):
 def test_the_frame_has_a_row_for_each_execution(digits, without_mlflow):
     frame = run_search(tuner_for(classic), digits).to_frame()
     assert len(frame) == 4
-    assert {"trial_id", "activation", "execution", "seed", "status", "score", "train_seconds", "reason"} <= set(frame)
+    assert {"trial_id", "activation", "execution", "seed", "status", "objective", "train_seconds", "reason"} <= set(
+        frame
+    )
 
 
 def sometimes_bad(hp):

@@ -44,7 +44,7 @@ def test_no_text_covers_another_or_leaves_its_picture(count, name, width):
 def test_labels_of_axes_have_units():
     record = made(5)
     pictures = all_figures(record, verdict_of(record))
-    assert pictures["differences"].axes[0].get_xlabel() == "val accuracy, difference from relu (points)"
+    assert pictures["differences"].axes[0].get_xlabel() == "gain over relu in val accuracy (points)"
     assert pictures["executions"].axes[0].get_xlabel() == "val accuracy (larger is better)"
     assert pictures["pareto"].axes[0].get_xlabel() == "training time (s); less is better"
     assert pictures["pareto"].axes[0].get_ylabel() == "val accuracy (larger is better)"
@@ -75,7 +75,7 @@ def test_nothing_draws_too(width):
     record = search({"relu": [None]})
     verdict = verdict_of(record)
     assert "nothing to show" in words(plot_differences(verdict, width=width))
-    assert "nothing to show" in words(plot_executions(record, width=width))
+    assert "nothing to show" in words(plot_executions(record, verdict, width=width))
     assert "nothing to show" in words(plot_costs(record, width=width))
     for figure in (plot_curves(record, width=width), plot_pareto(record, verdict, width=width)):
         figure.canvas.draw()
@@ -102,12 +102,12 @@ def test_the_forest_shows_each_interval_its_outcome_and_the_margin():
     assert [100 * selu.interval.low, 100 * selu.interval.high] in [pytest.approx(line) for line in lines]
 
 
-def test_the_forest_of_a_loss_has_the_better_ones_on_the_left():
+def test_the_forest_of_a_loss_has_the_better_ones_on_the_right_too():
     scores = {"relu": [0.5, 0.51, 0.52, 0.5], "elu": [0.3, 0.32, 0.31, 0.3]}
     axes = plot_differences(verdict_of(search(scores, objective=LOSS))).axes[0]
     (point,) = [line for line in axes.get_lines() if line.get_marker() == style_of("elu").marker]
-    assert point.get_xdata()[0] == pytest.approx(-0.2)
-    assert "smaller is better" in axes.get_xlabel()
+    assert point.get_xdata()[0] == pytest.approx(0.2)
+    assert axes.get_xlabel() == "gain over relu in val loss (+ is better)"
 
 
 def test_an_interval_that_would_squeeze_the_others_ends_in_arrows():
@@ -128,14 +128,15 @@ def test_a_single_pair_has_a_point_and_no_interval():
 
 
 def test_all_executions_are_points():
-    figure = plot_executions(made(3, seeds=7))
+    record = made(3, seeds=7)
+    figure = plot_executions(record, verdict_of(record))
     points = [line for line in figure.axes[0].get_lines() if line.get_marker() != "None"]
     assert [len(line.get_xdata()) for line in points] == [7, 7, 7]
 
 
 def test_of_many_trials_the_best_are_shown():
     record = search({f"f{n}": [n / 1000] for n in range(100)}, baseline="f0")
-    names = [label.get_text() for label in plot_executions(record).axes[0].get_yticklabels()]
+    names = [label.get_text() for label in plot_executions(record, verdict_of(record)).axes[0].get_yticklabels()]
     assert len(names) == 60
     assert names[-1] == "f99"
 
@@ -165,8 +166,9 @@ def test_many_curves_have_a_panel_each_with_the_baseline_for_comparison():
 
 def test_scores_of_many_sizes_are_on_a_logarithmic_axis():
     record = search({"relu": [0.001, 0.002], "elu": [10.0, 20.0]}, objective=LOSS)
-    assert plot_executions(record).axes[0].get_xscale() == "log"
-    assert plot_executions(made(2)).axes[0].get_xscale() == "linear"
+    assert plot_executions(record, verdict_of(record)).axes[0].get_xscale() == "log"
+    record = made(2)
+    assert plot_executions(record, verdict_of(record)).axes[0].get_xscale() == "linear"
 
 
 @pytest.mark.parametrize("cost", COST_UNITS)
@@ -225,6 +227,11 @@ def test_axes_name_the_scores_that_were_judged():
         ]
     )
     pictures = all_figures(record, verdict_of(record))
-    assert pictures["differences"].axes[0].get_xlabel() == "test accuracy, difference from relu (points)"
+    assert pictures["differences"].axes[0].get_xlabel() == "gain over relu in test accuracy (points)"
     assert pictures["pareto"].axes[0].get_ylabel() == "test accuracy (larger is better)"
-    assert pictures["executions"].axes[0].get_xlabel() == "val accuracy (larger is better)"
+    executions = pictures["executions"].axes[0]
+    assert executions.get_xlabel() == "test accuracy (larger is better)"
+    assert [label.get_text() for label in executions.get_yticklabels()] == ["elu", "relu"]
+    points = [line.get_xdata() for line in executions.get_lines() if line.get_marker() != "None"]
+    assert points == [pytest.approx([0.4] * 3), pytest.approx([0.6, 0.5, 0.7])]
+    assert pictures["curves"].axes[0].get_ylabel() == "val accuracy"
