@@ -262,6 +262,10 @@ class RaceTest:
                 self.running.remove(trial)
                 self.decisions.append(Decision(trial, Action.LIMITED, self.executions, reason, None, differences.mean))
 
+    @property
+    def _floor(self) -> float:
+        return resolution([s for scores in self._scores.values() for s in scores])
+
 
 def is_limited_by_data(differences: Differences, margin: float, alpha: float) -> bool:
     """Returns whether no number of executions on the same data would probably decide a comparison.
