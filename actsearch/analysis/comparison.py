@@ -68,7 +68,8 @@ class JudgedScores:
             for n in executions
             if n in own and n in other
         ]
-        return differences_of(pairs, self.sign, floor=self.floor, scope=self.scope)
+        num = num_samples_of(self.search)
+        return differences_of(pairs, self.sign, floor=self.floor, scope=self.scope, num_samples=num)
 
     @property
     def baselines(self) -> list[TrialRecord]:
@@ -136,6 +137,15 @@ def score_of(execution: ExecutionRecord, source: str) -> float | None:
     score = execution.test_score if source == "test" else execution.score
     usable = execution.status is Status.COMPLETED and score is not None and math.isfinite(score)
     return score if usable else None
+
+
+def num_samples_of(search: SearchRecord) -> int | None:
+    """Returns the number of samples that test parts are drawn from; None if it is unknown, or if there is only one."""
+    if search.config.splits in (None, "one"):
+        return None
+    sizes = search.data.get("sizes")
+    num = search.data.get("num_samples") or (sum(sizes.values()) if isinstance(sizes, Mapping) else None)
+    return None if num is None else int(num)
 
 
 def is_joint(search: SearchRecord) -> bool:
@@ -238,7 +248,7 @@ class ComparisonFamily:
         has_baseline: Whether there is a baseline with a score.
         units: Units of the objective.
         alpha, margin: Chance of any wrong claim, and difference that does not matter.
-        level: Level of this look at the search, which is a part of alpha: see `looks`.
+        level, next_level: Levels of this look at the search and of one at twice as many executions: see `looks`.
         num_tests: Number of comparisons that share alpha.
         race: The race's test on the judged scores; None without a race, or with several configurations.
     """
@@ -250,6 +260,7 @@ class ComparisonFamily:
     alpha: float
     margin: float
     level: float
+    next_level: float
     num_tests: int
     race: RaceTest | None = None
 
@@ -272,17 +283,22 @@ def make_family(
     together = pooled([pair.differences for pair in pairs])
     pairs = [replace(pair, differences=differences) for pair, differences in zip(pairs, together, strict=True)]
     num_tests = max(len(pairs) if has_baseline else len(pairs) * (len(pairs) + 1) // 2, 1)
-    level = alpha if judged.race is not None else level_of_look(judged, alpha)
-    return ComparisonFamily(judged, pairs, has_baseline, units, alpha, margin, level, num_tests, race)
+    levels = (alpha, alpha) if judged.race is not None else levels_of_looks(judged, alpha)
+    return ComparisonFamily(judged, pairs, has_baseline, units, alpha, margin, *levels, num_tests, race)
 
 
-def level_of_look(judged: JudgedScores, alpha: float) -> float:
-    """Returns the level at which this look at a search may claim: see `looks`. The looks before are its ends."""
+def levels_of_looks(judged: JudgedScores, alpha: float) -> tuple[float, float]:
+    """Returns the levels of this look at a search, and of the next at twice as many executions: see `looks`.
+
+    The looks before are the ends of the search.
+    """
+    now = len(judged.executions)
+    if now < FIRST_LOOK:
+        return alpha, alpha
     before = looks_of(judged.search, math.inf)
-    plans = [Plan(count) for count in sorted({*before, len(judged.executions)}) if count >= FIRST_LOOK]
-    if not plans:
-        return alpha
-    return 2 * float(nominal_levels((alpha / 2,), spending(plans))[-1, 0])
+    plans = [Plan(count) for count in sorted({*before, now, 2 * now}) if count >= FIRST_LOOK]
+    table = 2 * nominal_levels((alpha / 2,), spending(plans))[:, 0]
+    return float(table[now]), float(table[2 * now])
 
 
 def _against_leader(judged: JudgedScores) -> list[PairedSample]:
@@ -326,6 +342,7 @@ def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> Ra
         margin=margin,
         plans=plans_of(search),
         scope=Scope(search.config.scope),
+        num_samples=num_samples_of(search),
     )
 
 

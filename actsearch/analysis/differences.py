@@ -200,7 +200,7 @@ class Differences:
         variance = self._variance
         if variance is None or variance.lasting == 0 or self.executions_needed(margin=margin, alpha=alpha) is not None:
             return None
-        tested, size = self._num_drawn, max(self.size, MANY_EXECUTIONS)
+        tested, size = self.num_drawn, max(self.size, MANY_EXECUTIONS)
         total, df = variance.total(size) * tested, variance.df(size) / tested
         return _smallest(lambda n: self._decides(total / n, df * n, margin, alpha), tested, MAX_SAMPLES)
 
@@ -218,7 +218,7 @@ class Differences:
         return 0 if self._moments is None else self._moments.num_tested
 
     @cached_property
-    def _num_drawn(self) -> int:
+    def num_drawn(self) -> int:
         """Number of samples that the test parts are drawn from."""
         return self.num_samples or (0 if self._moments is None else self._moments.num_samples)
 
@@ -258,14 +258,19 @@ class Differences:
 
 
 def differences_of(
-    pairs: Sequence[tuple[float, SampleScores | None, SampleScores | None]], sign: int, *, floor: float, scope: Scope
+    pairs: Sequence[tuple[float, SampleScores | None, SampleScores | None]],
+    sign: int,
+    *,
+    floor: float,
+    scope: Scope,
+    num_samples: int | None = None,
 ) -> Differences:
     """Makes the differences of a trial from another.
 
     Args:
         pairs: For each execution that both completed, the difference of the scores, and the sample scores of both.
         sign: 1 if larger scores are better, else -1.
-        floor, scope: As for `Differences`.
+        floor, scope, num_samples: As for `Differences`.
 
     Example:
 
@@ -276,9 +281,9 @@ def differences_of(
     samples: list[tuple[Array, Array]] = []
     for _, own, other in pairs:
         if own is None or other is None or not np.array_equal(own.ids, other.ids):
-            return Differences(means, None, floor, scope)
+            return Differences(means, None, floor, scope, num_samples)
         samples.append((own.ids.astype(float), sign * (own.values.astype(float) - other.values.astype(float))))
-    return Differences(means, tuple(samples) or None, floor, scope)
+    return Differences(means, tuple(samples) or None, floor, scope, num_samples)
 
 
 def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:

@@ -27,6 +27,7 @@ scores (`benchmarks/race.py`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from actsearch.analysis.differences import Differences, differences_of, pooled
 from actsearch.analysis.looks import Plan, nominal_levels, spending
@@ -52,6 +53,7 @@ class RaceTest:
         margin: Difference that does not matter; None for the objective's default, 0 for no claims of equivalence.
         plans: When the search is looked at, as for `spending`; the last look is the last seed.
         scope: What the decisions are to hold for. New data needs the sample scores.
+        num_samples: Number of samples that test parts are drawn from; None to estimate it.
 
     Example:
 
@@ -74,6 +76,7 @@ class RaceTest:
         margin: float | None,
         plans: Sequence[Plan],
         scope: Scope = Scope.NEW_DATA,
+        num_samples: int | None = None,
     ) -> None:
         self.running = list(trials)
         self.unbeaten = list(trials)
@@ -82,6 +85,7 @@ class RaceTest:
         self.decisions: list[Decision] = []
         self.executions = 0
         self._objective, self._margin, self._max, self._scope = objective, margin, plans[-1].last, scope
+        self._num_samples = num_samples
         self._scores: dict[str, list[float]] = {trial: [] for trial in trials}
         self._against_leader: dict[str, list[_Pair]] = {trial: [] for trial in trials}
         self._against_baseline: dict[str, list[_Pair]] = {trial: [] for trial in trials}
@@ -124,8 +128,9 @@ class RaceTest:
 
     def _made(self, pairs: Mapping[str, Sequence[_Pair]]) -> dict[str, Differences]:
         """Makes the differences of several trials, each with what the others say about the variance."""
-        sign, floor = self.units.sign, self._floor
-        made = [differences_of(each, sign, floor=floor, scope=self._scope) for each in pairs.values()]
+        sign = self.units.sign
+        how: dict[str, Any] = {"floor": self._floor, "scope": self._scope, "num_samples": self._num_samples}
+        made = [differences_of(each, sign, **how) for each in pairs.values()]
         return dict(zip(pairs, pooled(made), strict=True))
 
     def level(self, trial: str) -> float:
@@ -258,7 +263,7 @@ class RaceTest:
         undecided = [t for t in self.running if t not in self.baselines and t not in self.claims]
         for trial, differences in self._made({t: self._against_baseline[t] for t in undecided}).items():
             if is_limited_by_data(differences, self.margin, self.claim_alpha):
-                reason = f"more executions would not settle it: {differences.num_tested:,} tested samples are too few"
+                reason = f"more executions would not settle it: {differences.num_drawn:,} samples are too few"
                 self.running.remove(trial)
                 self.decisions.append(Decision(trial, Action.LIMITED, self.executions, reason, None, differences.mean))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
+from actsearch.analysis.units import lacking_data, rounded_up
 
 SAME_COST = 0.1
 MAX_NAMES = 4
@@ -109,7 +110,8 @@ def _leftover(comparisons: Sequence[Comparison]) -> list[str]:
     """Names undecided ones in separate clauses: first those that more executions would settle, then by reason."""
     groups: dict[str, list[Comparison]] = {}
     for comparison in sorted(comparisons, key=lambda f: f.more_executions is None):
-        groups.setdefault("" if comparison.more_executions is not None else comparison.reason, []).append(comparison)
+        key = "" if comparison.more_executions is not None else comparison.reason
+        groups.setdefault("data" if comparison.samples_needed else key, []).append(comparison)
     return [f"{_are(group)} undecided{_more(group)}" for group in groups.values()]
 
 
@@ -117,9 +119,13 @@ def _more(comparisons: Sequence[Comparison]) -> str:
     """States how many more executions would settle them, or why that is unknown."""
     more = [f.more_executions for f in comparisons if f.more_executions is not None]
     if more:
-        low, high = _rounded(min(more)), _rounded(max(more))
+        low, high = rounded_up(min(more)), rounded_up(max(more))
         count = str(low) if low == high else f"{low} to {high}"
         return f": about {count} more executions{' each' if len(comparisons) > 1 else ''}"
+    if all(f.samples_needed for f in comparisons):
+        return (
+            f": {lacking_data(max(f.num_samples for f in comparisons), *[f.samples_needed or 0 for f in comparisons])}"
+        )
     reasons = {f.reason for f in comparisons if f.reason}
     return f" ({reasons.pop()})" if len(reasons) == 1 else ""
 
@@ -153,9 +159,3 @@ def _join(names: Sequence[str]) -> str:
     if len(names) > MAX_NAMES + 1:
         names = [*names[:MAX_NAMES], f"{len(names) - MAX_NAMES} others"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _rounded(count: int) -> int:
-    """Rounds an estimate up to two digits."""
-    step = 10 ** max(len(str(count)) - 2, 0)
-    return -(-count // step) * step

@@ -10,7 +10,7 @@ import numpy as np
 
 from actsearch._text_tables import html_heading, html_list, html_table
 from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_interval
-from actsearch.analysis.units import COST_UNITS, Units, lacking_data, settling
+from actsearch.analysis.units import COST_UNITS, Units, settling
 from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
@@ -89,8 +89,8 @@ class Comparison:
         num_pairs: Number of executions that both completed.
         more_executions: How many more executions of each would probably settle it (power 0.8); None if it is settled,
             or if that is unknown.
-        num_tested: Number of different samples that the comparison rests on; 0 if they are not known.
-        samples_needed: How many tested samples would probably settle it, if no number of executions does; None if it is
+        num_samples: Number of samples that the test parts are drawn from; 0 if they are not known.
+        samples_needed: How many of them would probably settle it, if no number of executions does; None if it is
             settled, if executions do, or if that is unknown.
         cost_ratios: Costs relative to the baseline, by the names of `COST_UNITS`.
         num_configurations: Number of configurations of the activation to choose from, the same as for the baseline.
@@ -107,7 +107,7 @@ class Comparison:
     p_value: float | None = None
     num_pairs: int = 0
     more_executions: int | None = None
-    num_tested: int = 0
+    num_samples: int = 0
     samples_needed: int | None = None
     cost_ratios: Mapping[str, CostRatio] = field(default_factory=dict)
     num_configurations: int = 1
@@ -228,8 +228,6 @@ def describe(comparison: Comparison, units: Units) -> str:
         parts.append(f"{shown} over {comparison.num_pairs} {'pair' if comparison.num_pairs == 1 else 'pairs'}")
     if comparison.more_executions is not None:
         parts.append(settling(comparison.more_executions))
-    if comparison.samples_needed is not None:
-        parts.append(lacking_data(comparison.num_tested, comparison.samples_needed))
     if comparison.reason:
         parts.append(comparison.reason)
     return ", ".join(parts)

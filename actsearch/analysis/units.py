@@ -171,19 +171,31 @@ def settling(more_executions: int | None) -> str:
     return f"about {more_executions} more execution{'s' if more_executions > 1 else ''} would settle it"
 
 
-def lacking_data(num_tested: int, samples_needed: int) -> str:
+def lacking_data(num_samples: int, *samples_needed: int) -> str:
     """States that data, not executions, are what is missing.
 
     Example:
 
     >>> lacking_data(114, 873)
-    'more executions would not settle it: 114 tested samples are too few, about 880 would do'
+    'more executions would not settle it: 114 samples are too few, about 880 would do'
+    >>> lacking_data(114, 873, 2100)
+    'more executions would not settle it: 114 samples are too few, about 880 to 2,100 would do'
     """
-    step = 10 ** max(len(str(samples_needed)) - 2, 0)
-    return (
-        f"more executions would not settle it: {num_tested:,} tested samples are too few, about "
-        f"{-(-samples_needed // step) * step:,} would do"
-    )
+    low, high = rounded_up(min(samples_needed)), rounded_up(max(samples_needed))
+    needed = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"more executions would not settle it: {num_samples:,} samples are too few, about {needed} would do"
+
+
+def rounded_up(count: int) -> int:
+    """Rounds an estimate up to two digits.
+
+    Example:
+
+    >>> rounded_up(37), rounded_up(873)
+    (37, 880)
+    """
+    step = 10 ** max(len(str(count)) - 2, 0)
+    return -(-count // step) * step
 
 
 def number_range(numbers: Sequence[int]) -> str:

@@ -29,7 +29,7 @@ from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend, recommended_trial
 from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
 from actsearch.analysis.statistics import UNBOUNDED, Interval
-from actsearch.analysis.units import COST_UNITS, number_range
+from actsearch.analysis.units import COST_UNITS, lacking_data, number_range
 from actsearch.errors import UsageError
 from actsearch.records import Scope, SearchRecord, TrialRecord
 
@@ -296,8 +296,12 @@ def _comparison(
     reason = sample.obstacle or reason
     if failed and failed == len(sample.trial.executions):
         outcome, reason = Outcome.FAILED, _why_failed(sample.trial)
+    more, samples_needed = None, None
     if outcome is Outcome.UNDECIDED and not reason:
         reason = _why_undecided(family, sample)
+        more = None if reason else _more(family, sample)
+        samples_needed = None if reason or more is not None else _samples_needed(family, sample)
+        reason = reason if samples_needed is None else lacking_data(sample.differences.num_drawn, samples_needed)
     return Comparison(
         trial_id=sample.trial.trial_id,
         activation=sample.trial.activation,
@@ -306,9 +310,9 @@ def _comparison(
         interval=interval,
         p_value=p_value,
         num_pairs=pairs,
-        more_executions=_more(family, sample) if outcome is Outcome.UNDECIDED and not reason else None,
-        num_tested=sample.differences.num_tested,
-        samples_needed=_samples_needed(family, sample) if outcome is Outcome.UNDECIDED and not reason else None,
+        more_executions=more,
+        samples_needed=samples_needed,
+        num_samples=sample.differences.num_drawn,
         cost_ratios=cost_ratios(sample.trial, sample.baseline, sample.executions),
         num_configurations=sample.num_configurations,
         num_failed=failed,
@@ -334,11 +338,11 @@ def _why_failed(trial: TrialRecord) -> str:
 
 def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:
     """Estimates how many more executions would settle it if mean and spread do not change; None if none would."""
-    level = family.level / family.num_tests
+    level = (family.level if family.judged.race is not None else family.next_level) / family.num_tests
     needed = sample.differences.executions_needed(margin=family.margin, alpha=level)
     return None if needed is None else max(needed - sample.differences.size, 1)
 
 
 def _samples_needed(family: ComparisonFamily, sample: PairedSample) -> int | None:
-    """Estimates how many tested samples would settle what no number of executions does."""
+    """Estimates how many samples would settle what no number of executions does."""
     return sample.differences.samples_needed(margin=family.margin, alpha=family.level / family.num_tests)

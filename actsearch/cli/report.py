@@ -23,6 +23,7 @@ def report(
     from actsearch.ledger import Kind, assemble, salvage
     from actsearch.ledger.samples import StoredSamples
     from actsearch.reports import html_report
+    from actsearch.reports.next_step import how_to_settle
     from actsearch.visualization.figures import save_figures
 
     salvaged = salvage(directory)
@@ -40,6 +41,8 @@ def report(
         for note in verdict.notes:
             print(f"- {note}")
         print(f"\n{verdict.recommendation}.")
+        if step := how_to_settle(search, verdict, directory):
+            print(f"To settle it: {step}")
     if html is not None:
         _write(html, html_report(search, verdict))
         print(f"\nReport: {html}")

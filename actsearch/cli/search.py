@@ -227,7 +227,10 @@ def search(
     )
     mlflow = nullcontext() if no_tracking else started_early()
     with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
-        how_to_load = _given(target=target, task=task, seed=seed, splits=splits, in_order=in_order, groups=groups)
+        how_to_load = {
+            "splits": splits,
+            **_given(target=target, task=task, in_order=in_order, groups=groups, seed=seed),
+        }
         dataset, build, own_objective = problem_of(data, how_to_load, model, space, network, existing, reporter)
         claims = {"alpha": alpha, "margin": margin, "scope": scope}
         tuner = _tuner(

@@ -69,6 +69,8 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
         return
     print_leaderboard(result.record, result.verdict, sys.stdout)
     print(f"{result.verdict.recommendation}.")
+    if result.how_to_settle:
+        print(f"To settle it: {result.how_to_settle}")
     print(f"\nBest by {metric_label(result.record.objective.name)}: {result.describe_model()}.")
     print(f"Ledger and weights: {result.directory}")
     if result.mlflow_run_id:

@@ -306,7 +306,8 @@ def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known
 def describe_data(data: TrainingData) -> dict[str, Any]:
     """Returns name and fingerprint of the data, for the ledger."""
     if data.division is not None:
-        return {"name": "arrays", "fingerprint": data.division.fingerprint}
+        num_samples = data.division.splits.num_samples
+        return {"name": "arrays", "fingerprint": data.division.fingerprint, "num_samples": num_samples}
     if not data.are_arrays:
         return {"name": "generator" if isinstance(data.x, Batches) else type(data.x).__name__}
     parts = [(data.x, data.y), *(part for part in (data.validation, data.test) if isinstance(part, tuple))]

@@ -71,6 +71,13 @@ class SearchResult:
         """Verdict on each trial against the baseline."""
         return verdict_of(self.record, StoredSamples(self.directory))
 
+    @property
+    def how_to_settle(self) -> str:
+        """How the search goes on until it is decided: a command, or the arguments of the call; empty if it cannot."""
+        from actsearch.reports.next_step import how_to_settle
+
+        return how_to_settle(self.record, self.verdict, self.directory)
+
     def leaderboard(self) -> "pd.DataFrame":
         """Returns one row per trial, the best score first: hyperparameters, verdict, score, gain with interval, costs.
 
