@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -291,6 +292,20 @@ def describe_search(
     )
 
 
+_NUMBERED = re.compile(r'"([A-Za-z]\w*?)(?:_(\d+))?"')
+
+
+def _renumbered(text: str | None) -> str | None:
+    """Numbers the names in a configuration from 0: Keras goes on counting when the same model is made again."""
+    numbers: dict[str, dict[str | None, int]] = {}
+
+    def renumber(match: re.Match[str]) -> str:
+        known = numbers.setdefault(match[1], {})
+        return f'"{match[1]}_{known.setdefault(match[2], len(known))}"'
+
+    return None if text is None else _NUMBERED.sub(renumber, text)
+
+
 def model_fingerprint(model: keras.Model, *, with_weights: bool = False) -> str:
     """Hashes a model's layers, optimizer and losses; for a subclassed model, the names and shapes of its weights.
 
@@ -305,7 +320,7 @@ def model_fingerprint(model: keras.Model, *, with_weights: bool = False) -> str:
     >>> model_fingerprint(small(2)) == model_fingerprint(small(2)) != model_fingerprint(small(3))
     True
     """
-    text = json_of(model)
+    text = _renumbered(json_of(model))
     if text is None:
         shapes = [(weight.path, list(weight.shape)) for weight in model.weights]
         text = json.dumps([type(model).__qualname__, shapes])

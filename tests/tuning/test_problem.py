@@ -6,7 +6,7 @@ import pytest
 import actsearch
 from actsearch.errors import ModelError
 from actsearch.swap.searched_model import SearchedModel
-from actsearch.tuning.problem import Hypermodel, inspect_hypermodel
+from actsearch.tuning.problem import Hypermodel, inspect_hypermodel, model_fingerprint
 from tests.helpers.networks import compiled, small_network
 
 
@@ -84,3 +84,16 @@ def test_a_choice_of_the_users_own_is_recorded_where_the_catalogue_has_it(name, 
         return compiled(keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)]))
 
     assert activations_after_a_build(inspect_hypermodel(build), activation=name) == recorded
+
+
+def test_the_same_model_made_again_has_the_same_fingerprint():
+    def made(units=4, second="tanh"):
+        inputs = keras.Input((3,))
+        x = keras.layers.Dense(units, "relu")(inputs)
+        x = keras.layers.Add()([x, keras.layers.Dense(units, second)(x)])
+        model = keras.Model(inputs, keras.layers.Dense(1)(x))
+        model.compile("adam", "mse")
+        return model
+
+    assert model_fingerprint(made()) == model_fingerprint(made())
+    assert len({model_fingerprint(made()), model_fingerprint(made(5)), model_fingerprint(made(second="elu"))}) == 3
