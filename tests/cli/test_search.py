@@ -37,6 +37,7 @@ def test_the_main_job(program, store, tmp_path):
         "trials",
     ]
     assert found["objective"] == {"name": "val_accuracy", "direction": "max"}
+    assert Ledger("one").read().config.splits == "each"
     assert found["baseline"] == "relu"
     assert {t["activation"] for t in found["trials"]} == {"relu", "leaky_relu", "prelu", "elu", "selu"}
     assert [t["score"] for t in found["trials"]] == sorted((t["score"] for t in found["trials"]), reverse=True)
