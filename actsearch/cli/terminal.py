@@ -79,7 +79,7 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
 
 
 def as_plain(result: "SearchResult") -> dict[str, Any]:
-    """Returns the result as plain data for `--json`; unknown and infinite values are null."""
+    """Returns the result as plain data for `--json`, the best score first; unknown and infinite values are null."""
     from actsearch.reports.leaderboard import leaderboard_rows
 
     search = result.record
@@ -93,7 +93,7 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
             "hyperparameters": dict(trial.hyperparameters),
             "executions": [_plain_execution(execution) for execution in trial.executions],
         }
-        for trial in search.trials
+        for trial in result.verdict.ranked(search)
     ]
     return {
         "search_id": search.search_id,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from actsearch._text_tables import text_table
 from actsearch.analysis.results import Verdict
-from actsearch.analysis.units import COST_UNITS, Units, number_range, settling, trial_label
+from actsearch.analysis.units import COST_UNITS, Units, lacking_data, number_range, settling, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class LeaderboardRow:
         p_value: Its p value, adjusted for all comparisons.
         num_pairs: Number of executions that both completed.
         more_executions: About how many more executions would settle it.
+        num_samples, samples_needed: Number of samples that the gain rests on, and about how many would settle
+            it, if no number of executions does.
         costs: Means over the completed executions, by the names of `COST_UNITS`, in the recorded units.
         cost_ratios: Costs as multiples of the baseline's, with intervals.
     """
@@ -85,6 +87,8 @@ class LeaderboardRow:
     p_value: float | None = None
     num_pairs: int = 0
     more_executions: int | None = None
+    num_samples: int = 0
+    samples_needed: int | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     cost_ratios: Mapping[str, "CostRatio"] = field(default_factory=dict)
 
@@ -114,6 +118,7 @@ class LeaderboardRow:
             "p_value": self.p_value,
             "num_pairs": self.num_pairs,
             "more_executions": self.more_executions,
+            "samples_needed": self.samples_needed,
         }
         values |= {name: self.costs.get(name) for name in COST_UNITS}
         ratios = {name: self.cost_ratios.get(name) for name in COST_UNITS}
@@ -122,7 +127,10 @@ class LeaderboardRow:
 
     def _outcome_cell(self) -> Cell:
         order = _ORDER.index(self.outcome) if self.outcome in _ORDER else len(_ORDER)
-        return Cell(self.outcome or NOTHING, order, self.reason or settling(self.more_executions))
+        missing = settling(self.more_executions)
+        if self.samples_needed is not None:
+            missing = lacking_data(self.num_samples, self.samples_needed)
+        return Cell(self.outcome or NOTHING, order, self.reason or missing)
 
     def _score_cell(self) -> Cell:
         if self.score is None:
@@ -199,6 +207,8 @@ def _compared(comparison: "Comparison") -> dict[str, Any]:
         "p_value": comparison.p_value,
         "num_pairs": comparison.num_pairs,
         "more_executions": comparison.more_executions,
+        "num_samples": comparison.num_samples,
+        "samples_needed": comparison.samples_needed,
         "cost_ratios": comparison.cost_ratios,
     }
 

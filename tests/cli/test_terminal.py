@@ -76,7 +76,7 @@ def test_data_has_test_scores_and_gains_of_one_sign(result):
             if activation in GAINS:
                 assert row["gain"] == pytest.approx(GAINS[activation]), name
                 assert row["gain_low"] <= row["gain"] <= row["gain_high"], name
-    assert [row["activation"] for row in rows["frame"]] == ORDER
+        assert [row["activation"] for row in found] == ORDER, name
 
 
 def test_mlflow_has_test_scores_and_gains_of_one_sign(result, store, tmp_path):

@@ -52,6 +52,17 @@ def test_what_would_settle_it_is_said_in_one_way():
     assert words in str(verdict_of(record))
 
 
+def test_where_data_are_the_limit_the_row_says_so():
+    record = search({"relu": [0.9, 0.91, 0.92], "elu": [0.9, 0.93, 0.92]})
+    verdict = verdict_of(record)
+    (elu,) = verdict.comparisons
+    few = replace(elu, reason="", more_executions=None, num_samples=114, samples_needed=873)
+    row = next(r for r in leaderboard_rows(record, replace(verdict, comparisons=(few,))) if r.activation == "elu")
+    said = "more executions would not settle it: 114 samples are too few, about 880 would do"
+    assert texts(row)[1] == f"undecided ({said})"
+    assert row.plain()["samples_needed"] == 873
+
+
 def test_a_pair_has_no_interval_that_means_something():
     elu = rows_of(search({"relu": [0.9], "elu": [0.95]}))[0]
     assert texts(elu)[3] == "+5.0 points (1 pair)"

@@ -1,11 +1,13 @@
 """How long the rest will take."""
 
+import io
 import time
 
 import pytest
 
 from actsearch.records import ExecutionRecord, Resources, Status
-from actsearch.tuning.progress import Pace
+from actsearch.tuning.progress import Lines, Live, Pace
+from tests.helpers.factories import search
 
 
 def execution(number, *, train=1.0):
@@ -47,3 +49,24 @@ def test_where_the_end_is_not_known_nothing_is_said(clock):
     clock[0] += 6
     pace.add(execution(1))
     assert pace.seconds_left() is None
+
+
+def test_the_score_of_a_running_search_is_named():
+    """It is a validation score, whatever the verdict will judge by."""
+    record, stream = search({"relu": [0.5]}), io.StringIO()
+    lines = Lines(stream)
+    lines.begin(record, "found")
+    lines.execution(record.trials[0], execution(1))
+    assert "status=COMPLETED val_accuracy=0.5000 train=1.00s" in stream.getvalue()
+
+
+def test_the_live_view_names_the_score_of_the_best_trial():
+    record = search({"relu": [0.5, 0.7]})
+    live = Live(io.StringIO())
+    live.begin(record, "found")
+    try:
+        live.execution(record.trials[0], record.trials[0].executions[1])
+        (task,) = live._progress.tasks
+        assert task.description.startswith("1 trials, best val_accuracy so far: relu 0.6000 [")
+    finally:
+        live.end()
