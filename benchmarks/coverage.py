@@ -10,7 +10,8 @@ baseline but for its draws. Truth is the mean over independent draws of data set
 
 For each division into parts and number of executions: how often the 95 % interval covers the truth, how wide it is
 relative to that of Nadeau and Bengio (2003), what Student's interval over executions covers, how often a search claims
-anything wrong at a level of 5 %, and how often it claims the differences that there are.
+anything wrong at a level of 5 %, and how often it claims the differences that there are. Last, values that are drawn
+instead of trained: see `coverage_stress`.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import scipy
 import tensorflow as tf
 from coverage_networks import ARMS
 from coverage_searches import FOLDS, SPLITS, Cell, Searches, load_or_train
+from coverage_stress import stressed
 from scipy import special
 
 from actsearch.analysis.differences import Differences, pooled
@@ -72,6 +74,7 @@ def main() -> None:
         "seconds_of_judging": round(time.perf_counter() - began),
         "summary": summary(rows),
         "rows": rows,
+        "drawn_values": [show(row) for row in stressed(options.searches)],
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=1) + "\n")

@@ -114,18 +114,18 @@ class Differences:
         """Number of executions, J."""
         return int(np.size(self.means))
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Mean difference; nan without executions."""
         return mean_and_error(self.means)[0]
 
-    @property
+    @cached_property
     def standard_error(self) -> float:
         """Standard error of the mean for the scope; inf for fewer than two executions."""
         variance = self._variance
         return math.inf if variance is None else math.sqrt(variance.total(self.size))
 
-    @property
+    @cached_property
     def df(self) -> float:
         """Degrees of freedom of the standard error; 0 for fewer than two executions."""
         variance = self._variance
@@ -308,6 +308,7 @@ def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
         df = sum(weights[j] for j in alike if j != i)
         ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
         found.append(replace(own, spread=Spread(ratio, df)))
+        found[-1].__dict__.update({name: own.__dict__[name] for name in ("_moments", "_between", "_ratio")})  # costly
     return tuple(found)
 
 
