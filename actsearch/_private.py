@@ -295,3 +295,18 @@ def metric_by_name(model: Any, name: str, y: Any, outputs: Any) -> tuple[Any, An
                 if name == (f"{of_output.output_name}_{metric.name}" if of_output.output_name else metric.name):
                     return metric, y_true, y_pred, is_weighted
     return None
+
+
+def flops_of_node(graph: Any, node: Any) -> int | None:
+    """Returns the floating-point operations of a node by the register of TensorFlow's profiler; 0 if that does not know
+    the operation, None if a shape is unknown. Replaced by `tf.compat.v1.profiler.profile`, once it does not print.
+    """
+    from tensorflow.python.framework import ops
+    from tensorflow.python.profiler.internal import flops_registry  # noqa: F401  fills the register
+    from tensorflow.python.util import deprecation
+
+    try:
+        with deprecation.silence():
+            return int(ops.get_stats_for_node_def(graph, node, "flops").value or 0)
+    except ValueError:
+        return None

@@ -66,8 +66,12 @@ class Objective:
 class Resources:
     """The cost of one execution, measured for the process that ran it, not for the machine.
 
-    `train_seconds` is the wall time of all epochs, including validation and callbacks; building and tracing are
-    measured separately. `best_epoch_seconds` is the training time up to the end of the best epoch.
+    `train_seconds` is the median epoch (with validation and callbacks) times the number of epochs, so that one hiccup
+    does not count; `best_epoch_seconds` the same up to the best epoch; `train_wall_seconds` what the clock showed; in
+    ledgers without it, `train_seconds` is that. Building and tracing are measured separately. `peak_rss_bytes` is the
+    peak of a process that only trains. `training_memory_bytes` and `flops_per_sample` are counted from the traced
+    graphs, the same on every run: weights, optimizer state, and what the backward pass needs of a batch; the
+    floating-point operations of a forward pass as TensorFlow's profiler counts them. None is what was not measured.
     """
 
     build_seconds: float
@@ -75,11 +79,36 @@ class Resources:
     train_seconds: float
     best_epoch_seconds: float
     cpu_seconds: float
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     num_parameters: int
     inference_microseconds: float | None = None
     peak_gpu_bytes: int | None = None
     gpu_joules: float | None = None
+    train_wall_seconds: float | None = None
+    training_memory_bytes: int | None = None
+    flops_per_sample: int | None = None
+
+
+@dataclass(frozen=True)
+class CostMeasurement:
+    """Times of the trials of a search, measured in turns at its end: in each round every trial once, in random order.
+
+    Times of the same round are pairs. They are microseconds per sample, by trial id: wall and CPU time of a training
+    step, and inference of one batch. Trials that could not be measured are missing, and `reason` says why. `at` is in
+    seconds since 1970; `seconds` is how long the measurement took.
+    """
+
+    at: float
+    seconds: float = 0.0
+    train_microseconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    cpu_microseconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    inference_microseconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def num_rounds(self) -> int:
+        """Number of rounds."""
+        return max(map(len, self.train_microseconds.values()), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +256,8 @@ class SearchRecord:
     weights of that model or `redraw` them (None if a build function makes the models), `environment` the versions, git
     commit and hardware, and `data` describes the data (name, fingerprint, sizes, task). `remarks` say what a reader of
     the results has to know of the model, such as activations that stay the same in all trials. `ends` are the times at
-    which it ended or was interrupted, `extensions` what was added then.
+    which it ended or was interrupted, `extensions` what was added then. `measurements` are those of costs in turns, the
+    latest last; a resumed search may have several.
     """
 
     search_id: str
@@ -246,6 +276,7 @@ class SearchRecord:
     trials: tuple[TrialRecord, ...] = ()
     ends: tuple[float, ...] = ()
     extensions: tuple[Extension, ...] = ()
+    measurements: tuple[CostMeasurement, ...] = ()
 
     @property
     def allocation(self) -> str:

@@ -11,6 +11,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import actsearch
 from actsearch import _private
@@ -288,6 +289,15 @@ def check_is_stateful():
         True,
         True,
     ]
+
+
+def check_flops_of_node():
+    forward = tf.function(lambda: tf.ones((4, 8)) @ tf.ones((8, 2)), autograph=False).get_concrete_function()
+    counts = [_private.flops_of_node(forward.graph, each.node_def) for each in forward.graph.get_operations()]
+    assert sum(counts) == 2 * 4 * 8 * 2
+    x = tf.TensorSpec((None, 8))
+    unknown = tf.function(lambda x: x @ tf.ones((8, 2)), autograph=False).get_concrete_function(x).graph
+    assert None in [_private.flops_of_node(unknown, each.node_def) for each in unknown.get_operations()]
 
 
 def check_metrics_given_to():

@@ -58,7 +58,7 @@ def _keep(verdict: Verdict) -> str:
     margin = verdict.shown_margin
     if best := _cheaper(verdict):
         return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {_cost(best)}"
-    dearer = [f for f in same if (time := _time(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
+    dearer = [f for f in same if (time := _settled(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
     beaten = [f for f in verdict.comparisons if f.beaten and f.outcome is Outcome.UNDECIDED]
     parts = []
     if same:
@@ -72,7 +72,7 @@ def _keep(verdict: Verdict) -> str:
 def _cheaper(verdict: Verdict) -> Comparison | None:
     """Returns the equivalent activation that trains fastest, if clearly faster than the baseline."""
     same = verdict.with_outcome(Outcome.EQUIVALENT)
-    cheaper = [f for f in same if (time := _time(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
+    cheaper = [f for f in same if (time := _settled(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
     return min(cheaper, key=lambda f: f.cost_ratios["train_seconds"].estimate, default=None)
 
 
@@ -136,7 +136,7 @@ def _cost(comparison: Comparison) -> str:
     if time is None:
         return "cost not measured"
     unsure = time.interval.low < 1 - SAME_COST or time.interval.high > 1 + SAME_COST
-    if 1.0 in time.interval and unsure:
+    if not time.is_settled or (1.0 in time.interval and unsure):
         return "cost not settled"
     if 1.0 in time.interval or abs(time.estimate - 1) < SAME_COST / 2:
         return "same cost"
@@ -145,6 +145,11 @@ def _cost(comparison: Comparison) -> str:
 
 def _time(comparison: Comparison) -> CostRatio | None:
     return comparison.cost_ratios.get("train_seconds")
+
+
+def _settled(comparison: Comparison) -> CostRatio | None:
+    time = _time(comparison)
+    return time if time is not None and time.is_settled else None
 
 
 def _names(comparisons: Sequence[Comparison]) -> list[str]:

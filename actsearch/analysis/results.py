@@ -2,15 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-
 from actsearch._text_tables import html_heading, html_list, html_table
-from actsearch.analysis.statistics import UNBOUNDED, Interval, mean_interval
-from actsearch.analysis.units import COST_UNITS, Units, settling
+from actsearch.analysis.statistics import UNBOUNDED, Interval
+from actsearch.analysis.units import Units, settling
 from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
@@ -63,12 +61,30 @@ class Decision:
     level: float | None = None
 
 
+NO_INTERVAL = Interval(0.0, math.inf)
+MAX_SPAN = 10.0
+
+
 @dataclass(frozen=True)
 class CostRatio:
-    """A cost of one trial as a multiple of the baseline's, with a 95 % interval for this ratio alone."""
+    """A cost of one trial as a multiple of the baseline's, with a 95 % interval for this ratio alone.
+
+    `in_turns` says whether both trials were measured in turns; otherwise the ratio comes from their executions.
+    """
 
     estimate: float
-    interval: Interval
+    interval: Interval = NO_INTERVAL
+    in_turns: bool = False
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were enough pairs for an interval."""
+        return self.interval != NO_INTERVAL
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is an interval, and its ends differ at most by a factor of 10."""
+        return self.has_interval and self.interval.high <= MAX_SPAN * self.interval.low
 
     def __str__(self) -> str:
         return f"{self.estimate:.2f}×"
@@ -233,29 +249,6 @@ def describe(comparison: Comparison, units: Units) -> str:
     return ", ".join(parts)
 
 
-def cost_ratios(trial: TrialRecord, baseline: TrialRecord, executions: Collection[int]) -> dict[str, CostRatio]:
-    """Computes the ratio of each cost over the executions that both trials completed.
-
-    Ratios are geometric means, with t intervals of the paired log ratios, at 95 % for each ratio alone.
-
-    Args:
-        trial, baseline: The two trials.
-        executions: Numbers of the executions to use.
-
-    Returns:
-        The ratios by the names of `COST_UNITS`; those of costs that were not measured are omitted.
-    """
-    ratios = {}
-    for name in COST_UNITS:
-        own, other = _costs(trial, name, executions), _costs(baseline, name, executions)
-        logs = np.log([own[n] / other[n] for n in sorted(own.keys() & other.keys())])
-        if logs.size:
-            interval = mean_interval(logs)
-            low, high = (math.exp(x) if x < 700 else math.inf for x in (interval.low, interval.high))
-            ratios[name] = CostRatio(math.exp(float(logs.mean())), type(interval)(low, high))
-    return ratios
-
-
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
     """Lists the points (score, cost) that no other beats with a larger score and a smaller cost; cheapest first.
 
@@ -270,18 +263,3 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
         return any(s >= score and c <= cost and (s > score or c < cost) for n, (s, c) in points.items() if n != name)
 
     return tuple(sorted((n for n in points if not beaten(n)), key=lambda n: points[n][1]))
-
-
-def mean_cost(trial: TrialRecord, name: str, executions: Collection[int]) -> float | None:
-    """Returns the mean of a cost over these executions; None if it was not measured."""
-    costs = _costs(trial, name, executions)
-    return sum(costs.values()) / len(costs) if costs else None
-
-
-def _costs(trial: TrialRecord, name: str, executions: Collection[int]) -> dict[int, float]:
-    costs = {}
-    for execution in trial.completed:
-        value = getattr(execution.resources, name, None)
-        if execution.execution in executions and value is not None and math.isfinite(value) and value > 0:
-            costs[execution.execution] = float(value)
-    return costs

@@ -13,30 +13,38 @@ RELATIVE_MARGIN = 0.01
 
 
 class CostUnit(NamedTuple):
-    """The name and unit of a cost, and how many recorded units make up one of this unit."""
+    """The name and unit of a cost, how many recorded units make up one of this unit, and whether it is exact.
+
+    What is counted is the same in every execution; other costs are measured.
+    """
 
     name: str
     unit: str
     scale: float = 1.0
+    is_counted: bool = False
 
     def text(self, value: float) -> str:
         """Formats a value given in the recorded unit.
 
         Example:
 
-        >>> COST_UNITS["peak_rss_bytes"].text(2**29), COST_UNITS["train_seconds"].text(0.187)
-        ('512', '0.19')
+        >>> COST_UNITS["training_memory_bytes"].text(191_628), COST_UNITS["train_seconds"].text(0.187)
+        ('0.183', '0.19')
         """
         value /= self.scale
-        return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
+        if value >= 100 or value == 0:
+            return f"{value:,.0f}"
+        return f"{value:.2g}" if value < 1 and not self.is_counted else f"{value:.3g}"
 
 
 COST_UNITS = {
     "train_seconds": CostUnit("training time", "s"),
-    "cpu_seconds": CostUnit("CPU time", "s"),
-    "peak_rss_bytes": CostUnit("peak memory", "MiB", 2.0**20),
+    "training_memory_bytes": CostUnit("training memory", "MiB", 2.0**20, is_counted=True),
     "inference_microseconds": CostUnit("inference", "µs a sample"),
-    "num_parameters": CostUnit("parameters", "number"),
+    "flops_per_sample": CostUnit("FLOPs", "millions a sample", 1e6, is_counted=True),
+    "num_parameters": CostUnit("parameters", "number", is_counted=True),
+    "cpu_seconds": CostUnit("CPU time", "s"),
+    "peak_rss_bytes": CostUnit("peak memory of the process", "MiB", 2.0**20),
 }
 
 
@@ -153,7 +161,7 @@ def cost_label(cost: str) -> str:
     Example:
 
     >>> cost_label("peak_rss_bytes"), cost_label("num_parameters")
-    ('peak memory (MiB)', 'parameters (number)')
+    ('peak memory of the process (MiB)', 'parameters (number)')
     """
     return f"{COST_UNITS[cost].name} ({COST_UNITS[cost].unit})"
 

@@ -24,10 +24,11 @@ from actsearch.analysis.comparison import (
     plans_of,
     score_of,
 )
+from actsearch.analysis.cost_ratios import cost_notes, cost_ratios, mean_cost
 from actsearch.analysis.looks import FIRST_SHARE, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend, recommended_trial
-from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, cost_ratios, mean_cost, pareto_front
+from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, pareto_front
 from actsearch.analysis.statistics import UNBOUNDED, Interval
 from actsearch.analysis.units import COST_UNITS, lacking_data, number_range
 from actsearch.errors import UsageError
@@ -141,7 +142,7 @@ def _notes(family: ComparisonFamily) -> list[str]:
     failed = sum(judged.failed(t) for t in judged.baselines)
     if family.has_baseline and failed:
         notes.append(f"{failed} executions of the baseline failed; only the completed ones form pairs.")
-    return [*notes, *judged.search.remarks]
+    return [*notes, *cost_notes(judged.search), *judged.search.remarks]
 
 
 def scope_of(family: ComparisonFamily) -> Scope:
@@ -313,7 +314,7 @@ def _comparison(
         more_executions=more,
         samples_needed=samples_needed,
         num_samples=sample.differences.num_drawn,
-        cost_ratios=cost_ratios(sample.trial, sample.baseline, sample.executions),
+        cost_ratios=cost_ratios(sample.trial, sample.baseline, sample.executions, family.judged.search.measurements),
         num_configurations=sample.num_configurations,
         num_failed=failed,
         reason=reason,

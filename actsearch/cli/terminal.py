@@ -45,7 +45,7 @@ def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) 
         print(text_leaderboard(search, verdict, width=console.width), file=stream)
         return
     rows = [list(map(str, row.cells)) for row in leaderboard_rows(search, verdict)]
-    print_table(headers_of(verdict), rows, stream, numbers=True)
+    print_table(headers_of(search, verdict), rows, stream, numbers=True)
     for failure in failures_of(search):
         print(failure, file=stream)
 
@@ -111,7 +111,7 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
 
 def _plain_execution(execution: Any) -> dict[str, Any]:
     resources = execution.resources
-    costs = ("train_seconds", "cpu_seconds", "peak_rss_bytes")
+    costs = ("train_seconds", "train_wall_seconds", "training_memory_bytes", "cpu_seconds", "peak_rss_bytes")
     return {
         "execution": execution.execution,
         "seed": execution.seed,

@@ -6,7 +6,7 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from actsearch.records import ExecutionRecord, ExecutionRequest, Status
+from actsearch.records import CostMeasurement, ExecutionRecord, ExecutionRequest, Status
 
 if TYPE_CHECKING:
     from actsearch.training.execution import Executions, Trained
@@ -45,6 +45,10 @@ class Executor(ABC):
     def cancel(self) -> list[ExecutionRequest]:
         """Withdraws the requests that are not running yet, and returns them: `next` will not return them."""
 
+    def measure_costs(self) -> CostMeasurement | None:
+        """Measures the costs of all trials in turns, after the last execution; None if there is nothing to compare."""
+        return CostMeasurement(time.time(), reason="executions ran in other processes than this one")
+
     def close(self) -> None:  # noqa: B027  not every executor has something to close
         """Ends the processes that it started; running executions are abandoned."""
 
@@ -73,6 +77,9 @@ class InProcess(Executor):
 
     def next(self) -> "Trained":
         return self._executions.run(self._waiting.popleft())
+
+    def measure_costs(self) -> CostMeasurement | None:
+        return self._executions.measure_costs()
 
     def cancel(self) -> list[ExecutionRequest]:
         withdrawn = list(self._waiting)

@@ -76,7 +76,7 @@ class Worker:
         state = job.state.unpack()
         within, between = state.threads
         replace(state, threads=(within or num_threads, between or num_threads)).restore()
-        self._executions = job.executions.unpack()()
+        self._executions = job.executions.unpack()(own_process=True)
 
 
 def serve() -> None:

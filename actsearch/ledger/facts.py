@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from actsearch.errors import LedgerError
-from actsearch.records import ExecutionRecord, Extension, SearchRecord, TrialRecord
+from actsearch.records import CostMeasurement, ExecutionRecord, Extension, SearchRecord, TrialRecord
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     TRIAL = "trial"
     EXECUTION = "execution"
     DECISION = "decision"
+    MEASUREMENT = "measurement"
     END = "end"
     EXTENSION = "extension"
 
@@ -55,7 +56,7 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
     search: SearchRecord | None = None
     trials: dict[str, TrialRecord] = {}
     executions: dict[str, list[ExecutionRecord]] = {}
-    ends, extensions = list[float](), list[Extension]()
+    ends, extensions, measurements = list[float](), list[Extension](), list[CostMeasurement]()
     for fact in facts:
         if fact.kind is Kind.SEARCH:
             search = parse(fact, SearchRecord)
@@ -64,6 +65,8 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
         elif fact.kind is Kind.EXECUTION:
             execution = parse(fact, ExecutionRecord)
             executions.setdefault(execution.trial_id, []).append(execution)
+        elif fact.kind is Kind.MEASUREMENT:
+            measurements.append(parse(fact, CostMeasurement))
         elif fact.kind is Kind.END:
             ends.append(parse(fact, End).at)
         elif fact.kind is Kind.EXTENSION:
@@ -77,8 +80,14 @@ def assemble(facts: Iterable[Fact]) -> SearchRecord:
         replace(trial, executions=tuple(sorted(executions.get(trial_id, []), key=lambda e: e.execution)))
         for trial_id, trial in trials.items()
     )
-    ended_at = ends[-1] if ends else None
-    return replace(search, trials=whole, ended_at=ended_at, ends=tuple(ends), extensions=tuple(extensions))
+    return replace(
+        search,
+        trials=whole,
+        ended_at=ends[-1] if ends else None,
+        ends=tuple(ends),
+        extensions=tuple(extensions),
+        measurements=tuple(measurements),
+    )
 
 
 def parse(fact: Fact, kind: type[T]) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 
 from actsearch.errors import LedgerError
 from actsearch.ledger.facts import End, Fact, Kind, assemble, chain_of, digest_of, to_json
-from actsearch.records import ExecutionRecord, SearchRecord, TrialRecord
+from actsearch.records import CostMeasurement, ExecutionRecord, SearchRecord, TrialRecord
 
 FILE_NAME = "ledger.sqlite"
 SIDE_FILES = ("-journal", "-wal", "-shm")  # which SQLite puts next to its file
@@ -91,6 +91,10 @@ class Ledger:
     def append_execution(self, execution: ExecutionRecord) -> None:
         """Writes an execution that ended."""
         self.append(Kind.EXECUTION, f"{execution.trial_id}/{execution.execution}", execution)
+
+    def append_measurement(self, measurement: CostMeasurement) -> None:
+        """Writes a measurement of costs; a resumed search may have several."""
+        self.append(Kind.MEASUREMENT, repr(measurement.at), measurement)
 
     def append_end(self, end: End) -> None:
         """Writes an end of the search; a resumed search has several."""

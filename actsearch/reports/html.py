@@ -105,7 +105,7 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
         search=search,
         verdict=verdict,
         score=objective_label(search.objective, verdict.judged_score),
-        headers=headers_of(verdict),
+        headers=headers_of(search, verdict),
         rows=leaderboard_rows(search, verdict),
         styles=styles_of(t.activation for t in search.trials),
         outcomes=set(Outcome),
@@ -192,7 +192,7 @@ def search_html(search: SearchRecord, verdict: Verdict) -> str:
     """The recommendation, the leaderboard with the symbols that its activations have in plots, and the forest plot."""
     styles = styles_of(t.activation for t in search.trials)
     rows = [_cells(row, styles) for row in leaderboard_rows(search, verdict)]
-    parts = [html_heading(f"{verdict.recommendation}."), html_table(headers_of(verdict), rows)]
+    parts = [html_heading(f"{verdict.recommendation}."), html_table(headers_of(search, verdict), rows)]
     if any(comparison.num_pairs for comparison in verdict.comparisons):
         caption = captions_of(search, verdict)["differences"]
         parts.append(Markup(inline_svg(plot_differences(verdict), caption, name=f"search-{search.search_id}")))

@@ -64,6 +64,7 @@ class LeaderboardRow:
         more_executions: About how many more executions would settle it.
         num_samples, samples_needed: Number of samples that the gain rests on, and about how many would settle
             it, if no number of executions does.
+        shown_costs: Names of the costs that were measured for some trial of the search.
         costs: Means over the completed executions, by the names of `COST_UNITS`, in the recorded units.
         cost_ratios: Costs as multiples of the baseline's, with intervals.
     """
@@ -89,13 +90,14 @@ class LeaderboardRow:
     more_executions: int | None = None
     num_samples: int = 0
     samples_needed: int | None = None
+    shown_costs: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     cost_ratios: Mapping[str, "CostRatio"] = field(default_factory=dict)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """The cells of the row, in the order of `headers_of`."""
-        costs = (self._cost_cell(name) for name in COST_UNITS)
+        costs = (self._cost_cell(name) for name in self.shown_costs)
         return (Cell(self.label, self.label), self._outcome_cell(), self._score_cell(), self._gain_cell(), *costs)
 
     def plain(self) -> dict[str, Any]:
@@ -121,8 +123,12 @@ class LeaderboardRow:
             "samples_needed": self.samples_needed,
         }
         values |= {name: self.costs.get(name) for name in COST_UNITS}
-        ratios = {name: self.cost_ratios.get(name) for name in COST_UNITS}
-        values |= {f"{name}_ratio": ratio.estimate if ratio else None for name, ratio in ratios.items()}
+        for name, unit in COST_UNITS.items():
+            ratio = self.cost_ratios.get(name)
+            values[f"{name}_ratio"] = ratio.estimate if ratio else None
+            if not unit.is_counted:
+                values[f"{name}_ratio_low"] = ratio.interval.low if ratio and ratio.is_settled else None
+                values[f"{name}_ratio_high"] = ratio.interval.high if ratio and ratio.is_settled else None
         return {name: value if _is_known(value) else None for name, value in values.items()}
 
     def _outcome_cell(self) -> Cell:
@@ -166,16 +172,24 @@ def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[Leaderboa
     Returns:
         The rows.
     """
-    return [_row(search, verdict, trial) for trial in verdict.ranked(search)]
+    shown_costs = costs_of(search)
+    return [_row(search, verdict, trial, shown_costs) for trial in verdict.ranked(search)]
 
 
-def headers_of(verdict: "Verdict") -> tuple[str, ...]:
+def costs_of(search: SearchRecord) -> tuple[str, ...]:
+    """Returns the names of the costs that were measured for some trial, and of training time."""
+    measured = {name for name in COST_UNITS for t in search.trials if t.mean_resource(name) is not None}
+    return tuple(name for name in COST_UNITS if name in measured or name == "train_seconds")
+
+
+def headers_of(search: SearchRecord, verdict: "Verdict") -> tuple[str, ...]:
     """Returns the headers of the columns."""
-    costs = (f"{unit.name} ({unit.unit})" if unit.unit != "number" else unit.name for unit in COST_UNITS.values())
+    units = (COST_UNITS[name] for name in costs_of(search))
+    costs = (f"{unit.name} ({unit.unit})" if unit.unit != "number" else unit.name for unit in units)
     return ("activation", "verdict", verdict.judged_score, verdict.gain_label, *costs)
 
 
-def _row(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> LeaderboardRow:
+def _row(search: SearchRecord, verdict: "Verdict", trial: TrialRecord, shown_costs: tuple[str, ...]) -> LeaderboardRow:
     comparison = verdict.of(trial.trial_id)
     outcome, reason = _outcome(verdict, trial, comparison)
     costs = {name: trial.mean_resource(name) for name in COST_UNITS}
@@ -195,6 +209,7 @@ def _row(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> Leader
         "objective_mean": trial.mean_score,
         "num_executions": len(trial.executions),
         "num_failed": len(trial.executions) - len(trial.completed),
+        "shown_costs": shown_costs,
         "costs": {name: cost for name, cost in costs.items() if cost is not None},
     }
     return LeaderboardRow(**row, **(_compared(comparison) if comparison else {}))
@@ -229,9 +244,11 @@ def _without_score(trial: TrialRecord) -> tuple[str, str]:
 
 
 def _ratio(ratio: "CostRatio") -> str:
-    """Formats a ratio, with its interval if that is finite and not a single value."""
+    """Formats a ratio, with its interval if there is one and it is not a single value."""
+    if ratio.has_interval and not ratio.is_settled:
+        return "cost not settled"
     low, high = f"{ratio.interval.low:.2f}", f"{ratio.interval.high:.2f}"
-    return f"{ratio} [{low}, {high}]" if low != high and math.isfinite(ratio.interval.high) else str(ratio)
+    return f"{ratio} [{low}, {high}]" if ratio.has_interval and low != high else str(ratio)
 
 
 def _is_known(value: Any) -> bool:
@@ -317,7 +334,7 @@ def text_report(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -
 
 def text_leaderboard(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
     """Formats activation, verdict, score, gain and training time of each trial, and why executions failed."""
-    headers = headers_of(verdict)[:SHORT]
+    headers = headers_of(search, verdict)[:SHORT]
     rows = [[cell.text for cell in row.cells[:SHORT]] for row in leaderboard_rows(search, verdict)]
     return "\n".join([text_table(headers, rows, left=2, width=width), *_failures(search, width)])
 

@@ -51,7 +51,7 @@ def _markdown(search: SearchRecord, verdict: "Verdict", links: Mapping[str, str]
         if row.trial_id in links:
             cells[0] = f"[{cells[0]}]({_address(links[row.trial_id])})"
         board.append(cells)
-    parts.append(_table([escape(header) for header in headers_of(verdict)], board, rows))
+    parts.append(_table([escape(header) for header in headers_of(search, verdict)], board, rows))
     if verdict.comparisons:
         parts.append(_promise(verdict))
     parts.append("\n".join(f"- {escape(note)}" for note in verdict.notes))

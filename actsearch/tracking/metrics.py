@@ -13,8 +13,12 @@ from actsearch.reports.leaderboard import LeaderboardRow
 from actsearch.visualization.curves import mean_curve
 
 GAIN = "gain"
-PEAK_MEMORY = "peak_rss_mib"  # MLflow would show bytes with all their digits
-_WITHOUT_SD = {"num_parameters", "best_epoch", "build_seconds", "trace_seconds"}
+TRAINING_MEMORY = "training_memory_mib"  # MLflow would show bytes with all their digits
+_IN_MIB = {"training_memory_bytes": TRAINING_MEMORY, "peak_rss_bytes": "peak_rss_mib"}
+_WITHOUT_SD = {
+    "num_parameters", "flops_per_sample", "training_memory_bytes", TRAINING_MEMORY,
+    "best_epoch", "build_seconds", "trace_seconds",
+}  # fmt: skip
 
 
 def execution_points(execution: ExecutionRecord, objective: Objective) -> list[Metric]:
@@ -60,6 +64,12 @@ def curve_points(trial: TrialRecord) -> list[Metric]:
         for epoch, value in enumerate(mean_curve(trial, name)[0], start=1)
         if math.isfinite(value)
     ]
+
+
+def cost_ratio_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
+    """Lists the costs of a trial as multiples of the baseline's, where they are settled."""
+    ratios = {name: ratio for name, ratio in row.cost_ratios.items() if ratio.is_settled}
+    return [point(f"{name}_ratio", ratio.estimate, at, step) for name, ratio in ratios.items()]
 
 
 def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
@@ -132,9 +142,8 @@ def _figures(execution: ExecutionRecord, objective: Objective) -> dict[str, floa
     if execution.best_epoch is not None:
         figures["best_epoch"] = execution.best_epoch
     resources = vars(execution.resources) if execution.resources else {}
-    if execution.resources:
-        figures[PEAK_MEMORY] = execution.resources.peak_rss_bytes / 2**20
-    return figures | {name: float(value) for name, value in resources.items() if value is not None}
+    known = {name: float(value) for name, value in resources.items() if value is not None}
+    return figures | known | {short: known[name] / 2**20 for name, short in _IN_MIB.items() if name in known}
 
 
 def _health_points(execution: ExecutionRecord) -> list[Metric]:

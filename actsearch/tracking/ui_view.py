@@ -2,7 +2,7 @@
 
 MLflow stores the arrangement as a shared view: a tag of the experiment, and a link that names it. The page shows data
 from the runs of trials: the objective by epoch under its own name, the judged score under `judged_key`, `GAIN`,
-`PEAK_MEMORY`, and in `RUN_COLOUR` the colour of the activation in our figures.
+`TRAINING_MEMORY`, and in `RUN_COLOUR` the colour of the activation in our figures.
 """
 
 import base64
@@ -16,14 +16,14 @@ from mlflow import MlflowClient
 
 from actsearch._private import VIEW_TAG
 from actsearch.records import Direction, SearchRecord
-from actsearch.tracking.metrics import GAIN, PEAK_MEMORY, judged_key
+from actsearch.tracking.metrics import GAIN, TRAINING_MEMORY, judged_key
 from actsearch.tracking.metrics import key as name_for_mlflow
 
 SCORE_NAME = "actsearch.score_name"
 RUN_COLOUR = "mlflow.runColor"
 _CHARTS = "actsearch-charts"
 _MAX_RUNS, _MAX_SETTINGS = 100, 12
-_COSTS = ("train_seconds", "cpu_seconds", PEAK_MEMORY)
+_COSTS = ("train_seconds", TRAINING_MEMORY, "inference_microseconds")
 
 
 def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord, score_name: str = "") -> str:
@@ -73,7 +73,7 @@ def view_state(search: SearchRecord, score_name: str = "") -> dict[str, Any]:
     columns = [_column("params", "activation"), *(_column("params", name) for name in settings)]
     columns += [_column("metrics", name) for name in (score, GAIN, f"{GAIN}_low", f"{GAIN}_high")]
     columns += [_column("tags", "actsearch.verdict")]
-    columns += [_column("metrics", name) for name in ("num_executions", *_COSTS, "num_parameters")]
+    columns += [_column("metrics", name) for name in ("num_executions", *_COSTS, "flops_per_sample", "num_parameters")]
     return {
         "searchFilter": f"tags.`actsearch.search_id` = '{search.search_id}' AND tags.`actsearch.level` = 'trial'",
         "orderByKey": _column("metrics", score),

@@ -17,10 +17,11 @@ from actsearch.analysis.units import COST_UNITS
 from actsearch.analysis.verdict import verdict_of
 from actsearch.ledger import End, Fact, Kind, Ledger, parse
 from actsearch.ledger.samples import StoredSamples
-from actsearch.records import ExecutionRecord, SearchRecord, Status, TrialRecord
+from actsearch.records import CostMeasurement, ExecutionRecord, SearchRecord, Status, TrialRecord
 from actsearch.reports.leaderboard import LeaderboardRow, leaderboard_rows
 from actsearch.reports.markdown import markdown_report
 from actsearch.tracking.metrics import (
+    cost_ratio_points,
     curve_points,
     execution_points,
     judged_points,
@@ -85,6 +86,9 @@ class MLflowWriter:
                 decision = parse(fact, Decision)
                 tags = {"actsearch.decision": f"{decision.action}: {decision.reason}"}
                 self._runs.log(self._runs["trial", decision.trial_id], tags=tags)
+            elif fact.kind is Kind.MEASUREMENT:
+                measured = parse(fact, CostMeasurement)
+                self._search = replace(self._search, measurements=(*self._search.measurements, measured))
             elif fact.kind is Kind.END:
                 self._write_end(parse(fact, End), last=fact is facts[-1])
 
@@ -175,7 +179,8 @@ class MLflowWriter:
         self._runs.log(run, metrics=search_points(search, end.at, step))
         verdict = verdict_of(search, StoredSamples(self._ledger.directory))
         for row in leaderboard_rows(search, verdict):
-            self._runs.log(self._runs["trial", row.trial_id], metrics=judged_points(row, end.at, step))
+            points = [*judged_points(row, end.at, step), *cost_ratio_points(row, end.at, step)]
+            self._runs.log(self._runs["trial", row.trial_id], metrics=points)
         if last:
             self._close(end, verdict)
 

@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from actsearch.swap.weights import restoring_state
+from actsearch.training.costs.graph_costs import SavedTensors, saved_tensors
 from actsearch.training.one_thread import runs_on_one_thread
 
 SMALL_STEP = 3_000_000  # multiplications of a forward pass over a batch; measured break-even on two cores
@@ -91,13 +92,16 @@ class CompiledEpochs:
 
     Attributes:
         tensors: The data of the next calls: other samples may replace them, of the same shapes and types.
+        saved: What a training step keeps for its backward pass, once it is traced; None if that is unknown.
     """
 
     def __init__(self, model: keras.Model, tensors: Tensors, batch_size: int) -> None:
         self.model = model
         self.tensors, self._batch_size = tensors, batch_size
+        self.num_in_batch = min(batch_size, self.num_samples)
+        self.saved: SavedTensors | None = None
         self._executor = executor_for(model, batch_size)
-        self._create_variables(_rows(tensors.train, slice(0, min(batch_size, self.num_samples))))
+        self._create_variables(_rows(tensors.train, slice(0, self.num_in_batch)))
         model.reset_metrics()
         self._train_epoch: Any = None
         self._validate: Any = None
@@ -142,6 +146,11 @@ class CompiledEpochs:
             self._trace()
             self._call_first()
 
+    @property
+    def executor(self) -> str | None:
+        """Name of TensorFlow's executor that runs the epochs; None for the default."""
+        return self._executor
+
     def _trace(self) -> None:
         order = tf.TensorSpec((None,), tf.int32)
         with executing(self._executor):
@@ -181,6 +190,18 @@ class CompiledEpochs:
             logs |= {f"val_{name}": value for name, value in validated.items()}
         return logs
 
+    def steps(self, count: int) -> Callable[[], None]:
+        """Returns a function that trains the first `count` batches, fewer than the epoch has, and waits for the end."""
+        order, loops = tf.range(self.num_samples), tf.constant(count)
+
+        def run() -> None:
+            with executing(self._executor):
+                logs = self._train_epoch(self.tensors.train, order, loops)
+            for log in logs.values():
+                np.asarray(log)
+
+        return run
+
     def test(self) -> dict[str, Any]:
         """Returns the model's metrics on the test data; empty if there are none."""
         return {} if self._test is None else self._evaluated(self._test, self.tensors.test)
@@ -197,7 +218,12 @@ class CompiledEpochs:
         def rows(start: Any, end: Any) -> Any:
             return tf.nest.map_structure(lambda a: tf.gather(a, order[start:end]), data)
 
-        return self._steps(self.model.train_step, rows, loops, tf.shape(order)[0])
+        return self._steps(self._counted_step, rows, loops, tf.shape(order)[0])
+
+    def _counted_step(self, batch: Any) -> Any:
+        logs = self.model.train_step(batch)
+        self.saved = self.saved or saved_tensors(tf.compat.v1.get_default_graph())
+        return logs
 
     def _evaluate(self, data: Any, loops: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(tf.nest.flatten(data)[0])[0]

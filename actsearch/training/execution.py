@@ -13,9 +13,19 @@ import numpy as np
 
 from actsearch.errors import ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError
 from actsearch.layers.base import Learned, learned_parameters
-from actsearch.records import ExecutionRecord, ExecutionRequest, Objective, Resources, SampleScores, Status
+from actsearch.records import (
+    CostMeasurement,
+    ExecutionRecord,
+    ExecutionRequest,
+    Objective,
+    Resources,
+    SampleScores,
+    Status,
+)
 from actsearch.training.batches import Batches, raw
 from actsearch.training.callbacks import Callbacks, HealthMonitor, Recorder, check_objective, fresh, need_fit
+from actsearch.training.costs.cost_rounds import budget_after, measure_in_turns
+from actsearch.training.costs.graph_costs import counting_saved_tensors
 from actsearch.training.data import TrainingData, has_known_order, packed
 from actsearch.training.epochs import Tensors, order_of, single_numbers, to_tensors
 from actsearch.training.model_cache import (
@@ -28,7 +38,7 @@ from actsearch.training.model_cache import (
 )
 from actsearch.training.model_state import state_variables
 from actsearch.training.own_fit import FitRecorder
-from actsearch.training.resources import Meter, Stopwatch, Usage
+from actsearch.training.resources import Meter, Stopwatch, Usage, undisturbed_seconds
 from actsearch.training.sample_scores import sample_scores
 from actsearch.training.watchdog import Watchdog
 
@@ -60,6 +70,7 @@ class Executions:
         health: Whether the first execution of each trial is diagnosed, at its first and last epoch.
         compiled: Whether epochs may run as one TensorFlow function; otherwise `model.fit` trains.
         seed: Seed of TensorFlow's own generator, set once for each search.
+        own_process: Whether this process does nothing else, so that its peak of memory says something.
     """
 
     def __init__(
@@ -74,14 +85,17 @@ class Executions:
         health: bool = True,
         compiled: bool = True,
         seed: int = 0,
+        own_process: bool = False,
     ) -> None:
         keras.utils.set_random_seed(seed)
+        self._began, self._own_process = time.perf_counter(), own_process
         self._data, self._objective, self._callbacks = data, objective, callbacks
         self._batch_size, self._fit, self._health = batch_size, fit, health
         self._models = ModelCache(build)
         self._all_data, self._may_compile = data, compiled and fit is None
         self._split: int | None = None
         self._tensors: Tensors | None = None
+        self._kept: dict[str, tuple[str, int] | None] = {}  # by trial, where its traced model may be found
 
     def run(self, request: ExecutionRequest) -> Trained:
         """Runs one execution; an error in it is recorded as FAILED with the reason.
@@ -124,6 +138,7 @@ class Executions:
             forward = built.forward or forward_of(built.model, self._data.x, batch_size)
             measured = self._measure(built, forward, recorder, usage)
             samples = self._samples(built.model, forward, recorder, measured[1])
+            self._kept[request.trial_id] = built.key
         except (UnknownObjectiveError, ObjectiveShapeError):
             raise
         except Exception as error:  # noqa: BLE001  any error of a user's model ends only this execution
@@ -167,13 +182,14 @@ class Executions:
         keras.utils.set_random_seed(request.seed)
         meter = Meter()
         try:
-            if self._fit is not None:
-                self._fit_as_told(hp, built.model, options)
-            else:
-                built.model.fit(raw(self._data.x), **options)
+            with counting_saved_tensors(built.model) as saved:
+                if self._fit is not None:
+                    self._fit_as_told(hp, built.model, options)
+                else:
+                    built.model.fit(raw(self._data.x), **options)
         finally:
             release_when_unreachable(state_variables(built.model))
-        return built, meter.read()
+        return replace(built, saved=saved[0] if saved else None), meter.read()
 
     def _fit_as_told(self, hp: Any, model: keras.Model, options: dict[str, Any]) -> None:
         """Trains by the user's `HyperModel.fit`, whose result is the score if it is not a `History`."""
@@ -190,17 +206,21 @@ class Executions:
             raise ExecutionFailedError("no epoch was trained")
         model = built.model
         model.set_weights(recorder.best_weights)
+        known = built.epochs.num_in_batch if built.epochs is not None else None
         resources = Resources(
             build_seconds=built.build_seconds,
             trace_seconds=built.trace_seconds,
-            train_seconds=sum(recorder.epoch_seconds),
-            best_epoch_seconds=sum(recorder.epoch_seconds[: recorder.best_epoch]),
+            train_seconds=undisturbed_seconds(recorder.epoch_seconds),
+            best_epoch_seconds=undisturbed_seconds(recorder.epoch_seconds, recorder.best_epoch),
             cpu_seconds=usage.cpu_seconds,
-            peak_rss_bytes=usage.peak_rss_bytes,
+            peak_rss_bytes=usage.peak_rss_bytes if self._own_process else None,
             num_parameters=sum(math.prod(weight.shape) for weight in model.weights),
             inference_microseconds=None if forward is None else _inference(forward),
             peak_gpu_bytes=usage.peak_gpu_bytes,
             gpu_joules=usage.gpu_joules,
+            train_wall_seconds=sum(recorder.epoch_seconds),
+            training_memory_bytes=built.training_bytes(known or (forward.num_samples if forward else None)),
+            flops_per_sample=forward.flops_per_sample if forward else None,
         )
         return resources, self._test(built), learned_parameters(model)
 
@@ -237,6 +257,25 @@ class Executions:
             scores = sample_scores(model, name, tensors, outputs, score, self._data.ids.get(part))
             found |= {} if scores is None else {part: scores}
         return found
+
+    def measure_costs(self) -> CostMeasurement | None:
+        """Measures the times of all trials in turns, once their executions have ended; None for fewer than two.
+
+        Trials are missing if `model.fit` trains them, if their models have code of their own, or if their traces were
+        dropped for lack of memory: tracing them again would take too long.
+        """
+        if len(self._kept) < 2:
+            return None
+        found = {trial: self._models.kept(key) for trial, key in self._kept.items() if key is not None}
+        models = {trial: built for trial, built in found.items() if built is not None}
+        reasons = [
+            "model.fit trains them" if self._tensors is None else "their models are traced anew for each execution"
+        ] * (len(found) < len(self._kept))
+        reasons += ["there was no memory to keep all traces"] * (len(models) < len(found))
+        if len(models) < 2:
+            return CostMeasurement(time.time(), reason="; ".join(reasons))
+        measurement = measure_in_turns(models, budget=budget_after(time.perf_counter() - self._began))
+        return replace(measurement, reason="; ".join([*reasons, *filter(None, [measurement.reason])]))
 
     def _check_lasted(self, recorder: Recorder) -> None:
         """Raises a GeneratorEndedError if the epochs so far lacked batches of a generator."""

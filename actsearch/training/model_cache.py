@@ -7,6 +7,7 @@ import random
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.swap.weights import restoring_state
 from actsearch.training.batches import Batches
+from actsearch.training.costs.graph_costs import SavedTensors, flops_per_sample
 from actsearch.training.epochs import CompiledEpochs, Tensors, has_own_steps
 from actsearch.training.model_state import of_tensorflow, state_variables
 from actsearch.training.own_fit import has_own_fit
@@ -102,13 +104,25 @@ BuildFunction = Callable[[Any], keras.Model]
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model with its weights drawn from a seed. `epochs` is None if `model.fit` trains it."""
+    """A model with its weights drawn from a seed.
+
+    `epochs` is None if `model.fit` trains it, `forward` if it cannot be called, `key` if no cache keeps it. `saved` is
+    what a training step keeps for its backward pass.
+    """
 
     model: keras.Model
     forward: "Forward | None"
     epochs: CompiledEpochs | None
     build_seconds: float
     trace_seconds: float
+    saved: SavedTensors | None = None
+    key: tuple[str, int] | None = None
+
+    def training_bytes(self, num_in_batch: int | None) -> int | None:
+        """Returns the bytes of weights, optimizer state and saved tensors for a batch; None if they are unknown."""
+        if self.saved is None or num_in_batch is None:
+            return None
+        return _num_bytes(self.model) + self.saved.bytes_for(num_in_batch)
 
 
 def build_model(build: BuildFunction, hp: Any, seed: int, sample: Any = None) -> keras.Model:
@@ -189,7 +203,8 @@ class ModelCache:
         watch = Stopwatch()
         fresh = build_model(self._build, hp, seed, some_rows(tensors.x))
         shared = trace_key(fresh, hp.values)
-        kept = None if shared is None else self._kept.pop((shared, batch_size), None)
+        key = None if shared is None else (shared, batch_size)
+        kept = None if key is None else self._kept.pop(key, None)
         if kept is not None:
             if fresh.optimizer is not None:
                 fresh.optimizer.build(fresh.trainable_variables)
@@ -198,11 +213,15 @@ class ModelCache:
             kept.epochs.tensors = tensors
             built = replace(kept, build_seconds=watch.lap(), trace_seconds=0.0)
         else:
-            built = _traced(fresh, tensors, batch_size, watch)
-        if shared is not None:
-            self._kept[shared, batch_size] = built
+            built = replace(_traced(fresh, tensors, batch_size, watch), key=key)
+        if key is not None:
+            self._kept[key] = built
             self._drop_oldest()
         return built
+
+    def kept(self, key: tuple[str, int]) -> BuiltModel | None:
+        """Returns the model that is kept under this key; None if it was dropped for lack of memory."""
+        return self._kept.get(key)
 
     def _drop_oldest(self) -> None:
         sizes = [_num_bytes(kept.model) for kept in self._kept.values()]
@@ -228,7 +247,7 @@ def _traced(model: keras.Model, tensors: Tensors, batch_size: int, watch: Stopwa
     epochs.trace()
     forward = forward_of(model, tensors.x, batch_size)
     _copy_state(state, model)
-    return BuiltModel(model, forward, epochs, build_seconds, watch.lap())
+    return BuiltModel(model, forward, epochs, build_seconds, watch.lap(), epochs.saved)
 
 
 @dataclass(frozen=True)
@@ -238,10 +257,12 @@ class Forward:
     Args:
         traced: The TensorFlow function of a batch of x.
         sample: A batch of the training data.
+        flops_per_sample: Floating-point operations for one sample; None if they cannot be counted.
     """
 
     traced: Any
     sample: Any
+    flops_per_sample: int | None = None
 
     @property
     def num_samples(self) -> int:
@@ -277,7 +298,7 @@ def forward_of(model: keras.Model, x: Any, batch_size: int) -> Forward | None:
         if not has_own_steps(model):
             raise
         return None
-    forward = Forward(traced, sample)
+    forward = Forward(traced, sample, flops_per_sample(traced))
     forward()
     return forward
 
@@ -321,6 +342,17 @@ def _copy_state(state: list[np.ndarray], model: keras.Model) -> None:
         )
     for variable, value in zip(variables, state, strict=True):
         variable.assign(value)
+
+
+@contextmanager
+def keeping_state(model: keras.Model) -> Iterator[None]:
+    """Undoes at the end of the block what training changes in a model."""
+    state = _state(model)
+    try:
+        yield
+    finally:
+        _copy_state(state, model)
+        model.reset_metrics()
 
 
 def trains_by_fit(model: keras.Model) -> bool:

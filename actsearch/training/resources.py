@@ -1,8 +1,10 @@
 """Measures the resources of an execution in its own process: time, CPU, memory, and GPU if there is one."""
 
 import os
+import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,21 +45,17 @@ class Meter:
         _reset_peak_memory()
         for gpu in self._gpus:
             _memory_statistics().reset_memory_stats(gpu)
-        self._cpu_seconds = self._read_cpu()
+        self._cpu_seconds = time.process_time()
 
     def read(self) -> Usage:
         """Returns the usage so far."""
         gpu_bytes = [_memory_statistics().get_memory_info(gpu)["peak"] for gpu in self._gpus]
         return Usage(
-            cpu_seconds=self._read_cpu() - self._cpu_seconds,
+            cpu_seconds=time.process_time() - self._cpu_seconds,
             peak_rss_bytes=_peak_memory(self._process),
             peak_gpu_bytes=sum(gpu_bytes) if gpu_bytes else None,
             gpu_joules=self._energy.joules(),
         )
-
-    def _read_cpu(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
 
 
 class Sampler:
@@ -70,13 +68,13 @@ class Sampler:
 
     def begin(self) -> None:
         """Starts a period."""
-        self._seconds, self._cpu_seconds = time.perf_counter(), self._read_cpu()
+        self._seconds, self._cpu_seconds = time.perf_counter(), time.process_time()
 
     def end(self) -> None:
         """Ends the period and adds a sample."""
         seconds = max(time.perf_counter() - self._seconds, 1e-9)
         sample = {
-            "cpu_percent": 100 * (self._read_cpu() - self._cpu_seconds) / seconds,
+            "cpu_percent": 100 * (time.process_time() - self._cpu_seconds) / seconds,
             "rss_mib": psutil.Process().memory_info().rss / 2**20,
         }
         if self._gpus:
@@ -85,9 +83,17 @@ class Sampler:
         for name, value in sample.items():
             self.samples.setdefault(name, []).append(value)
 
-    def _read_cpu(self) -> float:
-        times = psutil.Process().cpu_times()  # not stored, so that callbacks can be copied
-        return float(times.user + times.system)
+
+def undisturbed_seconds(epoch_seconds: Sequence[float], num_epochs: int | None = None) -> float:
+    """Returns the median epoch times the number of epochs: all, or `num_epochs`.
+
+    Example: one epoch was held up.
+
+    >>> undisturbed_seconds([1.0, 1.0, 7.0, 1.0])
+    4.0
+    """
+    count = len(epoch_seconds) if num_epochs is None else num_epochs
+    return statistics.median(epoch_seconds) * count if epoch_seconds else 0.0
 
 
 class Stopwatch:

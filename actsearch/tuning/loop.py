@@ -124,6 +124,7 @@ class SearchLoop:
             self._stop.check()
         if self._is_late:
             self._reporter.message("The time budget is used up; every trial that was started has the same executions.")
+        self._state.add_measurement(self._executor.measure_costs())
         self._trials.close(self._state.trials)
 
     def _check_limits(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from actsearch.errors import UnknownObjectiveError
 from actsearch.records import ExecutionRecord, Resources, Status
 from actsearch.training.execution import reason_of
-from actsearch.training.resources import Meter, Stopwatch, Usage
+from actsearch.training.resources import Meter, Stopwatch, Usage, undisturbed_seconds
 from actsearch.tuning.fit_results import EpochLog, FitResult, fit_result
 
 
@@ -137,11 +137,12 @@ def _resources(training: ObservedTraining, seconds: tuple[float, ...], best_epoc
     return Resources(
         build_seconds=training.build_seconds,
         trace_seconds=0.0,
-        train_seconds=sum(seconds),
-        best_epoch_seconds=sum(seconds[:best_epoch]),
+        train_seconds=undisturbed_seconds(seconds),
+        best_epoch_seconds=undisturbed_seconds(seconds, best_epoch),
         cpu_seconds=usage.cpu_seconds,
-        peak_rss_bytes=usage.peak_rss_bytes,
+        peak_rss_bytes=None,  # of the process of the whole search
         num_parameters=training.num_parameters,
         peak_gpu_bytes=usage.peak_gpu_bytes,
         gpu_joules=usage.gpu_joules,
+        train_wall_seconds=sum(seconds),
     )

@@ -16,7 +16,7 @@ from actsearch.analysis.results import Decision
 from actsearch.errors import UsageError, shorten
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
 from actsearch.ledger.samples import read_samples, write_samples
-from actsearch.records import ExecutionRecord, Extension, Objective, SearchRecord, TrialRecord
+from actsearch.records import CostMeasurement, ExecutionRecord, Extension, Objective, SearchRecord, TrialRecord
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import SyncProcess
 from actsearch.training.execution import Trained
@@ -212,6 +212,11 @@ class SearchState:
         executions = sorted([*trial.executions, record], key=lambda e: e.execution)
         self.trials[record.trial_id] = replace(trial, executions=tuple(executions))
         return self.trials[record.trial_id]
+
+    def add_measurement(self, measurement: CostMeasurement | None) -> None:
+        """Records a measurement of costs, unless all executions are those of earlier runs."""
+        if measurement is not None and sum(len(t.executions) for t in self.trials.values()) > self.num_recorded:
+            self._ledger.append_measurement(measurement)
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
         """Records the new ones among all decisions of the allocation so far."""

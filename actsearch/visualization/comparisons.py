@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from actsearch.analysis.results import Verdict, mean_cost
+from actsearch.analysis.cost_ratios import mean_cost
+from actsearch.analysis.results import Verdict
 from actsearch.analysis.units import COST_UNITS, cost_label, objective_label, trial_label
 from actsearch.records import SearchRecord
 from actsearch.visualization._style import (

@@ -26,6 +26,7 @@ from actsearch.visualization._style import (
 )
 
 _NAMES = 2.2  # inches
+_MAX_PANELS = 4  # side by side
 
 
 def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
@@ -45,15 +46,18 @@ def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
     costs = [p for p in COST_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
     names = [trial_label(search, t) for t in trials]
     narrow = width <= NARROW
-    inches = width - 0.2 if narrow else (width - _NAMES) / len(costs)
+    columns = 1 if narrow else min(len(costs), _MAX_PANELS)
+    shape = (math.ceil(len(costs) / columns), columns)
+    inches = width - 0.2 if narrow else (width - _NAMES) / columns
     figure = Figure(layout="constrained")
-    shape = (len(costs), 1) if narrow else (1, len(costs))
-    panels, lines = figure.subplots(*shape, squeeze=False).flat, 1
-    for number, (axes, cost) in enumerate(zip(panels, costs, strict=True)):
+    panels, lines = list(figure.subplots(*shape, squeeze=False).flat), 1
+    for axes in panels[len(costs) :]:
+        axes.set_visible(False)
+    for number, (axes, cost) in enumerate(zip(panels, costs, strict=False)):
         lines = max(lines, label_x(plain(axes), cost_label(cost), inches))
         half = name_rows(axes, names, width=width)
         _draw(axes, search, trials, cost, half=half, inches=inches)
-        if number and not narrow:
+        if number % columns:
             axes.set_yticklabels([])
     figure.set_size_inches(width, shape[0] * (rows_height(names, width) + 0.35 + 0.17 * lines))
     return figure

@@ -129,12 +129,20 @@ def test_what_failed_is_not_undecided():
     [
         ({}, "cost not measured"),
         (ratio(1.2, spread=0.4), "cost not settled"),
+        (ratio(9.0, spread=6.9), "9.0× the time"),
+        (ratio(20.0, spread=18.5), "cost not settled"),
+        ({"train_seconds": CostRatio(1.5)}, "cost not settled"),
         (ratio(1.02, spread=0.01), "same cost"),
         (ratio(1.07, spread=0.01), "1.07× the time"),
     ],
 )
 def test_cost_in_words(cost_ratios, words):
     assert sentence(comparison("selu", B, 0.012, cost_ratios=cost_ratios)).endswith(words)
+
+
+def test_a_cost_that_is_not_settled_recommends_nothing():
+    wide = {"train_seconds": CostRatio(0.3, Interval(0.05, 0.9))}
+    assert sentence(comparison("elu", E, cost_ratios=wide)).startswith("keep relu: elu is equivalent")
 
 
 def test_many_names_are_cut():

@@ -58,7 +58,7 @@ def test_the_page_of_the_experiment_opens_on_every_trial_with_what_it_gained_and
     columns = browser.ask("[...document.querySelectorAll('.ag-header-cell')].map(cell => cell.innerText.trim())")
     for column in ("activation", "judged_test_accuracy", "gain", "gain_low", "actsearch.verdict", "num_executions"):
         assert column in columns
-    for column in ("train_seconds", "cpu_seconds", "peak_rss_mib", "num_parameters"):
+    for column in ("train_seconds", "training_memory_mib", "inference_microseconds", "num_parameters"):
         assert column in columns
 
 

@@ -45,7 +45,8 @@ def test_the_main_job(program, store, tmp_path):
     assert len(executions) == 15
     assert {e["status"] for e in executions} == {"COMPLETED"}
     assert set(executions[0]) == {
-        "execution", "seed", "status", "objective", "test_score", "train_seconds", "cpu_seconds", "peak_rss_bytes", "num_epochs",
+        "execution", "seed", "status", "objective", "test_score", "num_epochs",
+        "train_seconds", "train_wall_seconds", "training_memory_bytes", "cpu_seconds", "peak_rss_bytes",
     }  # fmt: skip
     assert set(found["trials"][0]) >= {
         "trial_id", "mlflow_run_id", "status", "hyperparameters", "activation", "executions", "score", "score_sd",

@@ -60,6 +60,8 @@ def test_workers_train_what_this_process_would(data, forks, monkeypatch):
     here = {trained.record.seed: trained.record for trained in run_executions(data, *asked)}
     for seed, record in here.items():
         assert there[seed].history == again[seed].history == record.history
+        assert there[seed].resources.peak_rss_bytes > record.resources.training_memory_bytes
+        assert there[seed].resources.training_memory_bytes == record.resources.training_memory_bytes
     assert not [p for p in psutil.Process().children(recursive=True) if _is_worker(p, forks)]
 
 

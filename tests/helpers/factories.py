@@ -43,6 +43,9 @@ def scored(
         peak_rss_bytes=2**27,
         inference_microseconds=3.0,
         num_parameters=1000,
+        train_wall_seconds=seconds,
+        training_memory_bytes=2**21,
+        flops_per_sample=5_000_000,
     )
     return execution(
         number,

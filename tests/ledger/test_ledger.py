@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actsearch.errors import LedgerError
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, facts, salvage
 from actsearch.ledger import ledger as ledger_file
-from actsearch.records import Resources, Status, TrialRecord
+from actsearch.records import CostMeasurement, ExecutionRecord, Resources, Status, TrialRecord
 from tests.helpers.factories import execution
 from tests.helpers.ledgers import SEARCH, change, ledger_with, whole_search
 
@@ -30,6 +30,24 @@ def test_what_is_written_is_read_back(tmp_path):
     assert search.trials[0].executions[0] == full
     assert search.trials[0].executions[1].reason == failed.reason
     assert search.trials[0].scores == {1: 0.9}
+
+
+def test_measurements_of_costs_are_read_in_their_order(tmp_path):
+    first = CostMeasurement(1.0, 0.1, {"0": (1.0, 2.0)}, {"0": (1.0, 2.0)}, {"0": (0.5, 0.25)})
+    second = CostMeasurement(2.0, reason="model.fit trains them")
+    ledger = ledger_with(tmp_path)
+    for measurement in (first, second):
+        ledger.append_measurement(measurement)
+    assert Ledger(tmp_path).read().measurements == (first, second)
+
+
+def test_the_cost_of_an_earlier_version_is_read():
+    """Without the wall time and what is counted, and with the peak of the search's process."""
+    later = ("train_wall_seconds", "training_memory_bytes", "flops_per_sample")
+    body = json.loads(facts.to_json(execution(1, resources=Resources(0.1, 0.2, 0.3, 0.2, 0.5, 1000, 42))))
+    body["resources"] = {name: value for name, value in body["resources"].items() if name not in later}
+    read = facts.parse(facts.Fact(1, Kind.EXECUTION, "0/1", json.dumps(body)), ExecutionRecord)
+    assert (read.resources.peak_rss_bytes, read.resources.train_wall_seconds) == (1000, None)
 
 
 @settings(max_examples=30, deadline=None)

@@ -18,6 +18,10 @@ def rows_of(record):
     return leaderboard_rows(record, verdict_of(record))
 
 
+def headers(record):
+    return headers_of(record, verdict_of(record))
+
+
 def texts(row):
     return list(map(str, row.cells))
 
@@ -27,11 +31,11 @@ def test_the_best_first_and_the_failed_last_with_their_reason():
     assert [row.label for row in (elu, relu, gelu, tanh)] == ["elu", "relu", "gelu", "tanh"]
     assert texts(elu)[2] == "0.9533 ± 0.0058 (n=3)"
     assert texts(elu)[3].startswith("+4.3 points [")
-    assert texts(elu)[4:7] == ["1 (1.00×)", "2 (1.00×)", "128 (1.00×)"]
+    assert texts(elu)[4:7] == ["1 (1.00×)", "2 (1.00×)", "3 (1.00×)"]
     assert (relu.outcome, relu.gain, texts(relu)[3]) == ("baseline", None, "–")
     assert (gelu.outcome, gelu.reason, gelu.num_failed) == ("undecided", "1 of 3 executions failed", 1)
     assert (tanh.outcome, tanh.reason, texts(tanh)[1]) == ("failed", "loss is nan", "failed (loss is nan)")
-    assert {len(row.cells) for row in (elu, relu, gelu, tanh)} == {len(headers_of(verdict_of(search(SCORES))))}
+    assert {len(row.cells) for row in (elu, relu, gelu, tanh)} == {len(headers(search(SCORES)))}
 
 
 def test_the_gain_is_that_of_the_verdict_with_its_interval():
@@ -41,6 +45,34 @@ def test_the_gain_is_that_of_the_verdict_with_its_interval():
     assert (selu.outcome, selu.gain, selu.interval) == ("better", comparison.difference, comparison.interval)
     assert (selu.p_value, selu.num_pairs) == (comparison.p_value, 12)
     assert texts(selu)[3] == f"+3.0 points [2.9, 3.1] (12 pairs, p {selu.p_value:.2g})"
+
+
+def test_costs_have_an_interval_only_where_it_says_something():
+    def time_of(seconds):
+        first, elu = trial("0", "relu", [0.9] * len(seconds)), trial("1", "elu", [0.95] * len(seconds))
+        own = [
+            replace(e, resources=replace(e.resources, train_seconds=s))
+            for e, s in zip(elu.executions, seconds, strict=True)
+        ]
+        return rows_of(search([first, replace(elu, executions=tuple(own))]))[0]
+
+    assert texts(time_of([1.0, 1.1]))[4] == "1.05 (1.05×)"
+    assert texts(time_of([1.0, 1.1, 1.2]))[4] == "1.1 (1.10× [0.87, 1.38])"
+    assert texts(time_of([1.0, 90.0, 2.0]))[4] == "31 (cost not settled)"
+    assert time_of([1.0, 1.1, 1.2]).plain()["train_seconds_ratio_low"] == pytest.approx(0.87, abs=0.01)
+    assert time_of([1.0, 90.0, 2.0]).plain()["train_seconds_ratio_low"] is None
+
+
+def test_a_cost_that_no_trial_has_is_no_column():
+    made = [trial(name, name, scores) for name, scores in MANY.items()]
+    bare = [
+        replace(
+            t, executions=tuple(replace(e, resources=replace(e.resources, peak_rss_bytes=None)) for e in t.executions)
+        )
+        for t in made
+    ]
+    assert headers(search(made))[-1] == "peak memory of the process (MiB)"
+    assert headers(search(bare))[-1] == "CPU time (s)"
 
 
 def test_what_would_settle_it_is_said_in_one_way():
@@ -71,11 +103,11 @@ def test_a_pair_has_no_interval_that_means_something():
 
 
 def test_the_source_of_the_gain_and_the_reference_are_named():
-    validated = headers_of(verdict_of(search(SCORES)))
+    validated = headers(search(SCORES))
     assert validated[2:4] == ("val accuracy", "gain over relu in val accuracy (points)")
     tested = search([trial(n, n, s, test_scores=s) for n, s in MANY.items()])
-    assert headers_of(verdict_of(tested))[2:4] == ("test accuracy", "gain over relu in test accuracy (points)")
-    of_loss = headers_of(verdict_of(search(MANY, objective=LOSS, baseline=None)))
+    assert headers(tested)[2:4] == ("test accuracy", "gain over relu in test accuracy (points)")
+    of_loss = headers(search(MANY, objective=LOSS, baseline=None))
     assert of_loss[3] == "gain over relu in val loss (+ is better)"
 
 

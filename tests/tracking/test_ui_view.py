@@ -71,8 +71,9 @@ def test_columns_are_what_a_trial_gained_and_cost():
         "tags.`actsearch.verdict`",
         "metrics.`num_executions`",
         "metrics.`train_seconds`",
-        "metrics.`cpu_seconds`",
-        "metrics.`peak_rss_mib`",
+        "metrics.`training_memory_mib`",
+        "metrics.`inference_microseconds`",
+        "metrics.`flops_per_sample`",
         "metrics.`num_parameters`",
     ]
 

@@ -3,11 +3,21 @@
 import pytest
 
 from actsearch.ledger import End, Kind, Ledger, parse
-from actsearch.records import Direction, ExecutionRecord, Objective, Resources, SearchRecord, Status, TrialRecord
+from actsearch.records import (
+    CostMeasurement,
+    Direction,
+    ExecutionRecord,
+    Objective,
+    Resources,
+    SearchRecord,
+    Status,
+    TrialRecord,
+)
 from actsearch.tracking.runs import open_experiment
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 from actsearch.visualization._style import style_of
+from tests.helpers import tracking
 from tests.helpers.tracking import runs_of
 
 
@@ -102,6 +112,24 @@ def test_a_trial_has_mean_sd_and_number(store, tmp_path, address):
     assert metrics["best_val_accuracy_sd"] == pytest.approx(0.0707106781)
     assert metrics["num_executions"] == 2
     assert metrics["train_seconds"] == 2.5
+
+
+def test_costs_that_are_settled_are_multiples_of_the_baselines(store, tmp_path, address):
+    ledger = Ledger(tmp_path / "measured", create=True)
+    ledger.append_search(tracking.search_record())
+    for number in (0, 1):
+        ledger.append_trial(tracking.trial(number))
+        ledger.append_execution(tracking.execution(number, 1))
+    relu, elu = (1.0, 2.0, 1.0, 1.0, 2.0, 1.0), (1.5, 3.0, 1.5, 1.5, 3.0, 1.5)
+    times = {"0": relu, "1": elu}
+    ledger.append_measurement(CostMeasurement(1100.0, 0.1, times, times, times))
+    ledger.append_end(End(1200.0, "completed"))
+    writer = write(store, ledger, address)
+    metrics = store.get_run(writer.run_ids["trial_run_ids"]["1"]).data.metrics
+    assert metrics["train_seconds_ratio"] == metrics["inference_microseconds_ratio"] == pytest.approx(1.5)
+    assert "peak_rss_bytes_ratio" not in metrics  # of one pair
+    note = store.get_run(writer.run_ids["run_id"]).data.tags["mlflow.note.content"]
+    assert "6 rounds" in note
 
 
 def test_a_failed_trial_says_why(store, tmp_path, address):

@@ -1,9 +1,10 @@
 import time
 
 import numpy as np
+import pytest
 
 from actsearch.training import resources
-from actsearch.training.resources import Meter, Sampler, Stopwatch
+from actsearch.training.resources import Meter, Sampler, Stopwatch, undisturbed_seconds
 
 
 def test_cpu_seconds_are_those_of_this_process():
@@ -62,3 +63,9 @@ def test_laps_follow_each_other(monkeypatch):
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     watch = Stopwatch()
     assert [watch.lap(), watch.lap()] == [0.5, 2.0]
+
+
+def test_one_hiccup_does_not_count_as_training_time():
+    assert undisturbed_seconds((0.1, 0.1, 9.0, 0.1)) == pytest.approx(0.4)
+    assert undisturbed_seconds((0.1, 0.1, 9.0, 0.1), 2) == pytest.approx(0.2)
+    assert undisturbed_seconds(()) == 0.0

@@ -51,8 +51,9 @@ def test_a_trials_run_has_its_scores_and_costs(logged):
         assert run.metrics["best_val_accuracy"] == pytest.approx(trial.mean_score)
         assert run.metrics["best_val_accuracy_sd"] == pytest.approx(trial.sd_score)
         assert run.metrics["num_executions"] == 2
-        costs = {"train_seconds", "cpu_seconds", "peak_rss_bytes", "inference_microseconds", "num_parameters"}
+        costs = {"train_seconds", "cpu_seconds", "training_memory_mib", "inference_microseconds", "num_parameters"}
         assert costs <= set(run.metrics)
+        assert "peak_rss_mib" not in run.metrics
 
 
 def test_an_executions_run_has_its_curve(logged):

@@ -1,0 +1,1 @@
+"""What trials cost: counted from their graphs, and measured in turns."""
