@@ -117,7 +117,7 @@ class SampleScores:
 
     Args:
         ids: Which samples they are, numbers of the undivided data or of the part that was given, shape (n,).
-        values: Correct or not, error, loss; for a metric that is no mean (AUC, F1), what each sample contributes to it.
+        values: Correct or not, error, loss; for other metrics than means (AUC, F1), what each sample contributes to it.
             Shape (n,).
     """
 

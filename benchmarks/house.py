@@ -15,7 +15,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "actsearch"
 MAX_LINES, MAX_FUNCTION_LINES = 400, 40
-MAX_MODULES, MAX_IN_FOLDER = 154, 16
+MAX_MODULES, MAX_IN_FOLDER = 162, 16
 SMALL_LINES = 60
 MAY_REPEAT = {"__init__", "base"}
 DEFAULTS = {"alpha": 0.05, "max_executions": 30, "epochs": 30}

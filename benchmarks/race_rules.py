@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from actsearch.analysis.looks import FIRST_LOOK, Plan, nominal_levels, spending
+from actsearch.analysis.looks import FIRST_LOOK, Looks, nominal_levels, spending
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -41,7 +41,7 @@ class _Race:
         shape = (repetitions, self.trials)
         self.scores, self.margin, self.floor = scores, margin, np.zeros((repetitions, 1))
         self.seen = np.full(scores.shape, np.nan)
-        spent = spending([Plan(self.seeds, every=True)])
+        spent = spending([Looks(self.seeds, every=True)])
         drops = nominal_levels(tuple(alpha / c for c in range(1, self.trials + 1)), spent[1:])
         self.claim_levels = nominal_levels((alpha / (self.trials - 1) / 2,), spent)[:, 0]
         m = np.arange(drops.shape[0])[:, None]

@@ -300,6 +300,17 @@ def check_flops_of_node():
     assert None in [_private.flops_of_node(unknown, each.node_def) for each in unknown.get_operations()]
 
 
+def check_metric_by_name():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(loss="mse", metrics=["mae"])
+    x, y = np.ones((3, 2)), np.zeros((3, 1))
+    assert _private.metric_by_name(model, "mae", y, model(x)) is None  # not built yet
+    model.evaluate(x, y, verbose=0)
+    metric, y_true, _, is_weighted = _private.metric_by_name(model, "mae", y, model(x))
+    assert (metric.name, y_true is y, is_weighted) == ("mae", True, False)
+    assert _private.metric_by_name(model, "mse", y, model(x)) is None
+
+
 def check_metrics_given_to():
     model = network()
     assert _private.metrics_given_to(model) == []

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from actsearch.analysis.differences import Differences, differences_of, pooled
-from actsearch.analysis.looks import FIRST_LOOK, Plan, nominal_levels, spending
+from actsearch.analysis.looks import FIRST_LOOK, Looks, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.statistics import resolution
 from actsearch.analysis.units import Units
@@ -296,7 +296,7 @@ def levels_of_looks(judged: JudgedScores, alpha: float) -> tuple[float, float]:
     if now < FIRST_LOOK:
         return alpha, alpha
     before = looks_of(judged.search, math.inf)
-    plans = [Plan(count) for count in sorted({*before, now, 2 * now}) if count >= FIRST_LOOK]
+    plans = [Looks(count) for count in sorted({*before, now, 2 * now}) if count >= FIRST_LOOK]
     table = 2 * nominal_levels((alpha / 2,), spending(plans))[:, 0]
     return float(table[now]), float(table[2 * now])
 
@@ -322,15 +322,15 @@ def looks_of(search: SearchRecord, until: float) -> list[int]:
     return sorted({len(_complete(search, used, at=end)) for end in search.ends if end <= until} - {0})
 
 
-def plans_of(search: SearchRecord) -> list[Plan]:
+def plans_of(search: SearchRecord) -> list[Looks]:
     """Returns the looks of a race: after each seed, and at the ends before it became one."""
     most = max((e.execution for t in search.trials for e in t.executions), default=1)
-    plans = [Plan(search.config.max_executions or most, every=True)] if search.config.allocation == "race" else []
+    plans = [Looks(search.config.max_executions or most, every=True)] if search.config.allocation == "race" else []
     for each in search.extensions:
         if each.allocation == "race":
-            plans = plans or [Plan(count) for count in looks_of(search, each.at)]
-            plans.append(Plan(each.max_executions or most, every=True))
-    return plans if plans[-1].last >= most else [*plans, Plan(most, every=True)]
+            plans = plans or [Looks(count) for count in looks_of(search, each.at)]
+            plans.append(Looks(each.max_executions or most, every=True))
+    return plans if plans[-1].last >= most else [*plans, Looks(most, every=True)]
 
 
 def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> RaceTest:

@@ -234,7 +234,7 @@ class Differences:
         return mean_and_error(self.means)[1] ** 2 * self.size
 
     @cached_property
-    def _ratio(self) -> float | None:
+    def ratio(self) -> float | None:
         """Variance between executions in units of that within test parts; None if nothing varies within them."""
         return self._between / self._moments.within if self._moments and self._moments.within > 0 else None
 
@@ -246,12 +246,12 @@ class Differences:
         if self._moments is None:
             return Variance(self.size, single, 0.0, own, math.inf)
         found, df = self._moments, float(own)
-        if self._ratio is not None:
+        if self.ratio is not None:
             prior = PRIOR_DF + self.spread.df
             ratio = (PRIOR_DF * PRIOR_RATIO + self.spread.df * self.spread.ratio) / prior
-            if self._ratio <= ratio * special.fdtri(own, prior, OUTLYING):
+            if self.ratio <= ratio * special.fdtri(own, prior, OUTLYING):
                 df = own + prior
-                single = found.within * (own * self._ratio + prior * ratio) / df
+                single = found.within * (own * self.ratio + prior * ratio) / df
             single = max(single, found.within, self.floor**2)
         training = TRAINING * found.variance / (self.num_training or TRAINING_PER_TEST * found.num_test)
         return Variance(self.size, single, found.shared + training, df, max(found.num_tested - 1, 1))
@@ -299,7 +299,7 @@ def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
     >>> [round(found.spread.df, 1) for found in pooled([one, one, one])]
     [1.6, 1.6, 1.6]
     """
-    known = {i: d._ratio for i, d in enumerate(differences) if d._ratio is not None}
+    known = {i: d.ratio for i, d in enumerate(differences) if d.ratio is not None}
     usual = sorted(known.values())[(len(known) - 1) // 2] if known else 0.0
     weights = {i: POOLED_WEIGHT * (differences[i].size - 1) for i in known}
     alike = [i for i in known if known[i] <= usual * special.fdtri(*[differences[i].size - 1] * 2, OUTLYING)]
@@ -308,7 +308,7 @@ def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
         df = sum(weights[j] for j in alike if j != i)
         ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
         found.append(replace(own, spread=Spread(ratio, df)))
-        found[-1].__dict__.update({name: own.__dict__[name] for name in ("_moments", "_between", "_ratio")})  # costly
+        found[-1].__dict__.update({name: own.__dict__[name] for name in ("_moments", "_between", "ratio")})  # costly
     return tuple(found)
 
 

@@ -27,14 +27,14 @@ _EDGES = np.arange(-3.5, 7.01, 0.05)  # in standard normal scores; below them, c
 
 
 @dataclass(frozen=True)
-class Plan:
+class Looks:
     """Looks at a search: one after `last` seeds, or with `every` one after each seed since the plan before."""
 
     last: int
     every: bool = False
 
 
-def spending(plans: Sequence[Plan]) -> tuple[float, ...]:
+def spending(plans: Sequence[Looks]) -> tuple[float, ...]:
     """Returns the share of alpha that is spent after n seeds, for n from 0 to the last look.
 
     Args:
@@ -42,7 +42,7 @@ def spending(plans: Sequence[Plan]) -> tuple[float, ...]:
 
     Example:
 
-    >>> [round(share, 3) for share in spending([Plan(3), Plan(6)])]
+    >>> [round(share, 3) for share in spending([Looks(3), Looks(6)])]
     [0.0, 0.0, 0.0, 0.8, 0.8, 0.8, 0.96]
     """
     spent = [0.0]

@@ -30,7 +30,7 @@ from dataclasses import replace
 from typing import Any
 
 from actsearch.analysis.differences import Differences, differences_of, pooled
-from actsearch.analysis.looks import Plan, nominal_levels, spending
+from actsearch.analysis.looks import Looks, nominal_levels, spending
 from actsearch.analysis.results import Action, Decision, Outcome
 from actsearch.analysis.statistics import UNBOUNDED, Interval, resolution
 from actsearch.analysis.units import Units
@@ -59,7 +59,7 @@ class RaceTest:
 
     >>> from actsearch.records import Direction
     >>> accuracy = Objective("val_accuracy", Direction.MAX)
-    >>> race = RaceTest(["a", "b"], ["a"], accuracy, alpha=0.05, margin=None, plans=[Plan(10, every=True)])
+    >>> race = RaceTest(["a", "b"], ["a"], accuracy, alpha=0.05, margin=None, plans=[Looks(10, every=True)])
     >>> for noise in (0.0, 0.01, -0.01, 0.02, 0.01):
     ...     _ = race.observe({"a": 0.90 + noise / 2, "b": 0.50 + noise})
     >>> race.running, race.claims["b"].value
@@ -74,7 +74,7 @@ class RaceTest:
         *,
         alpha: float,
         margin: float | None,
-        plans: Sequence[Plan],
+        plans: Sequence[Looks],
         scope: Scope = Scope.NEW_DATA,
         num_samples: int | None = None,
     ) -> None:

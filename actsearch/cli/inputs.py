@@ -30,6 +30,7 @@ def check_used(model: str, network: Mapping[str, Any], existing: Mapping[str, An
 
 def problem_of(
     data: str,
+    splits: str | None,
     how_to_load: Mapping[str, Any],
     model: str,
     space: str | None,
@@ -41,14 +42,16 @@ def problem_of(
 
     Args:
         data: The source.
-        how_to_load: Arguments of `load_data`.
+        splits: How the data is divided; None for each execution, unless it is divided already.
+        how_to_load: Other arguments of `load_data`.
         model, space, network, existing: The options for the model.
         reporter: Shows a summary of the data.
     """
+    check_used(model, network, existing)
     import_all()
     from actsearch.data import load_data
 
-    dataset = load_data(data, **how_to_load)
+    dataset = load_data(data, splits=splits, **how_to_load)
     reporter.message(dataset.summary)
     return dataset, *hypermodel_of(dataset, model, space, network, existing)
 

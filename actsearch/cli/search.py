@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actsearch.cli.inputs import DEFAULT_SPACE, check_used, problem_of
+from actsearch.cli.inputs import DEFAULT_SPACE, problem_of
 from actsearch.cli.terminal import show_interrupted, show_result
 from actsearch.config import EXECUTIONS, MAX_EXECUTIONS, SearchConfig, help_of
 from actsearch.errors import UsageError
@@ -215,7 +215,6 @@ def search(
 
     network = _given(layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm)
     existing = _given(weights=weights, include_frozen=include_frozen, include_recurrent=include_recurrent)
-    check_used(model, network, existing)
     reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
     elsewhere = workers_of(
         isolate=isolate,
@@ -225,14 +224,9 @@ def search(
         gpus=gpus_per_worker,
         max_retries=max_retries,
     )
-    mlflow = nullcontext() if no_tracking else started_early()
-    with mlflow, elsewhere.start() if elsewhere else nullcontext() as executor:  # they import beside this process
-        how_to_load = {
-            "splits": splits,
-            **_given(target=target, task=task, in_order=in_order, groups=groups, seed=seed),
-        }
-        dataset, build, own_objective = problem_of(data, how_to_load, model, space, network, existing, reporter)
-        claims = {"alpha": alpha, "margin": margin, "scope": scope}
+    with nullcontext() if no_tracking else started_early(), elsewhere.start() if elsewhere else nullcontext() as where:
+        load = _given(target=target, task=task, in_order=in_order, groups=groups, seed=seed)
+        dataset, build, own_objective = problem_of(data, splits, load, model, space, network, existing, reporter)
         tuner = _tuner(
             build,
             objective or own_objective,
@@ -240,13 +234,15 @@ def search(
             max_trials=max_trials,
             executions=None if only else executions,
             allocation=_allocation(allocation, executions, max_executions, only),
-            **claims,
+            alpha=alpha,
+            margin=margin,
+            scope=scope,
             splits=splits,
             time_budget=seconds_of(time_budget, "--time-budget"),
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
-            executor=executor,
+            executor=where,
             tracking=_tracking(tracking_uri, experiment, log_models, register, no_tracking),
             screen=screen,
             directory=directory,

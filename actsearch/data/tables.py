@@ -59,7 +59,7 @@ def read_table(
     Args:
         path: The file; a csv is UTF-8 with a header line, separated by commas, semicolons or tabs.
         target: The column to learn.
-        groups: The column with the group of each row, which is no feature.
+        groups: The column with the group of each row; it does not become a feature.
 
     Returns:
         The features (columns of float64 or text), the target, the groups, and notes on omitted columns.

@@ -8,7 +8,7 @@ from actsearch.records import SearchRecord
 
 
 def how_to_settle(search: SearchRecord, verdict: Verdict, directory: Path) -> str:
-    """Says how the search goes on until it is decided; empty if more executions would not help.
+    """Says how to continue the search until it is decided; empty if more executions would not help.
 
     Args:
         search: Record of the search.

@@ -51,13 +51,14 @@ class TrainingData:
         """Returns the data of an execution."""
         if self.division is None or self.division.splits.number(execution) == 1:
             return self
-        return self._with(self.division(execution))
+        return self.with_parts(self.division(execution))
 
     def split_of(self, execution: int) -> int:
         """Returns the number of the split of an execution: executions with the same number have the same data."""
         return 1 if self.division is None else self.division.splits.number(execution)
 
-    def _with(self, divided: Divided) -> "TrainingData":
+    def with_parts(self, divided: Divided) -> "TrainingData":
+        """Returns this data with the parts of a split."""
         ids = {"validation": divided.validation_ids, "test": divided.test_ids}
         return replace(
             self,
@@ -70,7 +71,7 @@ class TrainingData:
 
     def divided_by(self, division: Division) -> "TrainingData":
         """Returns the data of execution 1, and of the others by `at`; these are the undivided data."""
-        return replace(self, division=division)._with(division(1))
+        return replace(self, division=division).with_parts(division(1))
 
     @classmethod
     def of(cls, data: Dataset) -> "TrainingData":

@@ -23,9 +23,9 @@ from actsearch.training.data import batches_of, check_fit_options, first_batch
 from actsearch.training.model_cache import BuildFunction
 from actsearch.training.objectives import default_objective
 from actsearch.tuning.allocation import Allocation
-from actsearch.tuning.division import how_to_divide
 from actsearch.tuning.progress import Reporter
 from actsearch.tuning.result import SearchResult
+from actsearch.tuning.splitting import how_to_divide
 from actsearch.tuning.tuner import ActivationTuner
 
 DEFAULT_SPACE = "relu_variants"
@@ -96,7 +96,7 @@ def search(
         sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`, if the data is already
             divided.
         class_weight: Weight of each class, by its number.
-        splits: How often arrays without `validation_data` are divided: `each` for every execution anew, so that the
+        splits: How often arrays without `validation_data` are divided: `each` for every execution, so that the
             verdict holds for new data; `one` for all executions alike; or a number of folds such as `5-fold`, where
             each sample is in the test part of one of five executions. All trials of an execution share its split.
             `each` if omitted.

@@ -32,14 +32,13 @@ from actsearch.training.model_cache import BuildFunction, build_model
 from actsearch.training.objectives import can_validate, objective_of
 from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
-from actsearch.tuning.division import how_to_divide
-from actsearch.tuning.extension import extension_of, messages_on
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
 from actsearch.tuning.problem import Hypermodel, Problem, inspect_fit, inspect_hypermodel
 from actsearch.tuning.progress import Reporter, reporter_for
 from actsearch.tuning.result import SearchResult, failure
-from actsearch.tuning.state import SearchState
+from actsearch.tuning.splitting import how_to_divide
+from actsearch.tuning.state import SearchState, extension_of, messages_on
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
 from actsearch.tuning.tuner_arguments import check_hooks, config_of, executions_of, one_of, tracking_of
@@ -70,9 +69,9 @@ class ActivationTuner(keras_tuner.Tuner):
         time_budget: Seconds after which no further seed is started; the current one is completed.
         epochs: Epochs of each execution. 30 if given neither here nor to `search`.
         batch_size: Batch size, if the hyperparameters have no `batch_size`. 32 if given neither here nor to `search`.
-        splits: How `search` divides arrays that come without `validation_data`: `each` for every execution anew, `one`
-            for all executions alike, or a number of folds such as `5-fold`. If omitted, `search` needs
-            `validation_data`, as in KerasTuner.
+        splits: How `search` divides arrays that come without `validation_data`: `each` for every execution, `one` for
+            all executions alike, or a number of folds such as `5-fold`. If omitted, `search` needs `validation_data`,
+            as in KerasTuner.
         seed: Determines splits, weights, dropout and the order of the data: on a CPU, the same seed gives the same
             numbers.
         executor: Where executions run: None for this process, `isolated` for a child process, whose crash fails one

@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from actsearch.analysis.looks import FIRST_LOOK, FIRST_SHARE, Plan, nominal_levels, spending
+from actsearch.analysis.looks import FIRST_LOOK, FIRST_SHARE, Looks, nominal_levels, spending
 
 LOOKS = 20
 
 
 def race(looks):
-    return spending([Plan(looks, every=True)])
+    return spending([Looks(looks, every=True)])
 
 
 def first_crossings(draw, level, repetitions=60_000, table=None):
@@ -55,19 +55,19 @@ def test_boundaries_are_nested_and_within_the_level(level, factor, looks):
 
 
 def test_a_single_look_has_the_whole_share():
-    table = nominal_levels((0.03,), spending([Plan(12)]))
+    table = nominal_levels((0.03,), spending([Looks(12)]))
     assert table[12, 0] == pytest.approx(0.03 * FIRST_SHARE, rel=5e-3)
     assert not table[:12].any()
 
 
 def test_looks_after_extensions_spend_what_is_left_and_never_more_than_everything():
-    spent = spending([Plan(3), Plan(6), Plan(12), Plan(24, every=True)])
+    spent = spending([Looks(3), Looks(6), Looks(12), Looks(24, every=True)])
     assert [round(spent[n], 4) for n in (2, 3, 5, 6, 12, 24)] == [0.0, 0.8, 0.8, 0.96, 0.992, 0.9984]
     assert list(spent) == sorted(spent)
 
 
 def test_equal_streams_cross_at_the_looks_of_an_extended_search_no_more_often_than_the_level():
-    plans = [Plan(3), Plan(6), Plan(12), Plan(LOOKS)]
+    plans = [Looks(3), Looks(6), Looks(12), Looks(LOOKS)]
     table = nominal_levels((0.05,), spending(plans))[1:, 0]
     crossings = first_crossings(lambda rng, shape: rng.standard_normal(shape), 0.05, table=table)
     assert (crossings <= LOOKS).mean() == pytest.approx(0.05 * 0.9984, abs=4 * np.sqrt(0.05 / crossings.size))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from actsearch.analysis.looks import Plan
+from actsearch.analysis.looks import Looks
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Outcome
 from tests.helpers.factories import ACCURACY, LOSS
@@ -10,7 +10,7 @@ NAMES = ("relu", "elu", "selu", "tanh")
 
 
 def race_test(*args, alpha=0.05, margin=None, max_executions=30):
-    return RaceTest(*args, alpha=alpha, margin=margin, plans=[Plan(max_executions, every=True)])
+    return RaceTest(*args, alpha=alpha, margin=margin, plans=[Looks(max_executions, every=True)])
 
 
 def run(means, *, spread=0.003, seeds=20, objective=ACCURACY, names=NAMES, seed=0, **options):

@@ -118,7 +118,6 @@ def test_another_search_is_refused_with_what_differs(digits, without_mlflow):
     search("found", digits, executions=1)
     for options, named in (
         ({"epochs": 3}, "epochs: 2 there, 3 now"),
-        ({"executions": 3}, "executions"),
         ({"seed": 1}, "seed"),
         ({"objective": "val_loss"}, "objective"),
         ({"build": lambda hp: small_network(hp, {"activations": ["relu", "tanh"]})}, "space"),

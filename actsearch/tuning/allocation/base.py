@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from actsearch.analysis.looks import Plan
+from actsearch.analysis.looks import Looks
 from actsearch.analysis.results import Decision
 from actsearch.config import SearchConfig, check_alpha, check_margin
 from actsearch.errors import UsageError
@@ -30,7 +30,7 @@ class Allocation(ABC):
         self._alpha: float = SearchConfig.alpha
         self._margin: float | None = None
         self._scope = Scope.NEW_DATA
-        self._plans: tuple[Plan, ...] = ()
+        self._plans: tuple[Looks, ...] = ()
         self._limits: dict[str, int] = {}
         self._samples: dict[str, dict[int, SampleScores]] = {}
         self._results: dict[str, dict[int, float | None]] = {}
@@ -45,7 +45,7 @@ class Allocation(ABC):
         alpha: float,
         margin: float | None = None,
         scope: Scope = Scope.NEW_DATA,
-        plans: Sequence[Plan] = (),
+        plans: Sequence[Looks] = (),
     ) -> Self:
         """Returns a copy for one search; this object is unchanged, so that it can be passed to several searches.
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actsearch.analysis.looks import Plan
+from actsearch.analysis.looks import Looks
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Action, Decision
 from actsearch.config import EXECUTIONS, FACTOR, MAX_EXECUTIONS, RUNGS, check_count
@@ -197,7 +197,7 @@ class Race(Waves):
                 self._objective,
                 alpha=self._alpha,
                 margin=self._margin,
-                plans=[*self._plans, Plan(self._max_executions, every=True)],
+                plans=[*self._plans, Looks(self._max_executions, every=True)],
                 scope=self._scope,
             )
         self._evidence.observe(scores, {trial: self._samples[trial].get(self._wave) for trial in scores})

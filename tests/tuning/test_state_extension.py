@@ -12,7 +12,7 @@ from actsearch.config import SearchConfig
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Extension
 from actsearch.tuning.allocation import Fixed, Race
-from actsearch.tuning.extension import extension_of
+from actsearch.tuning.state import extension_of
 from tests.helpers.factories import search
 
 RNG = np.random.default_rng(0)
