@@ -168,9 +168,9 @@ def test_where_samples_are_the_limit_only_more_of_them_decide(splits, size):
 
 def test_number_of_samples_that_parts_are_drawn_from_follows_from_their_overlap():
     found = one(6, executions=8, size=300)
-    assert found._num_drawn == pytest.approx(300, rel=0.2)
-    assert one(6, splits="one", size=300)._num_drawn == 60
-    assert replace(found, num_samples=300)._num_drawn == 300
+    assert found.num_drawn == pytest.approx(300, rel=0.2)
+    assert one(6, splits="one", size=300).num_drawn == 60
+    assert replace(found, num_samples=300).num_drawn == 300
 
 
 @pytest.mark.parametrize(
