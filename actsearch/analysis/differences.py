@@ -308,7 +308,7 @@ def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
         df = sum(weights[j] for j in alike if j != i)
         ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
         found.append(replace(own, spread=Spread(ratio, df)))
-        found[-1].__dict__.update({name: own.__dict__[name] for name in ("_moments", "_between", "_ratio")})  # costly
+        found[-1].__dict__["_moments"] = own._moments  # the costly part
     return tuple(found)
 
 
