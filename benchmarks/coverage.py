@@ -10,7 +10,9 @@ baseline but for its draws. Truth is the mean over independent draws of data set
 
 For each division into parts and number of executions: how often the 95 % interval covers the truth, how wide it is
 relative to that of Nadeau and Bengio (2003), what Student's interval over executions covers, how often a search claims
-anything wrong at a level of 5 %, and how often it claims the differences that there are. Last, values that are drawn
+anything wrong at a level of 5 %, and how often it claims the differences that there are.
+`unseen_to_within` is what the variance of the mean has beyond what one search shows, in units of the variance of a mean
+over one test part: the part that `differences.TRAINING` stands for. Last, values that are drawn
 instead of trained: see `coverage_stress`.
 """
 
@@ -132,9 +134,15 @@ def judged(tested: Array, values: Array, truth: Array, margin: float, *, stepped
     misses = {m: np.zeros(len(truth)) for m in METHODS}
     widths = {m: np.zeros(len(truth)) for m in METHODS}
     claims = {m: np.zeros(3) for m in METHODS}
+    unseen, within = np.zeros(len(truth)), np.zeros(len(truth))
     for where, value in zip(tested, values, strict=True):
         floor = resolution(value.mean(-1)) if stepped else 0.0
         by_method = families(where, value, floor)
+        for c, (candidate, _) in enumerate(by_method["unpooled"]):
+            moments = candidate._moments
+            seen = candidate.means.var(ddof=1) / candidate.size + moments.shared
+            unseen[c] += (candidate.mean - truth[c]) ** 2 - seen
+            within[c] += moments.variance / moments.num_test
         for method, family in by_method.items():
             for c, (candidate, correction) in enumerate(family):
                 reach = correction * (candidate.interval(LEVEL).high - candidate.mean)
@@ -150,6 +158,7 @@ def judged(tested: Array, values: Array, truth: Array, margin: float, *, stepped
         "family_wise_wrong": {m: round(claims[m][0] / num, 4) for m in METHODS},
         "differences_found": {m: round(claims[m][1] / num / (len(truth) - 1), 4) for m in METHODS},
         "equivalences_found": {m: round(claims[m][2] / num / len(truth), 4) for m in METHODS},
+        "unseen_to_within": np.round(unseen / within, 3).tolist(),
     }
 
 
@@ -219,6 +228,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
                 **{f"coverage_{m}": _range([r["coverage"][m] for r in group], min) for m in METHODS},
                 "width_to_nadeau_bengio": _range([r["width_to_nadeau_bengio"] for r in group], max),
                 "width_to_nadeau_bengio_each": _range([r["width_to_nadeau_bengio_each"] for r in group], max),
+                "unseen_to_within": _range([float(np.mean(r["unseen_to_within"])) for r in group], max),
                 **{f"wrong_{m}": _range([r["family_wise_wrong"][m] for r in group], max) for m in METHODS},
                 **{f"found_{m}": _range([r["differences_found"][m] for r in group], min) for m in METHODS},
             }

@@ -215,15 +215,15 @@ class Differences:
     @property
     def num_tested(self) -> int:
         """Number of different samples that were tested; 0 if they are not known."""
-        return 0 if self._moments is None else self._moments.num_tested
+        return 0 if self.moments is None else self.moments.num_tested
 
     @cached_property
     def num_drawn(self) -> int:
         """Number of samples that the test parts are drawn from."""
-        return self.num_samples or (0 if self._moments is None else self._moments.num_samples)
+        return self.num_samples or (0 if self.moments is None else self.moments.num_samples)
 
     @cached_property
-    def _moments(self) -> "_Moments | None":
+    def moments(self) -> "_Moments | None":
         if self.samples is None or self.scope is Scope.THESE_DATA or self.size < 2:
             return None
         return _moments(self.samples)
@@ -236,16 +236,16 @@ class Differences:
     @cached_property
     def ratio(self) -> float | None:
         """Variance between executions in units of that within test parts; None if nothing varies within them."""
-        return self._between / self._moments.within if self._moments and self._moments.within > 0 else None
+        return self._between / self.moments.within if self.moments and self.moments.within > 0 else None
 
     @cached_property
     def _variance(self) -> Variance | None:
         if self.size < 2:
             return None
         own, single = self.size - 1, max(self._between, self.floor**2)
-        if self._moments is None:
+        if self.moments is None:
             return Variance(self.size, single, 0.0, own, math.inf)
-        found, df = self._moments, float(own)
+        found, df = self.moments, float(own)
         if self.ratio is not None:
             prior = PRIOR_DF + self.spread.df
             ratio = (PRIOR_DF * PRIOR_RATIO + self.spread.df * self.spread.ratio) / prior
@@ -308,7 +308,7 @@ def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
         df = sum(weights[j] for j in alike if j != i)
         ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
         found.append(replace(own, spread=Spread(ratio, df)))
-        found[-1].__dict__.update({name: own.__dict__[name] for name in ("_moments", "_between", "ratio")})  # costly
+        found[-1].__dict__["moments"] = own.moments  # the costly part
     return tuple(found)
 
 

@@ -127,6 +127,19 @@ def test_fewer_than_two_executions_prove_nothing(num):
     assert found.executions_needed(margin=0.1, alpha=0.05) is found.samples_needed(margin=0.1, alpha=0.05) is None
 
 
+def test_candidates_whose_spread_is_unknown_are_left_as_they_are():
+    index, equal = np.arange(50), np.zeros(50)
+    unknown = [
+        Differences(MEANS),
+        Differences(np.zeros(3), ((index, equal),) * 3, floor=0.02),
+        Differences(np.array([])),
+    ]
+    found = pooled([*unknown, one()])
+    assert [f.spread.df for f in found] == pytest.approx([1.2, 1.2, 1.2, 0.0])
+    assert [f.standard_error for f in found[:3]] == [f.standard_error for f in unknown]
+    assert pooled([]) == ()
+
+
 def test_samples_that_are_tested_alone_leave_the_spread_between_executions():
     found = Differences(MEANS, tuple((np.array([i]), MEANS[i : i + 1]) for i in range(5)))
     assert found.standard_error == pytest.approx(MEANS.std(ddof=1) / math.sqrt(5))
@@ -168,9 +181,9 @@ def test_where_samples_are_the_limit_only_more_of_them_decide(splits, size):
 
 def test_number_of_samples_that_parts_are_drawn_from_follows_from_their_overlap():
     found = one(6, executions=8, size=300)
-    assert found._num_drawn == pytest.approx(300, rel=0.2)
-    assert one(6, splits="one", size=300)._num_drawn == 60
-    assert replace(found, num_samples=300)._num_drawn == 300
+    assert found.num_drawn == pytest.approx(300, rel=0.2)
+    assert one(6, splits="one", size=300).num_drawn == 60
+    assert replace(found, num_samples=300).num_drawn == 300
 
 
 @pytest.mark.parametrize(
