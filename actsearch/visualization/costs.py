@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from actsearch.analysis.results import Verdict
 from actsearch.analysis.units import COST_UNITS, cost_label, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.visualization._style import (
@@ -29,20 +30,21 @@ _NAMES = 2.2  # inches
 _MAX_PANELS = 4  # side by side
 
 
-def plot_costs(search: SearchRecord, *, width: float = WIDE) -> Figure:
+def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> Figure:
     """Draws the mean of each cost over the completed executions as a bar, and its standard deviation as a line.
 
-    A grey line marks the baseline's cost. The best trial is on top; at most the best 60 are shown. Costs that are the
-    same for all trials are omitted, except training time.
+    A grey line marks the baseline's cost. The trial with the best judged score is on top; at most the best 60 are
+    shown. Costs that are the same for all trials are omitted, except training time.
 
     Args:
         search: Record of the search.
+        verdict: Its verdict, from `judge`.
         width: Width of the figure in inches.
 
     Returns:
         The figure.
     """
-    trials = [t for t in search.ranked if t.mean_score is not None][:MAX_ROWS][::-1]
+    trials = [t for t in verdict.ranked(search) if t.mean_score is not None][:MAX_ROWS][::-1]
     costs = [p for p in COST_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
     names = [trial_label(search, t) for t in trials]
     narrow = width <= NARROW

@@ -41,7 +41,7 @@ def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) 
     if verdict.fronts.get("train_seconds"):
         pictures["pareto"] = plot_pareto(search, verdict, width=width)
     if any(t.mean_resource("train_seconds") is not None for t in search.trials):
-        pictures["costs"] = plot_costs(search, width=width)
+        pictures["costs"] = plot_costs(search, verdict, width=width)
     health = health_map(search)
     if health is not None:
         pictures["health"] = plot_health_map(health, width=width)
@@ -83,7 +83,7 @@ def captions_of(search: SearchRecord, verdict: Verdict) -> dict[str, Caption]:
         "executions": _executions(search, verdict),
         "curves": _curves(search),
         "pareto": _pareto(search, verdict),
-        "costs": _costs(search),
+        "costs": _costs(search, verdict),
     }
     health = health_map(search)
     return captions if health is None else captions | {"health": _health(health)}
@@ -143,7 +143,7 @@ def _pareto(search: SearchRecord, verdict: Verdict) -> Caption:
     )
 
 
-def _costs(search: SearchRecord) -> Caption:
+def _costs(search: SearchRecord, verdict: Verdict) -> Caption:
     return Caption(
         "Costs",
         "Means over the executions, with one standard deviation to each side; the grey line is the baseline's. Costs "
@@ -155,7 +155,7 @@ def _costs(search: SearchRecord) -> Caption:
                 for cost, unit in COST_UNITS.items()
                 if costs_of(t, cost)
             )
-            for t in search.ranked
+            for t in verdict.ranked(search)
             if t.mean_score is not None
         ),
     )

@@ -76,7 +76,7 @@ def test_nothing_draws_too(width):
     verdict = verdict_of(record)
     assert "nothing to show" in words(plot_differences(verdict, width=width))
     assert "nothing to show" in words(plot_executions(record, verdict, width=width))
-    assert "nothing to show" in words(plot_costs(record, width=width))
+    assert "nothing to show" in words(plot_costs(record, verdict, width=width))
     for figure in (plot_curves(record, width=width), plot_pareto(record, verdict, width=width)):
         figure.canvas.draw()
 
@@ -184,7 +184,7 @@ def test_each_cost_has_a_front(cost):
 
 def test_costs_are_bars_with_their_values_and_the_baseline_as_a_line():
     record = search({"relu": [0.9, 0.91], "elu": [0.92, 0.93]}, seconds={"elu": 2.0})
-    axes = plot_costs(record).axes[0]
+    axes = plot_costs(record, verdict_of(record)).axes[0]
     assert [bar.get_width() for bar in axes.patches] == [1.0, 2.0]
     assert [text.get_text() for text in axes.texts] == ["1", "2"]
     assert [1.0, 1.0] in [list(line.get_xdata()) for line in axes.get_lines()]
@@ -234,4 +234,6 @@ def test_axes_name_the_scores_that_were_judged():
     assert [label.get_text() for label in executions.get_yticklabels()] == ["elu", "relu"]
     points = [line.get_xdata() for line in executions.get_lines() if line.get_marker() != "None"]
     assert points == [pytest.approx([0.4] * 3), pytest.approx([0.6, 0.5, 0.7])]
+    costs = pictures["costs"].axes[0]
+    assert [label.get_text() for label in costs.get_yticklabels()] == ["elu", "relu"]
     assert pictures["curves"].axes[0].get_ylabel() == "val accuracy"
