@@ -139,7 +139,7 @@ def judged(tested: Array, values: Array, truth: Array, margin: float, *, stepped
         floor = resolution(value.mean(-1)) if stepped else 0.0
         by_method = families(where, value, floor)
         for c, (candidate, _) in enumerate(by_method["unpooled"]):
-            moments = candidate._moments
+            moments = candidate.moments
             seen = candidate.means.var(ddof=1) / candidate.size + moments.shared
             unseen[c] += (candidate.mean - truth[c]) ** 2 - seen
             within[c] += moments.variance / moments.num_test

@@ -73,7 +73,7 @@ class SearchResult:
 
     @property
     def how_to_settle(self) -> str:
-        """How to continue the search until it is decided: a command, or the arguments of the call; empty if it cannot."""
+        """How to continue until it is decided: a command, or the arguments of the call; empty if it cannot."""
         from actsearch.reports.next_step import how_to_settle
 
         return how_to_settle(self.record, self.verdict, self.directory)
