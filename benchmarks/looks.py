@@ -6,8 +6,8 @@
 Simulated searches of five equal candidates and a baseline, judged as searches are: 3 executions, then 6, 12 and 24 of
 each, or 3 and then a race of at most 24 until everything is decided. The judged scores are drawn, with a part that all
 trials of a seed share; or the values of samples are, of which each execution tests a fifth, with a part that a sample
-has in all executions of a trial: then intervals are for new data. Wrong is any claim that a candidate is better or worse,
-at any look. "each as if first" is what the same looks would do without accounting for each other.
+has in all executions of a trial: then intervals are for new data. Wrong is any claim that a candidate is better or
+worse, at any look. "each as if first" is what the same looks would do without accounting for each other.
 """
 
 import argparse
