@@ -262,7 +262,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axis.axvline(95, color="black", linewidth=0.6)
         axis.axvline(93, color="black", linewidth=0.6, linestyle=":")
         axis.set(
-            title=f"splits {split}, 5 executions", xlabel="95 % intervals that cover the truth, %", xlim=(55, 100.5)
+            title=f"splits {split}, 5 executions", xlabel="95 % intervals that cover the truth, %", xlim=(85, 100.3)
         )
     axes[0].set_yticks(range(len(labels)), labels, fontsize=8)
     axes[0].invert_yaxis()
