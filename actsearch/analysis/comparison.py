@@ -68,8 +68,7 @@ class JudgedScores:
             for n in executions
             if n in own and n in other
         ]
-        num = num_samples_of(self.search)
-        return differences_of(pairs, self.sign, floor=self.floor, scope=self.scope, num_samples=num)
+        return differences_of(pairs, self.sign, floor=self.floor, scope=self.scope, **sizes_of(self.search))
 
     @property
     def baselines(self) -> list[TrialRecord]:
@@ -139,13 +138,10 @@ def score_of(execution: ExecutionRecord, source: str) -> float | None:
     return score if usable else None
 
 
-def num_samples_of(search: SearchRecord) -> int | None:
-    """Returns the number of samples that test parts are drawn from; None if it is unknown, or if there is only one."""
-    if search.config.splits in (None, "one"):
-        return None
-    sizes = search.data.get("sizes")
-    num = search.data.get("num_samples") or (sum(sizes.values()) if isinstance(sizes, Mapping) else None)
-    return None if num is None else int(num)
+def sizes_of(search: SearchRecord) -> dict[str, int | None]:
+    """Returns the number of samples that test parts are drawn from and that an execution trains on, if known."""
+    drawn = None if search.config.splits in (None, "one") else search.data.get("num_samples")
+    return {"num_samples": drawn, "num_training": search.data.get("num_training")}
 
 
 def is_joint(search: SearchRecord) -> bool:
@@ -342,7 +338,7 @@ def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> Ra
         margin=margin,
         plans=plans_of(search),
         scope=Scope(search.config.scope),
-        num_samples=num_samples_of(search),
+        sizes=sizes_of(search),
     )
 
 

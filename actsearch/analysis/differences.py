@@ -264,13 +264,14 @@ def differences_of(
     floor: float,
     scope: Scope,
     num_samples: int | None = None,
+    num_training: int | None = None,
 ) -> Differences:
     """Makes the differences of a trial from another.
 
     Args:
         pairs: For each execution that both completed, the difference of the scores, and the sample scores of both.
         sign: 1 if larger scores are better, else -1.
-        floor, scope, num_samples: As for `Differences`.
+        floor, scope, num_samples, num_training: As for `Differences`.
 
     Example:
 
@@ -281,9 +282,9 @@ def differences_of(
     samples: list[tuple[Array, Array]] = []
     for _, own, other in pairs:
         if own is None or other is None or not np.array_equal(own.ids, other.ids):
-            return Differences(means, None, floor, scope, num_samples)
+            return Differences(means, None, floor, scope)
         samples.append((own.ids.astype(float), sign * (own.values.astype(float) - other.values.astype(float))))
-    return Differences(means, tuple(samples) or None, floor, scope, num_samples)
+    return Differences(means, tuple(samples) or None, floor, scope, num_samples, num_training)
 
 
 def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:

@@ -53,7 +53,7 @@ class RaceTest:
         margin: Difference that does not matter; None for the objective's default, 0 for no claims of equivalence.
         plans: When the search is looked at, as for `spending`; the last look is the last seed.
         scope: What the decisions are to hold for. New data needs the sample scores.
-        num_samples: Number of samples that test parts are drawn from; None to estimate it.
+        sizes: `num_samples` and `num_training` as for `Differences`, where they are known.
 
     Example:
 
@@ -76,7 +76,7 @@ class RaceTest:
         margin: float | None,
         plans: Sequence[Looks],
         scope: Scope = Scope.NEW_DATA,
-        num_samples: int | None = None,
+        sizes: Mapping[str, int | None] | None = None,
     ) -> None:
         self.running = list(trials)
         self.unbeaten = list(trials)
@@ -85,7 +85,7 @@ class RaceTest:
         self.decisions: list[Decision] = []
         self.executions = 0
         self._objective, self._margin, self._max, self._scope = objective, margin, plans[-1].last, scope
-        self._num_samples = num_samples
+        self._sizes = dict(sizes or {})
         self._scores: dict[str, list[float]] = {trial: [] for trial in trials}
         self._against_leader: dict[str, list[_Pair]] = {trial: [] for trial in trials}
         self._against_baseline: dict[str, list[_Pair]] = {trial: [] for trial in trials}
@@ -129,7 +129,7 @@ class RaceTest:
     def _made(self, pairs: Mapping[str, Sequence[_Pair]]) -> dict[str, Differences]:
         """Makes the differences of several trials, each with what the others say about the variance."""
         sign = self.units.sign
-        how: dict[str, Any] = {"floor": self._floor, "scope": self._scope, "num_samples": self._num_samples}
+        how: dict[str, Any] = {"floor": self._floor, "scope": self._scope, **self._sizes}
         made = [differences_of(each, sign, **how) for each in pairs.values()]
         return dict(zip(pairs, pooled(made), strict=True))
 

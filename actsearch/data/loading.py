@@ -79,6 +79,9 @@ class Dataset:
         """
         names = ("name", "num_classes", "fingerprint", "sizes", "summary", "target_mean", "target_sd")
         plain = {name: getattr(self, name) for name in names}
+        plain |= {"num_training": self.sizes["train"]}
+        if self.division is not None and "test" in self.division.missing:
+            plain["num_samples"] = self.division.splits.num_samples
         lists = {"input_shape": list(self.input_shape), "class_names": list(self.class_names or ())}
         return {**plain, "task": str(self.task), **lists}
 

@@ -307,13 +307,14 @@ def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known
 def describe_data(data: TrainingData) -> dict[str, Any]:
     """Returns name and fingerprint of the data, for the ledger."""
     if data.division is not None:
-        num_samples = data.division.splits.num_samples
-        return {"name": "arrays", "fingerprint": data.division.fingerprint, "num_samples": num_samples}
+        known = {"name": "arrays", "fingerprint": data.division.fingerprint, "num_training": len(_leaves(data.x)[0])}
+        return known | ({"num_samples": data.division.splits.num_samples} if "test" in data.ids else {})
     if not data.are_arrays:
         return {"name": "generator" if isinstance(data.x, Batches) else type(data.x).__name__}
     parts = [(data.x, data.y), *(part for part in (data.validation, data.test) if isinstance(part, tuple))]
     hashes = [fingerprint(*(array for array in part if array is not None)) for part in parts]
-    return {"name": "arrays", "fingerprint": fingerprint(np.frombuffer("".join(hashes).encode(), "uint8"))}
+    known = {"name": "arrays", "num_training": len(_leaves(data.x)[0])}
+    return known | {"fingerprint": fingerprint(np.frombuffer("".join(hashes).encode(), "uint8"))}
 
 
 def _leaves(data: Any) -> list[Any]:
