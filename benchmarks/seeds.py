@@ -3,8 +3,8 @@
     python benchmarks/seeds.py                       # some ten minutes
 
 Eight searches each of breast_cancer, wine and diabetes, as `actsearch search` runs them: relu and six others, 15
-epochs, a split for each execution. The mean gain over the eight stands for the truth. Two searches contradict each other
-if one claims better where the other claims worse.
+epochs, a split for each execution. The mean gain over the eight stands for the truth. Two searches contradict each
+other if one claims better where the other claims worse.
 """
 
 import argparse
