@@ -292,18 +292,19 @@ def describe_search(
     )
 
 
-_NUMBERED = re.compile(r'"([A-Za-z]\w*?)(?:_(\d+))?"')
+_NAME, _NUMBER = re.compile(r'"([A-Za-z]\w*)"'), re.compile(r"_\d+(?=_|$)")
 
 
 def _renumbered(text: str | None) -> str | None:
-    """Numbers the names in a configuration from 0: Keras goes on counting when the same model is made again."""
-    numbers: dict[str, dict[str | None, int]] = {}
+    """Numbers the names in a configuration from 0: Keras goes on counting when the same model is built once more."""
+    known: dict[str, dict[str, int]] = {}
 
     def renumber(match: re.Match[str]) -> str:
-        known = numbers.setdefault(match[1], {})
-        return f'"{match[1]}_{known.setdefault(match[2], len(known))}"'
+        base = _NUMBER.sub("", match[1])
+        names = known.setdefault(base, {})
+        return f'"{base}_{names.setdefault(match[1], len(names))}"'
 
-    return None if text is None else _NUMBERED.sub(renumber, text)
+    return None if text is None else _NAME.sub(renumber, text)
 
 
 def model_fingerprint(model: keras.Model, *, with_weights: bool = False) -> str:

@@ -17,19 +17,19 @@ NUMBERS = (X[:, :1] + RNG.normal(size=(N, 1))).astype("float32")
 CASES = {
     "accuracy": ("sigmoid", 1, "binary_crossentropy", "accuracy", LABELS),
     "loss": ("sigmoid", 1, "binary_crossentropy", "accuracy", LABELS),
-    "auc": ("sigmoid", 1, "binary_crossentropy", keras.metrics.AUC(name="auc"), LABELS),
-    "precision": ("sigmoid", 1, "binary_crossentropy", keras.metrics.Precision(name="precision"), LABELS),
-    "f1_score": ("sigmoid", 1, "binary_crossentropy", keras.metrics.F1Score(threshold=0.5), LABELS),
+    "auc": ("sigmoid", 1, "binary_crossentropy", lambda: keras.metrics.AUC(name="auc"), LABELS),
+    "precision": ("sigmoid", 1, "binary_crossentropy", lambda: keras.metrics.Precision(name="precision"), LABELS),
+    "f1_score": ("sigmoid", 1, "binary_crossentropy", lambda: keras.metrics.F1Score(threshold=0.5), LABELS),
     "sparse_top_k": (
         "softmax",
         3,
         "sparse_categorical_crossentropy",
-        keras.metrics.SparseTopKCategoricalAccuracy(2, name="sparse_top_k"),
+        lambda: keras.metrics.SparseTopKCategoricalAccuracy(2, name="sparse_top_k"),
         CLASSES,
     ),
     "mae": (None, 1, "mse", "mae", NUMBERS),
-    "r2_score": (None, 1, "mse", keras.metrics.R2Score(), NUMBERS),
-    "root_mean_squared_error": (None, 1, "mse", keras.metrics.RootMeanSquaredError(), NUMBERS),
+    "r2_score": (None, 1, "mse", lambda: keras.metrics.R2Score(), NUMBERS),
+    "root_mean_squared_error": (None, 1, "mse", lambda: keras.metrics.RootMeanSquaredError(), NUMBERS),
 }
 
 
@@ -37,7 +37,7 @@ def trained(activation, units, loss, metric, y, regularizer=None):
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Dense(8, "relu", kernel_regularizer=regularizer), keras.layers.Dense(units, activation)]
     model = keras.Sequential([keras.Input((3,)), *layers])
-    model.compile(keras.optimizers.Adam(0.03), loss, metrics=[metric])
+    model.compile(keras.optimizers.Adam(0.03), loss, metrics=[metric() if callable(metric) else metric])
     model.fit(X, y, epochs=3, verbose=0)
     return model
 
@@ -76,15 +76,14 @@ def test_weights_of_test_samples_count_in_the_loss():
     )
 
 
-@keras.saving.register_keras_serializable("tests")
 class Largest(keras.metrics.Metric):
-    """A metric that takes no weights."""
+    """A metric that ignores weights."""
 
     def __init__(self):
         super().__init__(name="largest")
         self.value = self.add_weight(name="value", initializer="zeros")
 
-    def update_state(self, y_true, y_pred):
+    def update_state(self, y_true, y_pred, sample_weight=None):
         self.value.assign(keras.ops.maximum(self.value, keras.ops.max(keras.ops.abs(y_true - y_pred))))
 
     def result(self):
@@ -97,7 +96,7 @@ class OwnSteps(keras.Sequential):
 
 
 def test_what_has_no_parts_or_an_unknown_meaning_has_no_sample_scores():
-    model = trained(None, 1, "mse", Largest(), NUMBERS)
+    model = trained(None, 1, "mse", Largest, NUMBERS)
     logs = logs_of(model, NUMBERS)
     assert sample_scores(model, "largest", (X, NUMBERS), model(X), logs["largest"]) is None
     assert sample_scores(model, "of_a_callback", (X, NUMBERS), model(X), 0.5) is None

@@ -20,6 +20,13 @@ def classifier():
     return model
 
 
+def built(hp):
+    hidden = [keras.layers.Dense(8), actsearch.choose(hp, ["relu", "elu"]).layer()]
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def searched(tmp_path, **options):
     how = {"space": ["relu", "elu"], "epochs": 2, "tracking": False, "verbose": 0, "directory": tmp_path, **options}
     result = actsearch.search(classifier(), X, Y, **how)
@@ -81,9 +88,11 @@ def test_given_test_data_is_kept_and_the_rest_divided(tmp_path):
 
 def test_a_process_of_its_own_divides_alike(each, tmp_path):
     result, samples = each
-    isolated, others = searched(tmp_path / "isolated", executions=3, executor="isolated")
-    assert ids_tested(others, isolated) == ids_tested(samples, result)
-    assert [e.score for e in isolated.trials[0].executions] == [e.score for e in result.trials[0].executions]
+    how = {"executions": 3, "epochs": 2, "tracking": False, "verbose": 0}
+    isolated = actsearch.search(built, X, Y, executor="isolated", directory=tmp_path / "isolated", **how)
+    here = actsearch.search(built, X, Y, directory=tmp_path / "here", **how)
+    assert ids_tested(StoredSamples(isolated.directory), isolated) == ids_tested(samples, result)
+    assert [e.score for e in isolated.trials[0].executions] == [e.score for e in here.trials[0].executions]
 
 
 @pytest.mark.parametrize(
@@ -104,17 +113,9 @@ def test_what_contradicts_the_division_is_refused_before_training(tmp_path, opti
 
 
 def test_a_tuner_divides_if_it_is_told_to(tmp_path):
-    def build(hp):
-        model = keras.Sequential(
-            [keras.Input((4,)), keras.layers.Dense(4), actsearch.choose(hp, ["relu", "elu"]).layer()]
-        )
-        model.add(keras.layers.Dense(2, "softmax"))
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        return model
-
     how = {"epochs": 1, "executions": 2, "tracking": False, "verbose": 0}
-    tuner = actsearch.ActivationTuner(build, "val_accuracy", splits="each", directory=tmp_path / "tuner", **how)
+    tuner = actsearch.ActivationTuner(built, "val_accuracy", splits="each", directory=tmp_path / "tuner", **how)
     assert tuner.search(X, Y).record.config.splits == "each"
-    plain = actsearch.ActivationTuner(build, "val_accuracy", directory=tmp_path / "plain", **how)
+    plain = actsearch.ActivationTuner(built, "val_accuracy", directory=tmp_path / "plain", **how)
     with pytest.raises(UsageError, match='splits="each"'):
         plain.search(X, Y)
