@@ -175,7 +175,7 @@ _SPLITS = {"": "this division of the data", "one": "one split of the data", "eac
 
 def _on_looks(family: ComparisonFamily) -> list[str]:
     """Says how much of alpha this look may spend, if it is not the first."""
-    if family.judged.race is not None or family.level >= FIRST_SHARE * family.alpha * (1 - 1e-6):
+    if family.judged.race is not None or family.level > 0.9 * FIRST_SHARE * family.alpha:
         return []
     return [
         f"This search was looked at before, so each comparison is tested at {family.level:.2g} of alpha = "

@@ -133,3 +133,9 @@ def test_each_look_at_an_extended_search_has_less_to_spend():
     trials = tuple(replace(t, executions=tuple(e for e in early if e.trial_id == t.trial_id)) for t in record.trials)
     twice = replace(record, trials=trials, ends=(0.35, 0.45), extensions=(Extension(0.36, 3, "fixed", 4),))
     assert verdict_of(twice).comparisons[0].p_value > 1.9 * shown[0]
+
+
+def test_a_single_look_is_not_called_a_later_one():
+    for count in (3, 4, 5, 10, 30):
+        scores = {"relu": [0.9 + n % 3 / 100 for n in range(count)], "elu": [0.9 + n % 2 / 100 for n in range(count)]}
+        assert not any("looked at before" in note for note in verdict_of(search(scores)).notes)
