@@ -166,7 +166,8 @@ def _on_scope(family: ComparisonFamily) -> list[str]:
     tested = max(each.num_tested for each in compared)
     return [
         f"The intervals hold for new data: {division}, {tested:,} different {family.judged.source} samples. "
-        f"{share:.0%} of the uncertainty is due to these samples, the rest to seeds and training data."
+        f"Seeds and training data cause {1 - share:.0%} of their variance, which more executions reduce; {share:.0%} only "
+        "more data would reduce."
     ]
 
 
