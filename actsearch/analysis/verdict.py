@@ -166,8 +166,7 @@ def _on_scope(family: ComparisonFamily) -> list[str]:
     tested = max(each.num_tested for each in compared)
     return [
         f"The intervals hold for new data: {division}, {tested:,} different {family.judged.source} samples. "
-        f"Seeds and training data cause {1 - share:.0%} of their variance, which more executions reduce; {share:.0%} only "
-        "more data would reduce."
+        f"More executions reduce {1 - share:.0%} of their variance; the other {share:.0%} only more data would reduce."
     ]
 
 
