@@ -252,7 +252,7 @@ class Executions:
         for part, (data, score) in parts.items():
             if forward is None or data is None or score is None or not has_known_order(data):
                 continue
-            tensors = to_tensors(packed(data))
+            tensors = to_tensors(packed(data)) if self._tensors is None else getattr(self._tensors, part)
             outputs = forward.over(keras.utils.unpack_x_y_sample_weight(tensors)[0])
             scores = sample_scores(model, name, tensors, outputs, score, self._data.ids.get(part))
             found |= {} if scores is None else {part: scores}
