@@ -168,7 +168,8 @@ def _split_groups(groups: Array, shares: Sequence[float], seed: int) -> list[Ind
     ends = np.cumsum(sizes[order]) - sizes[order] / 2  # a group belongs to the part in which its middle is
     part = np.searchsorted(np.cumsum(shares)[:-1] * len(groups), ends)
     for missing in sorted(set(range(len(shares))) - set(part.tolist())):
-        part[missing - len(shares)] = missing
+        fullest = np.flatnonzero(part == np.bincount(part).argmax())
+        part[fullest[sizes[order[fullest]].argmin()]] = missing  # its smallest group
     of_group = np.empty(len(names), dtype=int)
     of_group[order] = part
     return [np.flatnonzero(of_group[positions] == number) for number in range(len(shares))]

@@ -57,7 +57,7 @@ def test_each_part_has_every_class_in_proportion():
             assert labels[part].mean() == pytest.approx(0.2, abs=0.04)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(KINDS), st.lists(st.integers(1, 12), min_size=6, max_size=20), st.integers(1, 6))
 def test_no_group_is_in_two_parts(kind, sizes, execution):
     groups = np.repeat(np.arange(len(sizes)), sizes).astype(str)
@@ -65,6 +65,11 @@ def test_no_group_is_in_two_parts(kind, sizes, execution):
     names = [set(groups[part]) for part in parts]
     assert sum(map(len, names)) == len(sizes)
     assert all(names)
+
+
+def test_a_part_that_would_be_empty_gets_the_smallest_group_of_the_fullest():
+    groups = np.repeat(np.arange(6), [1, 1, 1, 3, 12, 12])
+    assert all(len(part) for part in Splits("each", 30, 0, groups=groups)(1))
 
 
 def test_a_group_that_is_most_of_the_data_is_trained_on():
