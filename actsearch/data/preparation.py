@@ -157,12 +157,8 @@ def fit_preparation(
         columns = [name for name in x.columns if name not in texts]
         known |= {"columns": tuple(columns), "texts": {name: tuple(sorted(set(x[name]))) for name in texts}}
         known |= _standard(x[columns].to_numpy(dtype=float)) if columns else {}
-    elif prepared and x.dtype != np.uint8:
-        pass  # as given
-    elif x.ndim == 2:
-        known |= _standard(x)
-    else:
-        known["divisor"] = max(float(np.abs(x).max()), 1.0)
+    elif not prepared or x.dtype == np.uint8:  # other arrays of a user's function stay as given
+        known |= _standard(x) if x.ndim == 2 else {"divisor": max(float(np.abs(x).max()), 1.0)}
     return Preparation(**known)
 
 

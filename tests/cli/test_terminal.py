@@ -10,7 +10,7 @@ import pytest
 
 from actsearch.analysis.verdict import verdict_of
 from actsearch.cli.terminal import as_plain, print_leaderboard
-from actsearch.ledger import End, Ledger
+from actsearch.ledger import Ledger
 from actsearch.records import Direction, Objective
 from actsearch.reports import html_report, markdown_report
 from actsearch.reports.html import search_html
@@ -19,6 +19,7 @@ from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.writer import MLflowWriter
 from actsearch.tuning.result import load_result
 from tests.helpers.factories import search, trial
+from tests.helpers.ledgers import written
 
 # On validation data selu is best and elu worst; on test data it is the other way round.
 VALIDATION = {"relu": [0.65, 0.66, 0.64, 0.65], "elu": [0.7, 0.72, 0.7, 0.71], "selu": [0.5, 0.51, 0.5, 0.53]}
@@ -32,15 +33,7 @@ def result(tmp_path_factory):
     """A search for the smallest error, with test data."""
     made = [trial(str(n), name, VALIDATION[name], test_scores=TEST[name]) for n, name in enumerate(TEST)]
     record = search(made, objective=Objective("val_mae", Direction.MIN))
-    folder = tmp_path_factory.mktemp("found")
-    ledger = Ledger(folder, create=True)
-    ledger.append_search(record)
-    for each in record.trials:
-        ledger.append_trial(each)
-        for execution in each.executions:
-            ledger.append_execution(execution)
-    ledger.append_end(End(9.0, "completed"))
-    return load_result(folder)
+    return load_result(written(tmp_path_factory.mktemp("found"), record))
 
 
 def shown_gains(text):

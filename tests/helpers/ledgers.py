@@ -23,6 +23,18 @@ def ledger_with(folder: Path, *executions: ExecutionRecord) -> Ledger:
     return ledger
 
 
+def written(folder: Path, record: SearchRecord) -> Path:
+    """The directory of a search with this record, which came to its end."""
+    ledger = Ledger(folder, create=True)
+    ledger.append_search(record)
+    for trial in record.trials:
+        ledger.append_trial(trial)
+        for each in trial.executions:
+            ledger.append_execution(each)
+    ledger.append_end(End(9.0, "completed"))
+    return folder
+
+
 def whole_search(folder: Path, *, trials: int = 5, executions: int = 4, epochs: int = 20) -> Ledger:
     """A search that came to its end, with figures of all kinds: 27 facts, of which most fill a page."""
     rng = random.Random(5)

@@ -10,10 +10,10 @@ import pytest
 import actsearch
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
-from actsearch.ledger import End, Ledger
 from actsearch.tracking.store import model_file
 from actsearch.tuning.result import SearchResult, load_result
 from tests.helpers.factories import search, trial
+from tests.helpers.ledgers import written
 
 SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, None, 0.52]}
 
@@ -22,14 +22,7 @@ SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, 
 def found(tmp_path):
     """The directory of a search that completed."""
     record = search(SCORES, config=SearchConfig(seed=7))
-    ledger = Ledger(tmp_path / "found", create=True)
-    ledger.append_search(record)
-    for each in record.trials:
-        ledger.append_trial(each)
-        for execution in each.executions:
-            ledger.append_execution(execution)
-    ledger.append_end(End(9.0, "completed"))
-    return tmp_path / "found"
+    return written(tmp_path / "found", record)
 
 
 def test_a_search_of_yesterday_is_opened_without_tensorflow(found):
