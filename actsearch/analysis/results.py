@@ -198,9 +198,16 @@ class Verdict:
         return statistics.fmean(scores.values()) if scores else None
 
     def ranked(self, search: SearchRecord) -> list[TrialRecord]:
-        """Lists the trials of the search, the best mean judged score first; those without one by their objective."""
+        """Lists the trials of the search, the largest gain first; those without a judged score by their objective.
+
+        Where some configurations are not compared, the best mean judged score comes first. Means of trials that were
+        trained on different seeds, as in a race, say less than their gains.
+        """
         scored = [t for t in search.trials if self.mean_score(t.trial_id) is not None]
-        scored.sort(key=lambda t: -self.units.sign * (self.mean_score(t.trial_id) or 0.0))
+        gains = {f.trial_id: f.difference for f in self.comparisons} | {self.reference: 0.0}
+        if any(gains.get(t.trial_id) is None for t in scored):
+            gains = {t.trial_id: self.units.sign * (self.mean_score(t.trial_id) or 0.0) for t in scored}
+        scored.sort(key=lambda t: -(gains[t.trial_id] or 0.0))
         return scored + [t for t in search.ranked if t not in scored]
 
     def with_outcome(self, outcome: Outcome) -> list[Comparison]:

@@ -163,7 +163,7 @@ class LeaderboardRow:
 
 
 def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[LeaderboardRow]:
-    """Makes a row for each trial: the best mean judged score first, trials without one last.
+    """Makes a row for each trial: the largest gain first, trials without a judged score last.
 
     Args:
         search: Record of the search, which may still be running or have failed.

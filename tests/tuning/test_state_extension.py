@@ -11,6 +11,7 @@ from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
 from actsearch.errors import UnknownNameError, UsageError
 from actsearch.records import Extension
+from actsearch.reports.leaderboard import leaderboard_rows
 from actsearch.tuning.allocation import Fixed, Race
 from actsearch.tuning.state import extension_of
 from tests.helpers.factories import search
@@ -139,3 +140,15 @@ def test_a_single_look_is_not_called_a_later_one():
     for count in (3, 4, 5, 10, 30):
         scores = {"relu": [0.9 + n % 3 / 100 for n in range(count)], "elu": [0.9 + n % 2 / 100 for n in range(count)]}
         assert not any("looked at before" in note for note in verdict_of(search(scores)).notes)
+
+
+def test_rows_are_sorted_by_the_gain_where_trials_have_different_seeds():
+    """The later seeds are worse for all: the mean of a trial that lacks them is better, not the trial."""
+    record = search(
+        {"relu": [0.9, 0.9, 0.9, 0.5, 0.5], "elu": [0.91, 0.91, 0.92], "tanh": [0.95, 0.96, 0.95, 0.55, 0.56]}
+    )
+    added = Extension(1.0, 3, "fixed", 5, only=("tanh",))
+    verdict = verdict_of(replace(record, extensions=(added,)))
+    rows = leaderboard_rows(replace(record, extensions=(added,)), verdict)
+    assert [row.activation for row in rows] == ["tanh", "elu", "relu"]
+    assert rows[0].score < rows[1].score
