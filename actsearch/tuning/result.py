@@ -79,7 +79,7 @@ class SearchResult:
         return how_to_settle(self.record, self.verdict, self.directory)
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Returns one row per trial, the largest gain first: hyperparameters, verdict, score, gain with interval, costs.
+        """Returns one row per trial, the largest gain first: hyperparameters, verdict, score, gain, costs.
 
         `score` is the mean judged score, and `score_name` its name: `test accuracy`, or `val accuracy` without test
         data. `objective_mean` is the mean validation score. Gains are turned so that + is better. Costs are means in
