@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actsearch._typing import Array
+from actsearch.data.rows import Rows, chunks_of
 from actsearch.data.target import classes_of
 from actsearch.errors import DataError
 from actsearch.records import Task
@@ -175,7 +176,11 @@ def fingerprint(*arrays: Any) -> str:
     for place, array in leaves(tuple(_arrays(a, "array", text=True) for a in arrays), ""):
         text = array.dtype.kind not in _NUMERIC
         digest.update(f"{place}|{'text' if text else array.dtype.str}|{array.shape}|".encode())
-        digest.update(repr(array.tolist()).encode() if text else np.ascontiguousarray(array).data)
+        if text:
+            digest.update(repr(array.tolist()).encode())
+            continue
+        for _, part in chunks_of(array):
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 
@@ -185,7 +190,7 @@ def check_finite(array: Array, place: str, *, allow_nan: bool = False, is_target
     Raises:
         DataError: The array has such values; the message gives the number of samples affected and the first index.
     """
-    if array.dtype.kind != "f" or np.isfinite(array).all():
+    if array.dtype.kind != "f" or all(np.isfinite(part).all() for _, part in chunks_of(array)):
         return
     for what, bad in [("missing values (NaN)", np.isnan(array)), ("infinite values", np.isinf(array))]:
         if bad.any() and not (allow_nan and what.startswith("missing")):
@@ -223,7 +228,7 @@ def check_varies(y: Array, place: str) -> None:
     Raises:
         DataError: All values are equal.
     """
-    if (y == y[:1]).all():
+    if all((part == y[:1]).all() for _, part in chunks_of(y)):
         value = f"{y.ravel()[0]}" if y.size == len(y) else "equal"
         raise DataError(
             f"{place} is {value} for all {len(y):,} samples, so there is nothing to learn. Check that it is the target."
@@ -232,6 +237,8 @@ def check_varies(y: Array, place: str) -> None:
 
 def _arrays(data: Any, place: str, *, text: bool) -> Any:
     """Converts data to nested NumPy arrays of types that Keras accepts."""
+    if isinstance(data, Rows):
+        return data.array
     if isinstance(data, Mapping):
         return {key: _arrays(value, f"{place}[{key!r}]", text=text) for key, value in data.items()}
     if isinstance(data, list | tuple) and any(map(_is_nested, data)):
@@ -262,9 +269,9 @@ def _is_text(array: Array) -> bool:
     return array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat))
 
 
-def leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
+def leaves(data: Any, place: str) -> Iterator[tuple[str, Any]]:
     """Yields each array with its path in the nested data."""
-    if isinstance(data, np.ndarray):
+    if isinstance(data, np.ndarray | Rows):
         yield place, data
         return
     items = sorted(data.items(), key=str) if isinstance(data, Mapping) else enumerate(data)
@@ -274,6 +281,8 @@ def leaves(data: Any, place: str) -> Iterator[tuple[str, Array]]:
 
 def take(data: Any, indices: NDArray[np.intp]) -> Any:
     """Selects the samples with these indices from each of nested arrays; None stays None."""
+    if isinstance(data, Rows):
+        return data.take(indices)
     if data is None or isinstance(data, np.ndarray):
         return None if data is None else data[indices]
     if isinstance(data, Mapping):

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from actsearch.data.arrays import SHARES, leaves, take
+from actsearch.data.rows import Rows
 from actsearch.data.splits import Indices, Splits
 from actsearch.data.target import classes_of
 from actsearch.errors import DataError
 
-Part = tuple[Any, Any]
+Part = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +20,8 @@ class Divided:
     """The data of one execution.
 
     Args:
-        train, validation: `(x, y)`; y may be None.
-        test: `(x, y)`, x or a data set; None if there is none.
+        train, validation: `(x, y)` or `(x, y, sample_weight)`; y may be None.
+        test: As `train`, or x or a data set; None if there is none.
         validation_ids, test_ids: Which samples of the undivided data are in the parts, shape (samples of the part,);
             None for test data that was not divided.
     """
@@ -57,6 +58,7 @@ class ArrayDivision:
         fingerprint: Hash of the undivided data.
         test: Test data, if it is given; else it is divided off as well.
         batch_size: Number of samples in a batch if the model fixes it: each part has whole batches.
+        weight: The weight of each sample, nested like y; None for no weights.
 
     Example:
 
@@ -72,6 +74,7 @@ class ArrayDivision:
     fingerprint: str
     test: Any = None
     batch_size: int | None = None
+    weight: Any = None
 
     def __call__(self, execution: int) -> Divided:
         """Returns the data of an execution."""
@@ -80,7 +83,8 @@ class ArrayDivision:
         return Divided(self._part(train), self._part(validation), given, validation, test[0] if test else None)
 
     def _part(self, indices: Indices) -> Part:
-        return take(self.x, indices), take(self.y, indices)
+        weights = () if self.weight is None else (take(self.weight, indices),)
+        return take(self.x, indices), take(self.y, indices), *weights
 
     def _whole(self, indices: Indices) -> Indices:
         size = self.batch_size
@@ -106,4 +110,6 @@ def num_samples_of(x: Any) -> int:
 
 def strata_of(y: Any) -> Any:
     """Returns the classes to stratify by; None for a quantity, several targets or none."""
-    return None if y is None or isinstance(y, Mapping | list | tuple) else classes_of(np.asarray(y), certain=False)
+    return (
+        None if y is None or isinstance(y, Mapping | list | tuple | Rows) else classes_of(np.asarray(y), certain=False)
+    )

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from actsearch._typing import Array
-from actsearch.data.arrays import SHARES, check_varies, fingerprint
+from actsearch.data.arrays import SHARES, check_varies, fingerprint, take
 from actsearch.data.division import Divided
 from actsearch.data.preparation import Preparation, fit_preparation
+from actsearch.data.rows import Rows
 from actsearch.data.sources import PARTS, Raw, read_source
 from actsearch.data.splits import EACH, ONE, Splits
-from actsearch.data.tables import TableEncoder, standard_scaler
+from actsearch.data.tables import TableEncoder, scaler_of, standard_scaler
 from actsearch.data.target import Target, find_target
 from actsearch.errors import DataError, UsageError
 from actsearch.records import Task
@@ -128,8 +129,10 @@ def load_data(
 
     Args:
         source: `digits`, `breast_cancer`, `wine` or `diabetes`; the path of a csv, parquet or npz file
-            (arrays x and y, or x_train, y_train, x_val, y_val, x_test, y_test); or `package.module:function`
-            for a function that returns `(x, y)`, `((x_train, y_train), (x_test, y_test))` or a dict with these keys.
+            (arrays x and y, or x_train, y_train, x_val, y_val, x_test, y_test), or of a folder with these arrays as
+            npy files; or `package.module:function` for a function that returns `(x, y)`,
+            `((x_train, y_train), (x_test, y_test))` or a dict with these keys. Large npy files, npz files without
+            compression and parquet files of numbers are read by batches, without having all of them in memory.
         target: The target column; csv and parquet only.
         task: `binary`, `multiclass` or `regression`; inferred from the target if omitted.
         seed: Seed of the splits.
@@ -163,7 +166,7 @@ def load_data(
         return _prepared(raw, kind, raw.parts, _fingerprint(raw), single=True)
     y = raw.parts["train"][1]
     shares = (1.0 - sum(SHARES[1 : 1 + len(missing)]), *SHARES[1 : 1 + len(missing)])
-    stratified = kind.task is not Task.REGRESSION and not in_order and raw.groups is None
+    stratified = kind.task is not Task.REGRESSION and not in_order
     try:
         how = Splits(splits or EACH, len(y), seed, shares, y if stratified else None, raw.groups, in_order)
     except DataError as error:
@@ -205,7 +208,7 @@ class LoadedDivision:
         x, y = parts["train"]
         indices = dict(zip(["train", *self.missing], self.splits(execution), strict=True))
         for part, chosen in indices.items():
-            parts[part] = (x[chosen] if isinstance(x, np.ndarray) else x.iloc[chosen], y[chosen])
+            parts[part] = (take(x, chosen) if isinstance(x, np.ndarray | Rows) else x.iloc[chosen], y[chosen])
         data = _prepared(self.raw, self.target, parts, self.fingerprint, single=self.splits.kind == ONE)
         ids = {name: indices.get(part, np.arange(len(parts[part][1]))) for name, part in _NAMES.items()}
         return replace(data, division=self, ids=ids)
@@ -245,6 +248,9 @@ def _scale_features(
     """Returns the float32 features of each part, the feature names, and notes on the scaling."""
     train = parts["train"]
     names: tuple[str, ...] | None = None
+    if any(isinstance(part, Rows) for part in parts.values()):
+        rows, notes = _scaled_in_place(parts, as_given=raw.prepared)
+        return rows, names, notes
     if not isinstance(train, np.ndarray):
         encode: Any = TableEncoder(train, texts=train if single else raw.parts["train"][0])
         names = encode.names
@@ -267,6 +273,19 @@ def _scale_features(
         if not np.isfinite(x).all():
             raise DataError(f"{raw.name}: x_{part} has values that overflow when they are scaled to float32.")
     return scaled, names, [note]
+
+
+def _scaled_in_place(parts: dict[str, Any], *, as_given: bool) -> tuple[dict[str, Any], list[str]]:
+    """Returns large arrays, whose batches are scaled when they are read, and notes on the scaling."""
+    rows = {part: x if isinstance(x, Rows) else Rows(x) for part, x in parts.items()}
+    if as_given and rows["train"].dtype != np.uint8:
+        return {part: x.scaled(None, 1.0) for part, x in rows.items()}, ["features as given"]
+    if rows["train"].ndim == 2:
+        scaler = scaler_of(rows["train"].chunks())
+        return {part: x.scaled(scaler.mean_, scaler.scale_) for part, x in rows.items()}, ["features standardised"]
+    scale = max(1.0, *(float(np.abs(chunk).max()) for chunk in rows["train"].chunks()))
+    note = f"values divided by {scale:g}" if scale != 1.0 else "values as given"
+    return {part: x.scaled(None, scale) for part, x in rows.items()}, [note]
 
 
 def _scale_target(parts: dict[str, Array], raw: Raw, *, by: Array) -> tuple[dict[str, Array], float, float]:
@@ -292,7 +311,7 @@ def _fingerprint(raw: Raw) -> str:
     parts = {}
     for part, (x, y) in raw.parts.items():
         parts[part] = {
-            "x": x if isinstance(x, np.ndarray) else {name: x[name].to_numpy() for name in x},
+            "x": x if isinstance(x, np.ndarray | Rows) else {name: x[name].to_numpy() for name in x},
             "y": y,
         }
     return fingerprint(parts)
@@ -351,6 +370,8 @@ def load_all(
 
 
 def _joined(parts: list[Any]) -> Any:
+    if any(isinstance(part, Rows) for part in parts):  # a refit has them in memory
+        return np.concatenate([np.asarray(part) for part in parts])
     if len(parts) == 1:
         return parts[0]
     import pandas as pd

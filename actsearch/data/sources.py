@@ -11,6 +11,8 @@ import numpy as np
 from actsearch._typing import Array
 from actsearch._user_code import import_object, user_code
 from actsearch.data.arrays import check_finite, check_lengths
+from actsearch.data.row_groups import read_by_row_groups
+from actsearch.data.rows import kept_in_place, stored_members
 from actsearch.data.tables import check_unpacked, listed, read_table
 from actsearch.data.target import one_value_each
 from actsearch.errors import DataError, UnknownNameError, did_you_mean
@@ -63,16 +65,22 @@ def read_source(source: str, target: str | None, groups: str | None = None) -> R
         _check_file(path)
         if not is_table:
             return _divided(_read_npz(path), str(path), path.name)
-        features, y, labels, notes = read_table(path, target, groups)
+        features, y, labels, notes = read_by_row_groups(path, target, groups) or read_table(path, target, groups)
         return Raw(path.name, {"train": (features, y)}, notes=notes, groups=labels)
     if ":" in source:
         return _from_function(source)
+    if source and path.is_dir():
+        return _divided(_read_folder(path), str(path), path.name)
     if source and path.exists():
-        kind = "is a folder" if path.is_dir() else "cannot be read"
-        raise DataError(f"{source}: {kind}; expected a file that ends in {', '.join(FILES)}.")
+        raise DataError(f"{source}: cannot be read; expected a file that ends in {', '.join(FILES)}.")
     if did_you_mean(path.name, _data_files(path.parent)):
         _check_file(path)
-    forms = [*BUILT_IN, *(f"FILE{suffix}" for suffix in FILES), "package.module:function"]
+    forms = [
+        *BUILT_IN,
+        *(f"FILE{suffix}" for suffix in FILES),
+        "FOLDER with x.npy and y.npy",
+        "package.module:function",
+    ]
     raise UnknownNameError("data set", source, forms)
 
 
@@ -105,8 +113,10 @@ def _read_npz(path: Path) -> dict[str, Array]:
         raise DataError(f"{path}: is not a complete npz archive. Write it with numpy.savez(path, x=x, y=y).")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            check_unpacked(path, sum(member.file_size for member in archive.zip.infolist()))
-            return {key: archive[key] for key in archive.files}
+            stored = stored_members(path, archive.zip)
+            others = [member for member in archive.zip.infolist() if member.filename.removesuffix(".npy") not in stored]
+            check_unpacked(path, sum(member.file_size for member in others))
+            return {key: stored[key] if key in stored else archive[key] for key in archive.files}
     except DataError:
         raise
     except Exception as error:
@@ -117,6 +127,18 @@ def _read_npz(path: Path) -> dict[str, Array]:
             ) from error
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise DataError(f"{path}: cannot be read as npz: {reason}.") from error
+
+
+def _read_folder(path: Path) -> dict[str, Array]:
+    """Maps the .npy files of a folder, by their names."""
+    files = sorted(path.glob("*.npy"))
+    if not files:
+        raise DataError(f"{path}: is a folder without .npy files; expected x.npy and y.npy in it, or a data file.")
+    try:
+        return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}
+    except (OSError, ValueError, EOFError) as error:
+        reason = str(error).strip().rstrip(".")
+        raise DataError(f"{path}: its .npy files cannot be mapped: {reason}. Save arrays of numbers.") from error
 
 
 def _from_function(source: str) -> Raw:
@@ -180,7 +202,7 @@ def _checked(named: Mapping[str, Any], x_key: str, y_key: str, place: str) -> tu
         _check_unicode(y, f"{place}: {y_key}")
     if not x[0].size:
         raise DataError(f"{place}: {x_key} has the shape {x.shape}: its samples hold no features.")
-    return (x[:, np.newaxis] if x.ndim == 1 else x), one_value_each(y, f"{place}: {y_key}")
+    return kept_in_place(x[:, np.newaxis] if x.ndim == 1 else x), one_value_each(y, f"{place}: {y_key}")
 
 
 def _array(value: Any, place: str, kinds: str, expected: str) -> Array:

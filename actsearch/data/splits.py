@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from actsearch.records import execution_seed
 
 EACH, ONE = "each", "one"
 SHORTEST = 0.6  # the part of a series that the earliest origin uses
+MAX_DRAWS = 20  # of divisions into whole groups
 _VALIDATION = 0.25  # of the samples that are not in the fold
 Indices = NDArray[np.intp]
 
@@ -57,7 +59,7 @@ class Splits:
         num_samples: n.
         seed: Seed of the search.
         shares: The size of training, validation and, unless the test data is given, test part.
-        labels: Classes to stratify by, shape (n,).
+        labels: Classes to stratify by, shape (n,). With groups, each part gets every class as far as groups permit.
         groups: The group of each sample, shape (n,): no group is in two parts.
         in_order: Whether the parts follow each other, as the past and the future of a series.
 
@@ -90,7 +92,20 @@ class Splits:
             )
         if self.groups is not None and len(self.groups) != self.num_samples:
             raise DataError(f"groups has {len(self.groups):,} entries, but there are {self.num_samples:,} samples.")
+        if self.in_order and self.kind == EACH:
+            self._check_shortest()
         self(1)
+
+    def _check_shortest(self) -> None:
+        """Checks that the shortest part of a series can be divided too, before anything trains."""
+        shortest = round(self.num_samples * SHORTEST)
+        try:
+            split_indices(shortest, seed=self.seed, shares=self.shares, in_order=True)
+        except DataError as error:
+            raise DataError(
+                f"A series of {self.num_samples} samples ends at {shortest} of them in some executions: {error} Pass "
+                "more data, or splits='one'."
+            ) from error
 
     @cached_property
     def _folds(self) -> int | None:
@@ -110,10 +125,35 @@ class Splits:
         if self._folds is not None:
             return self._fold((number - 1) % self._folds, self._seed(1 + (number - 1) // self._folds))
         if self.groups is not None:
-            return _split_groups(self.groups, self.shares, self._seed(number))
+            return self._groups(self.groups, self._seed(number))
         if self.in_order:
             return split_indices(self._end(number), seed=self.seed, shares=self.shares, in_order=True)
         return split_indices(self.num_samples, seed=self._seed(number), labels=self.labels, shares=self.shares)
+
+    def _groups(self, groups: Array, seed: int) -> list[Indices]:
+        """Divides whole groups; of several draws, takes the first in which the fewest classes lack in some part."""
+        if self.labels is None:
+            return _split_groups(groups, self.shares, seed)
+        draws = [_split_groups(groups, self.shares, execution_seed(seed, n) if n else seed) for n in range(MAX_DRAWS)]
+        best = min(draws, key=self._num_lacking)
+        self._check_two_classes(best)
+        return best
+
+    def _num_lacking(self, parts: Sequence[Indices]) -> int:
+        """Counts, over the parts, the classes that are not in a part."""
+        if self.labels is None:
+            return 0
+        return sum(len(np.unique(self.labels)) - len(np.unique(self.labels[part])) for part in parts)
+
+    def _check_two_classes(self, parts: Sequence[Indices]) -> None:
+        """Refuses a part with a single class: no model could be told from another by it."""
+        if self.labels is None:
+            return
+        if min(len(np.unique(self.labels[part])) for part in parts) < 2 <= len(np.unique(self.labels)):
+            raise DataError(
+                "Some part of the data would have samples of one class only, since no group may be in two parts. Pass "
+                "more groups with samples of each class, or divide the data yourself and pass validation_data."
+            )
 
     def _seed(self, number: int) -> int:
         return self.seed if number == 1 else execution_seed(self.seed, number)
@@ -129,29 +169,36 @@ class Splits:
     def _fold(self, fold: int, seed: int) -> list[Indices]:
         """Returns a fold as the last part; a quarter of the other samples is the validation part."""
         others, part = self._k_fold(seed)[fold]
-        if len(self.shares) == 2:  # the test data is given: the fold is for validation
-            return [others, part]
-        validation = self._k_fold(seed + 1, round(1 / _VALIDATION), others)[0]
-        return [others[validation[0]], others[validation[1]], part]
+        parts = [others, part]
+        if len(self.shares) == 3:  # else the test data is given: the fold is for validation
+            choices = self._k_fold(seed + 1, round(1 / _VALIDATION), others)
+            inner = min(choices, key=lambda pair: self._num_lacking([others[each] for each in pair]))
+            parts = [others[inner[0]], others[inner[1]], part]
+        if self.groups is not None:
+            self._check_two_classes(parts)
+        return parts
 
     def _k_fold(self, seed: int, k: int | None = None, among: Indices | None = None) -> list[tuple[Indices, Indices]]:
-        from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+        from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
         rows = np.arange(self.num_samples) if among is None else among
         k = self._folds if k is None else k
         groups = None if self.groups is None else self.groups[rows]
         labels = None if self.labels is None else self.labels[rows]
-        how = GroupKFold if groups is not None else KFold if labels is None else StratifiedKFold
-        self._check_enough(k or 0, rows, labels, groups)
-        return list(how(k, shuffle=True, random_state=seed % 2**32).split(rows, labels, groups))
+        self._check_enough(k or 0, rows, labels, groups, "" if among is None else "a validation part, one of ")
+        shuffled: dict[str, Any] = {"shuffle": True, "random_state": seed % 2**32}
+        if groups is None:
+            return list((KFold if labels is None else StratifiedKFold)(k, **shuffled).split(rows, labels))
+        folds = (GroupKFold if labels is None else StratifiedGroupKFold)(k, **shuffled)
+        return list(folds.split(rows, labels, groups))
 
-    def _check_enough(self, k: int, rows: Indices, labels: Array | None, groups: Array | None) -> None:
+    def _check_enough(self, k: int, rows: Indices, labels: Array | None, groups: Array | None, of: str) -> None:
         available = len(rows) if groups is None else len(np.unique(groups))
         what = "samples" if groups is None else "groups"
         if labels is not None and groups is None:
             available, what = int(np.unique(labels, return_counts=True)[1].min()), "samples of the rarest class"
         if available < k:
-            raise DataError(f"{available} {what} are too few for {k} folds. Use fewer folds, or splits='each'.")
+            raise DataError(f"{available} {what} are too few for {of}{k} folds. Use fewer folds, or splits='each'.")
 
 
 def _split_groups(groups: Array, shares: Sequence[float], seed: int) -> list[Indices]:

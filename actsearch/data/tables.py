@@ -2,13 +2,14 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 
 from actsearch._typing import Array
+from actsearch.environment import free_memory
 from actsearch.errors import DataError, UsageError, did_you_mean
 
 ALWAYS_BYTES = 2**30
@@ -36,7 +37,7 @@ def check_unpacked(path: Path, num_bytes: int, error: type[UsageError] = DataErr
     ...
     actsearch.errors.DataError: ...small.npz: its declared unpacked size is 931.3 GiB; ...
     """
-    limit = min(max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size), psutil.virtual_memory().available)
+    limit = min(max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size), free_memory())
     if num_bytes > limit:
         raise error(
             f"{path}: its declared unpacked size is {num_bytes / 2**30:,.1f} GiB; the limit for a file of this size "
@@ -130,10 +131,18 @@ class TableEncoder:
 
 def standard_scaler(train: Array) -> Any:
     """Returns a fitted scikit-learn scaler to mean 0 and variance 1; a constant column becomes 0."""
+    return scaler_of(iter([train]))
+
+
+def scaler_of(chunks: Iterator[Array]) -> Any:
+    """Returns the scaler of `standard_scaler` for parts that are not in memory at the same time."""
     from sklearn.preprocessing import StandardScaler
 
     with np.errstate(all="ignore"):
-        return StandardScaler().fit(train)
+        scaler = StandardScaler().fit(next(chunks))
+        for chunk in chunks:
+            scaler.partial_fit(chunk)
+        return scaler
 
 
 def is_csv(path: Path) -> bool:

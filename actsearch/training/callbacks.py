@@ -1,13 +1,16 @@
 """Keras callbacks of executions: copies for each execution, and our own recorder and health monitor."""
 
 import copy
+import dis
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from actsearch._private import profiles_batches
 from actsearch.diagnostics.health import ActivationHealth
 from actsearch.errors import ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError, UsageError, summarize
 from actsearch.records import Objective
@@ -15,23 +18,28 @@ from actsearch.training.epochs import single_numbers
 from actsearch.training.resources import Sampler, Stopwatch
 
 Callbacks = Sequence[keras.callbacks.Callback] | Callable[[], Sequence[keras.callbacks.Callback]]
-_HOOKS_OF_FIT = [
-    f"on_{phase}{end}"
-    for phase in ("batch_", "train_batch_", "test_batch_", "predict_batch_", "test_", "predict_")
-    for end in ("begin", "end")
-]
+_BATCH_HOOKS = [
+    f"on_{phase}batch_{end}" for phase in ("", "train_", "test_") for end in ("begin", "end")
+]  # fit predicts nothing, so callbacks may have hooks for that
+_NOTHING = {"RESUME", "NOP", "LOAD_CONST", "POP_TOP", "RETURN_VALUE", "RETURN_CONST"}
 
 
-def fresh(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
+def fresh(callbacks: Callbacks, execution: str = "") -> list[keras.callbacks.Callback]:
     """Returns callbacks for one execution: the result of the function, or deep copies of those in the list.
+
+    `BackupAndRestore` gets a folder of its own: an execution must not begin with the weights of another one.
+
+    Args:
+        callbacks: As the user gave them.
+        execution: Name of the execution, for folders.
 
     Raises:
         UsageError: A callback cannot be copied.
     """
     if callable(callbacks):
-        return list(callbacks())
+        return [_in_own_folder(callback, execution) for callback in callbacks()]
     try:
-        return [copy.deepcopy(callback) for callback in callbacks]
+        return [_in_own_folder(copy.deepcopy(callback), execution) for callback in callbacks]
     except (TypeError, ValueError, AttributeError, NotImplementedError, RecursionError) as error:
         raise UsageError(
             f"A callback cannot be copied for each execution ({summarize(error)}). "
@@ -39,17 +47,54 @@ def fresh(callbacks: Callbacks) -> list[keras.callbacks.Callback]:
         ) from error
 
 
+def _in_own_folder(callback: keras.callbacks.Callback, execution: str) -> keras.callbacks.Callback:
+    if type(callback) is not keras.callbacks.BackupAndRestore or not execution:
+        return callback
+    return keras.callbacks.BackupAndRestore(
+        str(Path(callback.backup_dir) / execution),
+        save_freq=callback.save_freq,
+        double_checkpoint=callback.double_checkpoint,
+        delete_checkpoint=callback.delete_checkpoint,
+    )
+
+
 def need_fit(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
-    """Returns whether one of them has hooks inside epochs, which only `model.fit` calls."""
-    return any(_needs_fit(callback) for callback in callbacks)
+    """Returns whether one of them does something at each batch, which only `model.fit` lets it do."""
+    return any(_acts_on_batches(callback, name) for callback in callbacks for name in _BATCH_HOOKS)
 
 
-def _needs_fit(callback: keras.callbacks.Callback) -> bool:
-    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
+def _acts_on_batches(callback: keras.callbacks.Callback, name: str) -> bool:
+    hook = getattr(callback, name, None)
+    function = getattr(hook, "__func__", hook)
+    if function is getattr(keras.callbacks.Callback, name) or _is_empty(function):
         return False
-    base = keras.callbacks.Callback
-    hooks = [(getattr(callback, name, None), getattr(base, name)) for name in _HOOKS_OF_FIT]
-    return any(getattr(hook, "__func__", hook) is not original for hook, original in hooks)
+    return not any(
+        function is getattr(kind, name, None) and is_idle(callback)
+        for kind in type(callback).__mro__
+        for known, is_idle in _IDLE.items()
+        if f"{kind.__module__.partition('.')[0]}.{kind.__name__}" == known
+    )
+
+
+def _is_empty(function: Any) -> bool:
+    """Returns whether the code of a function does nothing, as a hook that is only a `pass`."""
+    code = getattr(function, "__code__", None)
+    return code is not None and {each.opname for each in dis.get_instructions(code)} <= _NOTHING
+
+
+def _saves_epochs(callback: Any) -> bool:
+    return bool(callback.save_freq == "epoch")
+
+
+# Callbacks whose hooks for batches do nothing with some arguments, by package and name.
+_IDLE: dict[str, Callable[[Any], bool]] = {
+    "keras.BackupAndRestore": _saves_epochs,
+    "keras.ModelCheckpoint": _saves_epochs,
+    "keras.TensorBoard": lambda callback: callback.update_freq == "epoch" and not profiles_batches(callback),
+    # The mean of losses with a NaN is NaN, and the recorder ends an execution with it.
+    "keras.TerminateOnNaN": lambda callback: not getattr(callback, "raise_error", False),
+    "mlflow.MlflowCallback": lambda callback: callback.log_every_n_steps is None,
+}
 
 
 class Recorder(keras.callbacks.Callback):

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -12,12 +12,15 @@ import tensorflow as tf
 
 from actsearch.data import Dataset, check_arrays, check_inputs, fingerprint
 from actsearch.data.division import Divided, Division
+from actsearch.data.rows import Rows, kept_in_place
 from actsearch.errors import UsageError, did_you_mean
-from actsearch.training.batches import Batches, is_generator, is_source
+from actsearch.training.batches import Batches, is_generator, is_source, raw
+from actsearch.training.datasets.array_stream import is_streamed, some_samples, stream, stream_of_epochs
+from actsearch.training.datasets.pipeline import Pipeline, first_of
 from actsearch.training.epochs import Tensors, to_tensors
 from actsearch.training.sample_weights import checked_weight, weights_of_classes
 
-MAX_BYTES_IN_MEMORY = 2_000_000_000
+MAX_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class TrainingData:
         validation, test: x alone, `(x, y)` or `(x, y, sample_weight)`, or a data set; None if there is none.
         sample_weight: Array of n weights, or arrays nested like `y`, or None.
         class_weight: Weight of each class by its number, or None.
-        fit_options: Other arguments of `model.fit`; if there are any, `model.fit` trains.
+        fit_options: Other arguments of `model.fit`, which trains if there are any but the number of steps of a
+            `tf.data.Dataset`.
         shuffle: Whether arrays are trained in another order in each epoch.
         division: Divides the data for each execution; this is the data of execution 1. None if all train on this data.
         ids: Which samples of the undivided data are in `validation` and `test`, under these names.
@@ -60,10 +64,10 @@ class TrainingData:
     def with_parts(self, divided: Divided) -> "TrainingData":
         """Returns this data with the parts of a split."""
         ids = {"validation": divided.validation_ids, "test": divided.test_ids}
+        train = zip(("x", "y", "sample_weight"), (*divided.train, None), strict=False)
         return replace(
             self,
-            x=divided.train[0],
-            y=divided.train[1],
+            **dict(train),
             validation=without_none(divided.validation),
             test=without_none(divided.test),
             ids={name: part for name, part in ids.items() if part is not None},
@@ -80,20 +84,46 @@ class TrainingData:
         return cls(*parts, division=data.division, ids=data.ids)
 
     def tensors(self) -> Tensors | None:
-        """Copies training, validation and test data to the device; None if they are not arrays, or too large."""
+        """Prepares the data for compiled epochs: arrays are copied to the device, data sets stay as they are.
+
+        Returns:
+            The data; None if some are neither, if arrays are too large and may not stay where they are, or if only
+            `model.fit` takes an option.
+        """
         parts = [self.x, self.y, self.sample_weight, self.validation, self.test]
-        arrays = [a for a in tf.nest.flatten(parts) if a is not None]
-        if not all(isinstance(a, np.ndarray | tf.Tensor) for a in arrays) or self.fit_options:
+        leaves = [leaf for leaf in tf.nest.flatten(parts) if leaf is not None]
+        copied = [leaf for leaf in leaves if not isinstance(leaf, tf.data.Dataset | Rows)]
+        if not all(isinstance(a, np.ndarray | tf.Tensor) for a in copied) or sum(map(_bytes, copied)) > MAX_BYTES:
             return None
-        if sum(_bytes(a) for a in arrays) > MAX_BYTES_IN_MEMORY:
+        sources = {"x": self.x, "validation_data": self.validation}
+        known = {_STEPS[name] for name, data in sources.items() if isinstance(data, tf.data.Dataset)}
+        if not self.fit_options.keys() <= known:
             return None
-        train = to_tensors(packed((self.x, self.y, self.weight)))
-        return Tensors(train, _optional(self.validation), _optional(self.test))
+        train = self.pipeline or to_tensors(packed((self.x, self.y, self.weight)))
+        steps = self.fit_options.get("validation_steps")
+        held = _part(self.validation, "validation_data", steps), _part(self.test, "test_data")
+        return Tensors(train, *held, shuffle=self.shuffle)
+
+    @cached_property
+    def pipeline(self) -> Pipeline | None:
+        """The training data if they are a data set."""
+        if not isinstance(self.x, tf.data.Dataset):
+            return None
+        steps = self.fit_options.get("steps_per_epoch")
+        return Pipeline(self.x, "x", steps=steps, class_weight=self.class_weight, is_trained=True)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the results has to know of the data."""
+        problems = self.pipeline.seeding.problems if self.pipeline else ()
+        return [
+            f"Trials may be trained on different data or in different orders, since {problem}." for problem in problems
+        ]
 
     @property
     def are_arrays(self) -> bool:
         """Whether the training data are arrays, of which `model.fit` makes batches."""
-        return isinstance(self.x, np.ndarray | tf.Tensor | list | tuple | dict)
+        return isinstance(self.x, np.ndarray | Rows | tf.Tensor | list | tuple | dict)
 
     @property
     def weight(self) -> Any:
@@ -103,14 +133,36 @@ class TrainingData:
         weights = weights_of_classes(self.y, self.class_weight)
         return weights if self.sample_weight is None else weights * np.asarray(self.sample_weight)
 
-    @property
-    def sources(self) -> list[Batches]:
-        """The generators among the data."""
-        return [data for data in (self.x, self.validation) if isinstance(data, Batches)]
-
     def probe(self) -> tuple[Any, Any]:
-        """Returns x and y that can be looked at: the data, or the first batch of a generator."""
-        return self.x.parts()[:2] if isinstance(self.x, Batches) else (self.x, self.y)
+        """Returns x and y that can be looked at: arrays, some samples of large ones, or the first batch of others."""
+        if is_streamed((self.x, self.y)):
+            x, y = some_samples((self.x, self.y))
+            return x, y
+        if self.are_arrays:
+            return self.x, self.y
+        x, y, _ = (
+            self.x.parts() if isinstance(self.x, Batches) else keras.utils.unpack_x_y_sample_weight(first_of(self.x))
+        )
+        return x, y
+
+    def for_fit(self, seed: int) -> Any:
+        """Returns what `model.fit` takes as x in an execution: a generator of its own, or a data set with seeds."""
+        if self.pipeline is None:
+            return raw(self.x)
+        return self.pipeline.seeding.for_fit(seed)
+
+    def streamed(self, batch_size: int, seed: int) -> "TrainingData":
+        """Returns data sets of these batches instead of arrays that are too large, ordered by the seed."""
+        changes: dict[str, Any] = {
+            name: stream(packed(part), batch_size)
+            for name, part in (("validation", self.validation), ("test", self.test))
+            if is_streamed(part)
+        }
+        if is_streamed((self.x, self.y)):
+            x, num_batches = stream_of_epochs(packed((self.x, self.y, self.weight)), batch_size, seed, self.shuffle)
+            options = {"steps_per_epoch": num_batches, **self.fit_options}
+            changes |= {"x": x, "y": None, "sample_weight": None, "class_weight": None, "fit_options": options}
+        return replace(self, **changes) if changes else self
 
 
 def without_none(part: Any) -> Any:
@@ -125,7 +177,7 @@ def without_none(part: Any) -> Any:
 
 def has_known_order(data: Any) -> bool:
     """Returns whether data are arrays, whose samples have the same numbers each time."""
-    return all(isinstance(leaf, np.ndarray | tf.Tensor) for leaf in keras.tree.flatten(data))
+    return all(isinstance(leaf, np.ndarray | Rows | tf.Tensor) for leaf in keras.tree.flatten(data))
 
 
 def packed(data: Any) -> Any:
@@ -134,7 +186,9 @@ def packed(data: Any) -> Any:
     return keras.utils.pack_x_y_sample_weight(x, y, weight)
 
 
-def _optional(data: Any) -> Any:
+def _part(data: Any, name: str, steps: int | None = None) -> Any:
+    if isinstance(data, tf.data.Dataset):
+        return Pipeline(data, name, steps=steps)
     return None if data is None else to_tensors(packed(data))
 
 
@@ -152,6 +206,7 @@ def training_data(
     class_weight: Mapping[int, float] | None = None,
     allow_nan_targets: bool = False,
     fit_options: Mapping[str, Any] | None = None,
+    may_stay: bool = True,
 ) -> TrainingData:
     """Checks the data of a search.
 
@@ -163,6 +218,7 @@ def training_data(
         class_weight: Weight of each class by its number.
         allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
         fit_options: Other arguments of `model.fit`.
+        may_stay: Whether arrays that are too large to be copied may stay where they are.
 
     Returns:
         The data.
@@ -171,11 +227,13 @@ def training_data(
         UsageError: The arrays do not match, or an argument would be ignored.
     """
     options = dict(fit_options or {})
-    check = partial(_checked, allow_nan_targets=allow_nan_targets)
+    may_stay = may_stay and "validation_split" not in options
+    check = partial(_checked, allow_nan_targets=allow_nan_targets, may_stay=may_stay)
     x = batches_of(x, "x", options)
     validation_data = batches_of(validation_data, "validation_data", options)
     if is_arrays(x):
         x, y = checked_arrays(x, y, "data", allow_nan_targets=allow_nan_targets)
+        x, y = (kept_in_place(x), kept_in_place(y)) if may_stay else (x, y)
     data = TrainingData(
         x,
         y,
@@ -185,6 +243,7 @@ def training_data(
         class_weight,
     )
     _check_ignored(data, options)
+    _check_ends(data, options)
     if class_weight is not None and data.are_arrays:
         weights_of_classes(y, class_weight)
     in_order = data.are_arrays and options.get("shuffle") in (True, False) and options.pop("shuffle") is False
@@ -235,17 +294,10 @@ def first_batch(x: Any, y: Any = None) -> Any:
     if isinstance(x, Batches):
         return x.first()
     if not is_arrays(x):
-        return next(iter(x))
+        return first_of(x)
     return keras.tree.map_structure(
         lambda array: array[:2], packed(checked_arrays(x, y, "data", allow_nan_targets=True))
     )
-
-
-def fixed_batch_size(model: keras.Model) -> int | None:
-    """Returns the batch size that a model's inputs fix, as stateful recurrent layers need it; None if they do not."""
-    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
-    sizes = {tensor.shape[0] for tensor in inputs if isinstance(tensor, keras.KerasTensor)}
-    return sizes.pop() if len(sizes) == 1 else None
 
 
 def check_fixed_batch(data: TrainingData, fixed: int, batch_size: int) -> None:
@@ -278,6 +330,19 @@ def _check_ignored(data: TrainingData, options: Mapping[str, Any]) -> None:
         raise UsageError(f"shuffle would be ignored: a {kind} determines its order. Shuffle there, and omit it.")
     if data.class_weight is not None and isinstance(data.x, Batches):
         raise UsageError("class_weight does not apply to a generator. Let it yield (x, y, sample_weight).")
+
+
+def _check_ends(data: TrainingData, options: Mapping[str, Any]) -> None:
+    """Refuses data sets without end of which nothing says how many batches are an epoch: it would never end.
+
+    Raises:
+        UsageError: There is one.
+    """
+    advice = {name: f"Pass {steps}=..." for name, steps in _STEPS.items() if options.get(steps) is None}
+    advice["test_data"] = "Limit it with .take(number of batches)"
+    for name, part in (("x", data.x), ("validation_data", data.validation), ("test_data", data.test)):
+        if name in advice and isinstance(part, tf.data.Dataset) and part.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise UsageError(f"{name} is a data set without end, so an epoch would never end. {advice[name]}.")
 
 
 def check_fit_options(options: Mapping[str, Any], fit: Callable[..., Any], known: Iterable[str] = ()) -> None:
@@ -321,14 +386,15 @@ def _leaves(data: Any) -> list[Any]:
     return list(keras.tree.flatten(data))
 
 
-def _checked(data: Any, name: str, *, allow_nan_targets: bool) -> Any:
+def _checked(data: Any, name: str, *, allow_nan_targets: bool, may_stay: bool) -> Any:
     """Checks validation or test data; those without y become a bare x."""
     if data is None or isinstance(data, Batches) or not is_arrays(data):
         return data
+    stored = kept_in_place if may_stay else lambda part: part
     if not isinstance(data, tuple | list):
-        return check_inputs(data, name=name)
+        return stored(check_inputs(data, name=name))
     if not 1 <= len(data) <= 3:
         raise UsageError(f"{name} must be x, (x, y) or (x, y, sample_weight); it has {len(data)} parts.")
     x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
     x, y = checked_arrays(x, y, name, allow_nan_targets=allow_nan_targets)
-    return without_none((x, y, checked_weight(weight, y)))
+    return without_none((stored(x), stored(y), checked_weight(weight, y)))

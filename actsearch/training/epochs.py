@@ -5,9 +5,10 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from actsearch.data.rows import Rows
 from actsearch.swap.weights import restoring_state
+from actsearch.training.array_loop import ArrayLoop
 from actsearch.training.costs.graph_costs import SavedTensors, saved_tensors
+from actsearch.training.datasets.array_stream import ArrayStream, is_streamed
+from actsearch.training.datasets.dataset_loop import DatasetLoop
+from actsearch.training.datasets.pipeline import Pipeline
 from actsearch.training.one_thread import runs_on_one_thread
 
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SMALL_STEP = 3_000_000  # multiplications of a forward pass over a batch; measured break-even on two cores
 
 
@@ -34,11 +41,8 @@ def executor_for(model: keras.Model, batch_size: int) -> str | None:
     """
     if tf.config.list_logical_devices("GPU"):
         return None
-    try:
-        small = batch_size * _multiplications(model) < SMALL_STEP
-    except (AttributeError, ValueError):
-        return None  # the shapes inside a subclassed model are unknown
-    return "SINGLE_THREADED_EXECUTOR" if small else None
+    number = num_multiplications(model)
+    return None if number is None or batch_size * number >= SMALL_STEP else "SINGLE_THREADED_EXECUTOR"
 
 
 def executing(executor: str | None) -> AbstractContextManager[Any]:
@@ -46,8 +50,16 @@ def executing(executor: str | None) -> AbstractContextManager[Any]:
     return nullcontext() if executor is None else tf.experimental.function_executor_type(executor)
 
 
+def num_multiplications(model: keras.Model) -> int | None:
+    """Counts the multiplications of a forward pass of one sample; None if the shapes inside are unknown."""
+    try:
+        return _multiplications(model)
+    except (AttributeError, ValueError):
+        return None  # a subclassed model
+
+
 def _multiplications(layer: Any) -> int:
-    """Counts the multiplications of a forward pass of one sample: each weight at each position of its layer."""
+    """Counts each weight of a layer at each position."""
     if isinstance(layer, keras.Model):
         return sum(_multiplications(part) for part in layer.layers)
     num_weights = sum(math.prod(weight.shape) for weight in layer.weights)
@@ -61,19 +73,46 @@ def _positions(tensors: Any) -> int:
 
 @dataclass(frozen=True)
 class Tensors:
-    """Data on the device as `train_step` gets them: `(x, y)`, `(x, y, sample_weight)`, or a bare x without a y.
+    """Data as `train_step` gets them: `(x, y)`, `(x, y, sample_weight)`, or a bare x without a y.
 
-    Each part is a tensor or a nested structure of tensors.
+    Each part is a tensor or a nested structure of tensors on the device, arrays that are too large for it, or a data
+    set. `shuffle` is whether arrays are trained in another order in each epoch.
     """
 
     train: Any
     validation: Any = None
     test: Any = None
+    shuffle: bool = True
+    _streams: dict[tuple[str, int], ArrayStream] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def x(self) -> Any:
-        """The inputs of the training data."""
+        """The inputs of the training data; those of the first batch of a data set."""
+        if isinstance(self.train, Pipeline):
+            return self.train.x
         return keras.utils.unpack_x_y_sample_weight(self.train)[0]
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The parts that there are, by name."""
+        parts = {TRAIN: self.train, VALIDATION: self.validation, TEST: self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def source(self, part: str, batch_size: int) -> Any:
+        """Returns a part as a loop takes it: arrays that are too large for the device as batches that are read."""
+        data, key = self.parts[part], (part, batch_size)
+        if isinstance(data, Pipeline) or not is_streamed(data):
+            return data
+        if key not in self._streams:  # all models of a search share it
+            self._streams[key] = ArrayStream(data, batch_size, part, is_trained=part == TRAIN, shuffle=self.shuffle)
+        return self._streams[key]
+
+    def samples(self, part: str) -> Any:
+        """Returns the samples of a part as tensors; None if those of a data set have no order that stays the same."""
+        data = self.parts[part]
+        if not isinstance(data, Pipeline):
+            return data
+        return None if data.samples is None else to_tensors(data.samples)
 
 
 def has_own_steps(model: keras.Model) -> bool:
@@ -88,42 +127,93 @@ class CompiledEpochs:
     Args:
         model: A compiled Keras model; it is built if necessary.
         tensors: Training, validation and test data.
-        batch_size: Number of samples in a batch; the last batch may be smaller.
+        batch_size: Number of samples in a batch of arrays; the last batch may be smaller.
 
     Attributes:
-        tensors: The data of the next calls: other samples may replace them, of the same shapes and types.
         saved: What a training step keeps for its backward pass, once it is traced; None if that is unknown.
     """
 
     def __init__(self, model: keras.Model, tensors: Tensors, batch_size: int) -> None:
         self.model = model
-        self.tensors, self._batch_size = tensors, batch_size
-        self.num_in_batch = min(batch_size, self.num_samples)
         self.saved: SavedTensors | None = None
-        self._executor = executor_for(model, batch_size)
-        self._create_variables(_rows(tensors.train, slice(0, self.num_in_batch)))
+        self._tensors, self._batch_size = tensors, batch_size
+        self._loops = {
+            part: _loop(tensors.source(part, batch_size), model, batch_size, is_trained=part == TRAIN)
+            for part in tensors.parts
+        }
+        self._train = self._loops[TRAIN]
+        is_array = isinstance(self._train, ArrayLoop)
+        self._executor = executor_for(model, batch_size if is_array else self.num_in_batch)
+        self._create_variables()
         model.reset_metrics()
-        self._train_epoch: Any = None
-        self._validate: Any = None
-        self._test: Any = None
+        self._traced: dict[str, Any] = {}
 
     @property
-    def num_samples(self) -> int:
-        """The number of training samples."""
-        return _length(self.tensors.train)
+    def tensors(self) -> Tensors:
+        """The data of the next calls: others may replace them, of the same shapes and types."""
+        return self._tensors
 
-    def _create_variables(self, batch: Any) -> None:
+    @tensors.setter
+    def tensors(self, tensors: Tensors) -> None:
+        self._tensors = tensors
+        for part in tensors.parts:
+            self._loops[part].data = tensors.source(part, self._batch_size)
+
+    @property
+    def num_samples(self) -> int | None:
+        """The number of training samples; None if they come from a data set."""
+        return self._train.num_samples if isinstance(self._train, ArrayLoop) else None
+
+    @property
+    def num_in_batch(self) -> int:
+        """The number of samples in the first batch."""
+        return self._train.num_in_batch
+
+    @property
+    def num_batches(self) -> int | None:
+        """The number of batches in an epoch; None if it is unknown."""
+        return self._train.num_batches
+
+    @property
+    def max_steps(self) -> int:
+        """The number of batches that `steps` can train."""
+        return self._train.max_steps
+
+    @contextmanager
+    def execution(self, seed: int) -> Iterator[None]:
+        """Begins an execution with a seed as `start` does, and lets go of its batches after the `with` block."""
+        self.start(seed)
+        try:
+            yield
+        finally:
+            for loop in self._loops.values():
+                if isinstance(loop, DatasetLoop):
+                    loop.stop()
+
+    def start(self, seed: int) -> None:
+        """Begins an execution.
+
+        Args:
+            seed: Seed of the randomness of a training data set, also of Python code in it that draws from the global
+                generators.
+        """
+        if not isinstance(self._train, ArrayLoop):
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+        for part, loop in self._loops.items():
+            if isinstance(loop, DatasetLoop):
+                loop.start(seed if part == TRAIN else None)
+
+    def _create_variables(self) -> None:
         """Creates the variables of metrics and optimizers. Steps of the user's own are traced, not run, as in `fit`."""
         if has_own_steps(self.model):
-            steps = [self.model.train_step]
-            if self.tensors.validation is not None or self.tensors.test is not None:
-                steps.append(self.model.test_step)
+            steps = [self.model.train_step, *[self.model.test_step] * (len(self._loops) > 1)]
             with executing(self._executor):
                 for step in steps:
-                    tf.function(partial(_on_any_length, step, batch), autograph=False).get_concrete_function()
+                    tf.function(step, autograph=False).get_concrete_function(self._train.batch_spec())
         else:
             with restoring_state(self.model):
-                self.model.test_step(batch)
+                self.model.test_step(self._train.batch())
         if self.model.optimizer is not None and not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
 
@@ -134,7 +224,7 @@ class CompiledEpochs:
         model afterwards.
         """
         self._trace()
-        if self._executor is not None and not all(map(runs_on_one_thread, self._traced_functions)):
+        if self._executor is not None and not all(map(runs_on_one_thread, self._traced.values())):
             self._executor = None
             self._trace()
         try:
@@ -152,112 +242,83 @@ class CompiledEpochs:
         return self._executor
 
     def _trace(self) -> None:
-        order = tf.TensorSpec((None,), tf.int32)
         with executing(self._executor):
-            self._train_epoch = _traced(self._one_epoch, self.tensors.train, order)
-            self._validate = self._traced_evaluation(self.tensors.validation)
-            self._test = self._traced_evaluation(self.tensors.test)
+            self._traced = {
+                part: tf.function(partial(self._epoch, part), autograph=False).get_concrete_function(*loop.specs())
+                for part, loop in self._loops.items()
+            }
 
-    def _traced_evaluation(self, data: Any) -> Any:
-        return None if data is None else _traced(self._evaluate, data)
+    def _epoch(self, part: str, *arguments: Any) -> tuple[dict[str, Any], Any]:
+        """Runs the step on all batches of a part, inside a TensorFlow function; returns logs and number of batches."""
+        logs, number = self._loops[part].graph(self._step(part), *arguments)
+        metrics = dict(self.model.get_metrics_result())
+        return metrics if logs is None or set(logs) == set(metrics) else flat_logs(logs), number
 
-    @property
-    def _traced_functions(self) -> list[Any]:
-        return [traced for traced in (self._train_epoch, self._validate, self._test) if traced is not None]
-
-    def _call_first(self) -> None:
-        """Calls each graph for one batch."""
-        with executing(self._executor):
-            self._train_epoch(
-                self.tensors.train, tf.range(self.num_samples), tf.constant(min(1, self._loops(self.num_samples)))
-            )
-            for traced, data in ((self._validate, self.tensors.validation), (self._test, self.tensors.test)):
-                if traced is not None:
-                    traced(data, tf.constant(min(1, self._loops(_length(data)))))
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """The logs of an epoch as symbolic tensors, by name; the names of those of validation start with `val_`."""
-        validated = self._validate.structured_outputs if self._validate else {}
-        return dict(self._train_epoch.structured_outputs) | {f"val_{name}": log for name, log in validated.items()}
-
-    def train(self, order: np.ndarray) -> dict[str, Any]:
-        """Trains one epoch with the samples in this order, and returns the same logs as `model.fit`."""
-        loops = tf.constant(self._loops(len(order)))
-        logs = self._call(self._train_epoch, self.tensors.train, tf.constant(order, tf.int32), loops)
-        if self._validate is not None:
-            validated = self._evaluated(self._validate, self.tensors.validation)
-            logs |= {f"val_{name}": value for name, value in validated.items()}
-        return logs
-
-    def steps(self, count: int) -> Callable[[], None]:
-        """Returns a function that trains the first `count` batches, fewer than the epoch has, and waits for the end."""
-        order, loops = tf.range(self.num_samples), tf.constant(count)
-
-        def run() -> None:
-            with executing(self._executor):
-                logs = self._train_epoch(self.tensors.train, order, loops)
-            for log in logs.values():
-                np.asarray(log)
-
-        return run
-
-    def test(self) -> dict[str, Any]:
-        """Returns the model's metrics on the test data; empty if there are none."""
-        return {} if self._test is None else self._evaluated(self._test, self.tensors.test)
-
-    def _evaluated(self, traced: Any, data: Any) -> dict[str, Any]:
-        return self._call(traced, data, tf.constant(self._loops(_length(data))))
-
-    def _call(self, traced: Any, *arguments: Any) -> dict[str, Any]:
-        self.model.reset_metrics()
-        with executing(self._executor):
-            return _to_numpy(traced(*arguments))
-
-    def _one_epoch(self, data: Any, order: tf.Tensor, loops: tf.Tensor) -> dict[str, tf.Tensor]:
-        def rows(start: Any, end: Any) -> Any:
-            return tf.nest.map_structure(lambda a: tf.gather(a, order[start:end]), data)
-
-        return self._steps(self._counted_step, rows, loops, tf.shape(order)[0])
+    def _step(self, part: str) -> Any:
+        return self._counted_step if part == TRAIN else self.model.test_step
 
     def _counted_step(self, batch: Any) -> Any:
         logs = self.model.train_step(batch)
         self.saved = self.saved or saved_tensors(tf.compat.v1.get_default_graph())
         return logs
 
-    def _evaluate(self, data: Any, loops: tf.Tensor) -> dict[str, tf.Tensor]:
-        count = tf.shape(tf.nest.flatten(data)[0])[0]
-        return self._steps(self.model.test_step, lambda s, e: _rows(data, slice(s, e)), loops, count)
+    def _call_first(self) -> None:
+        """Calls each graph for one batch."""
+        for part, loop in self._loops.items():
+            loop.steps(partial(self._call, part), 1)()
 
-    def _loops(self, count: int) -> int:
-        """Returns the number of batches to run in the loop: all, or all but the last.
+    def _call(self, part: str, *arguments: Any) -> Any:
+        with executing(self._executor):
+            return self._traced[part](*arguments)
 
-        A model's own `train_step` may return logs that are not metrics. Then, as in `model.fit`, those of the last
-        batch count, so the last batch runs after the loop.
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The logs of an epoch as symbolic tensors, by name; the names of those of validation start with `val_`."""
+        logs = {part: traced.structured_outputs[0] for part, traced in self._traced.items()}
+        return dict(logs[TRAIN]) | {f"val_{name}": log for name, log in logs.get(VALIDATION, {}).items()}
+
+    def train(self, order: np.ndarray | None, calls: keras.callbacks.CallbackList | None = None) -> dict[str, Any]:
+        """Trains one epoch and validates it; returns the same logs as `model.fit`.
+
+        Args:
+            order: The order of the samples; None for a data set, which has its own.
+            calls: Callbacks that are called before and after the validation.
         """
-        return math.ceil(count / self._batch_size) - has_own_steps(self.model)
+        logs = self._run(TRAIN, order)
+        if VALIDATION in self._loops:
+            if calls is not None:
+                calls.on_test_begin()
+            validated = self._run(VALIDATION)
+            if calls is not None:
+                calls.on_test_end(dict(validated))
+            logs |= {f"val_{name}": value for name, value in validated.items()}
+        return logs
 
-    def _steps(self, step: Any, rows: Any, loops: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Runs the step on all batches with a single trace: as in `model.fit`, the batch size is left undefined."""
-        size = self._batch_size
+    def steps(self, count: int) -> Callable[[], None]:
+        """Returns a function that trains `count` batches, at most `max_steps`, and waits for the end."""
+        train = self._train.steps(partial(self._call, TRAIN), count)
 
-        def body(number: tf.Tensor) -> tuple[tf.Tensor]:
-            start = number * size
-            step(_of_any_length(rows(start, tf.minimum(start + size, count))))
-            return (number + 1,)
+        def run() -> None:
+            for log in train().values():
+                np.asarray(log)
 
-        end = tf.while_loop(lambda number: number < loops, body, [tf.constant(0)], parallel_iterations=1)
-        if not has_own_steps(self.model):
-            return dict(self.model.get_metrics_result())
-        with tf.control_dependencies(end):
-            logs = dict(step(_of_any_length(rows((count - 1) // size * size, count))))
-        metrics = dict(self.model.get_metrics_result())
-        return metrics if set(logs) == set(metrics) else flat_logs(logs)
+        return run
+
+    def test(self) -> dict[str, Any]:
+        """Returns the model's metrics on the test data; empty if there are none."""
+        return self._run(TEST) if TEST in self._loops else {}
+
+    def _run(self, part: str, order: np.ndarray | None = None) -> dict[str, Any]:
+        self.model.reset_metrics()
+        return _to_numpy(self._loops[part].run(partial(self._call, part), order))
 
 
-def order_of(seed: int, epoch: int, num_samples: int) -> np.ndarray:
-    """Returns the order of the samples in an epoch; it depends only on seed and epoch, so activations are paired."""
-    return np.random.default_rng([seed, epoch]).permutation(num_samples)
+def _loop(data: Any, model: keras.Model, batch_size: int, *, is_trained: bool) -> ArrayLoop | DatasetLoop:
+    keeps_logs = has_own_steps(model)
+    if isinstance(data, Pipeline):
+        at_once = 1 if isinstance(data, ArrayStream) else model.steps_per_execution
+        return DatasetLoop(data, keeps_logs=keeps_logs, at_once=at_once)
+    return ArrayLoop(data, batch_size, is_ordered=is_trained, keeps_logs=keeps_logs)
 
 
 def to_tensors(data: Any) -> Any:
@@ -266,31 +327,10 @@ def to_tensors(data: Any) -> Any:
 
 
 def _to_tensor(array: Any) -> tf.Tensor:
+    if isinstance(array, Rows):
+        return array  # too large for the device
     tensor = tf.convert_to_tensor(array)
     return tf.cast(tensor, keras.backend.floatx()) if tensor.dtype.is_floating else tensor
-
-
-def _length(data: Any) -> int:
-    return int(tf.nest.flatten(data)[0].shape[0])
-
-
-def _rows(data: Any, rows: Any) -> Any:
-    return tf.nest.map_structure(lambda a: a[rows], data)
-
-
-def _of_any_length(batch: Any) -> Any:
-    return tf.nest.map_structure(lambda a: tf.compat.v1.placeholder_with_default(a, [None, *a.shape[1:]]), batch)
-
-
-def _traced(function: Any, data: Any, *arguments: tf.TensorSpec) -> Any:
-    """Traces a function of data of any number of samples, of further arguments, and of a number of batches."""
-    specs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), data)
-    loops = tf.TensorSpec((), tf.int32)
-    return tf.function(function, autograph=False).get_concrete_function(specs, *arguments, loops)
-
-
-def _on_any_length(step: Any, batch: Any) -> Any:
-    return step(_of_any_length(batch))
 
 
 def flat_logs(logs: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Any
 import keras
 import keras_tuner
 import numpy as np
+import tensorflow as tf
 
-from actsearch.errors import ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError
+from actsearch._private import take_initial_epoch, tensorflow_message
+from actsearch.errors import DataError, ExecutionFailedError, ObjectiveShapeError, UnknownObjectiveError
 from actsearch.layers.base import Learned, learned_parameters
 from actsearch.records import (
     CostMeasurement,
@@ -22,12 +24,13 @@ from actsearch.records import (
     SampleScores,
     Status,
 )
+from actsearch.training.array_loop import order_of
 from actsearch.training.batches import Batches, raw
 from actsearch.training.callbacks import Callbacks, HealthMonitor, Recorder, check_objective, fresh, need_fit
 from actsearch.training.costs.cost_rounds import budget_after, measure_in_turns
 from actsearch.training.costs.graph_costs import counting_saved_tensors
 from actsearch.training.data import TrainingData, has_known_order, packed
-from actsearch.training.epochs import Tensors, order_of, single_numbers, to_tensors
+from actsearch.training.epochs import Tensors, single_numbers, to_tensors
 from actsearch.training.model_cache import (
     BuildFunction,
     BuiltModel,
@@ -39,7 +42,7 @@ from actsearch.training.model_cache import (
 from actsearch.training.model_state import state_variables
 from actsearch.training.own_fit import FitRecorder
 from actsearch.training.resources import Meter, Stopwatch, Usage, undisturbed_seconds
-from actsearch.training.sample_scores import sample_scores
+from actsearch.training.sample_scores import scores_of_parts
 from actsearch.training.watchdog import Watchdog
 
 FitFunction = Callable[..., Any]
@@ -113,20 +116,26 @@ class Executions:
         if split != self._split:
             self._data = self._all_data.at(execution)
             self._tensors = self._data.tensors() if self._may_compile else None
+            if self._tensors is not None:
+                self._models.use(self._tensors)
             self._split = split
 
     def _run(self, request: ExecutionRequest, watchdog: Watchdog) -> Trained:
         started_at = time.time()
-        self._use_split(request.execution)
         recorder = Recorder(self._objective) if self._fit is None else FitRecorder(self._objective)
+        try:
+            self._use_split(request.execution)
+        except DataError as error:
+            return Trained(self._failed(request, started_at, recorder, None, error))
         trainer = None
         hp = keras_tuner.HyperParameters()
         hp.values = dict(request.hyperparameters)
         monitor = HealthMonitor(*self._data.probe())
-        callbacks = [*fresh(self._callbacks), recorder]  # after the others, so that it sees their additions to the logs
+        own = fresh(self._callbacks, f"trial-{request.trial_id}-execution-{request.execution}")
+        callbacks = [*own, recorder]  # after the others, so that it sees their additions to the logs
         try:
             batch_size = int(hp.values.get("batch_size", self._batch_size))
-            compiled = self._tensors is not None and not need_fit(callbacks[:-1])
+            compiled = self._tensors is not None and not need_fit(own)
             callbacks.append(watchdog)
             if self._health and request.execution == 1:
                 callbacks.append(monitor)  # after the recorder, so that epochs do not include its time
@@ -156,47 +165,52 @@ class Executions:
         if all(isinstance(call, Recorder | HealthMonitor | Watchdog) for call in callbacks):  # others may add logs
             check_objective(self._objective, epochs.outputs)
         calls = keras.callbacks.CallbackList(
-            callbacks, add_history=True, model=built.model, epochs=request.epochs, steps=None, verbose=0
+            callbacks, add_history=True, model=built.model, epochs=request.epochs, steps=epochs.num_batches, verbose=0
         )
         built.model.stop_training = False
-        meter = Meter()
-        calls.on_train_begin()
-        for epoch in range(request.epochs):
-            calls.on_epoch_begin(epoch)
-            logs = epochs.train(self._order(request, epoch, epochs.num_samples))
-            calls.on_epoch_end(epoch, logs)
-            if built.model.stop_training:
-                break
+        meter, logs = Meter(), {}
+        with epochs.execution(request.seed):
+            calls.on_train_begin()
+            for epoch in range(take_initial_epoch(built.model), request.epochs):
+                calls.on_epoch_begin(epoch)
+                logs = epochs.train(self._order(request, epoch, epochs.num_samples), calls)
+                calls.on_epoch_end(epoch, logs)
+                if built.model.stop_training:
+                    break
+        if isinstance(built.model.optimizer, keras.optimizers.Optimizer):
+            built.model.optimizer.finalize_variable_values(built.model.trainable_weights)  # means of weights
         calls.on_train_end(logs)
         return built, meter.read()
 
-    def _order(self, request: ExecutionRequest, epoch: int, num_samples: int) -> np.ndarray:
+    def _order(self, request: ExecutionRequest, epoch: int, num_samples: int | None) -> np.ndarray | None:
+        if num_samples is None:
+            return None
         return order_of(request.seed, epoch, num_samples) if self._data.shuffle else np.arange(num_samples)
 
     def _run_fit(self, request: ExecutionRequest, hp: Any, callbacks: list[Any], batch_size: int) -> Any:
         built = self._models.prepare_for_fit(hp, request.seed, self._data.x)
         own = self._fit is not None
-        options = fit_options(
-            self._data, epochs=request.epochs, batch_size=batch_size, callbacks=callbacks, for_own_fit=own
-        )
+        data = self._data.streamed(batch_size, request.seed)
+        options = fit_options(data, epochs=request.epochs, batch_size=batch_size, callbacks=callbacks, for_own_fit=own)
         keras.utils.set_random_seed(request.seed)
+        x = self._data.for_fit(request.seed) if data is self._data else data.x
         meter = Meter()
         try:
             with counting_saved_tensors(built.model) as saved:
                 if self._fit is not None:
-                    self._fit_as_told(hp, built.model, options)
+                    self._fit_as_told(hp, built.model, x, options)
                 else:
-                    built.model.fit(raw(self._data.x), **options)
+                    built.model.fit(x, **options)
         finally:
             release_when_unreachable(state_variables(built.model))
         return replace(built, saved=saved[0] if saved else None), meter.read()
 
-    def _fit_as_told(self, hp: Any, model: keras.Model, options: dict[str, Any]) -> None:
+    def _fit_as_told(self, hp: Any, model: keras.Model, x: Any, options: dict[str, Any]) -> None:
         """Trains by the user's `HyperModel.fit`, whose result is the score if it is not a `History`."""
         assert self._fit is not None
         (recorder,) = [each for each in options["callbacks"] if isinstance(each, FitRecorder)]
         recorder.on_epoch_begin(0)  # not every loop calls it
-        recorder.take(self._fit(hp, model, raw(self._data.x), **options), model)
+        recorder.take(self._fit(hp, model, x, **options), model)
 
     def _measure(
         self, built: BuiltModel, forward: Forward | None, recorder: Recorder, usage: Usage
@@ -227,7 +241,7 @@ class Executions:
     def _test(self, built: BuiltModel) -> dict[str, float]:
         if built.epochs is not None:
             return single_numbers(built.epochs.test())
-        test = self._data.test
+        test = self._data.streamed(self._batch_size, 0).test
         if test is None:
             return {}
         if not built.model.compiled:
@@ -248,15 +262,16 @@ class Executions:
         parts: dict[str, tuple[Any, float | None]] = {"test": (self._data.test, test.get(name))}
         if name != self._objective.name:
             parts["validation"] = (self._data.validation, recorder.score)
-        found: dict[str, SampleScores] = {}
-        for part, (data, score) in parts.items():
-            if forward is None or data is None or score is None or not has_known_order(data):
-                continue
-            tensors = to_tensors(packed(data)) if self._tensors is None else getattr(self._tensors, part)
-            outputs = forward.over(keras.utils.unpack_x_y_sample_weight(tensors)[0])
-            scores = sample_scores(model, name, tensors, outputs, score, self._data.ids.get(part))
-            found |= {} if scores is None else {part: scores}
-        return found
+        known = {part: (self._tensors_of(part, data), score) for part, (data, score) in parts.items()}
+        return scores_of_parts(model, forward, name, known, self._data.ids)
+
+    def _tensors_of(self, part: str, data: Any) -> Any:
+        """Returns the samples of a part in their order; None if it has none that stays the same."""
+        if data is None:
+            return None
+        if self._tensors is not None:
+            return self._tensors.samples(part)
+        return to_tensors(packed(data)) if has_known_order(data) else None
 
     def measure_costs(self) -> CostMeasurement | None:
         """Measures the times of all trials in turns, once their executions have ended; None for fewer than two.
@@ -360,7 +375,7 @@ def _inference(forward: Forward) -> float:
     watch = Stopwatch()
     seconds: list[float] = []
     while len(seconds) < 5 or (sum(seconds) < 0.005 and len(seconds) < 50):
-        np.asarray(_first(forward()))
+        np.asarray(tf.nest.flatten(forward())[0])
         seconds.append(watch.lap())
     return float(np.median(seconds)) * 1e6 / forward.num_samples
 
@@ -375,13 +390,9 @@ def _history(recorder: Recorder) -> dict[str, tuple[float, ...]]:
 
 def reason_of(error: Exception) -> str:
     """Returns the reason why an execution failed: our message, or class, message and source line of the error."""
-    if isinstance(error, ExecutionFailedError):
+    if isinstance(error, ExecutionFailedError | DataError):
         return str(error)
+    if isinstance(error, tf.errors.OpError):
+        return f"{type(error).__name__}: {tensorflow_message(error)}"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno} in {last.name})"
-
-
-def _first(output: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.nest.flatten(output)[0]

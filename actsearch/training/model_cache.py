@@ -16,18 +16,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch._private import reset_layer_names
+from actsearch._private import eagerly, reset_layer_names
+from actsearch.data.rows import Rows
 from actsearch.errors import ExecutionFailedError, ModelError
 from actsearch.layers.base import exclude_from_weight_decay
 from actsearch.swap.weights import restoring_state
 from actsearch.training.batches import Batches
 from actsearch.training.costs.graph_costs import SavedTensors, flops_per_sample
+from actsearch.training.datasets.pipeline import first_of, len_of
 from actsearch.training.epochs import CompiledEpochs, Tensors, has_own_steps
 from actsearch.training.model_state import of_tensorflow, state_variables
 from actsearch.training.own_fit import has_own_fit
 from actsearch.training.resources import Stopwatch
 
 _OURS = ("keras", "actsearch")
+MAX_OUTPUT_BYTES = 1_000_000_000
 
 
 def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
@@ -95,7 +98,7 @@ def release_when_unreachable(variables: Iterable[Any]) -> None:
 
 
 def _empty(handle: tf.Tensor, dtype: tf.DType) -> None:
-    with tf.init_scope():  # garbage collection may run at any time, even while a graph is traced
+    with eagerly():  # garbage collection may run at any time, even while a graph is built
         tf.raw_ops.AssignVariableOp(resource=handle, value=tf.zeros((0,), dtype))
 
 
@@ -191,11 +194,13 @@ class ModelCache:
     Args:
         build: The build function, from hyperparameters to a compiled model.
         max_bytes: Maximum memory for the variables of kept models, which counts towards the peak of later trials.
+        max_models: Maximum number of kept models; the graphs of each take some MB.
     """
 
-    def __init__(self, build: BuildFunction, *, max_bytes: int = 100_000_000) -> None:
+    def __init__(self, build: BuildFunction, *, max_bytes: int = 100_000_000, max_models: int = 256) -> None:
         self._build = build
-        self._max_bytes = max_bytes
+        self._max_bytes, self._max_models = max_bytes, max_models
+        self._sizes: dict[tuple[str, int], int] = {}
         self._kept: OrderedDict[tuple[str, int], BuiltModel] = OrderedDict()
 
     def prepare(self, hp: Any, seed: int, tensors: Tensors, batch_size: int) -> BuiltModel:
@@ -216,21 +221,26 @@ class ModelCache:
             built = replace(_traced(fresh, tensors, batch_size, watch), key=key)
         if key is not None:
             self._kept[key] = built
+            self._sizes.setdefault(key, _num_bytes(built.model) if kept is None else 0)
             self._drop_oldest()
         return built
+
+    def use(self, tensors: Tensors) -> None:
+        """Gives all kept models the data of another split, so that no trial that has left holds an earlier one."""
+        for built in self._kept.values():
+            if built.epochs is not None:
+                built.epochs.tensors = tensors
 
     def kept(self, key: tuple[str, int]) -> BuiltModel | None:
         """Returns the model that is kept under this key; None if it was dropped for lack of memory."""
         return self._kept.get(key)
 
     def _drop_oldest(self) -> None:
-        sizes = [_num_bytes(kept.model) for kept in self._kept.values()]
-        if sum(sizes) <= self._max_bytes:
-            return
-        while self._kept and sum(sizes) > self._max_bytes:
-            self._kept.popitem(last=False)
-            sizes.pop(0)
-        gc.collect()  # models have many reference cycles
+        before = len(self._kept)
+        while self._kept and (sum(self._sizes.values()) > self._max_bytes or len(self._kept) > self._max_models):
+            del self._sizes[self._kept.popitem(last=False)[0]]
+        if len(self._kept) < before:
+            gc.collect()  # models have many reference cycles
 
     def prepare_for_fit(self, hp: Any, seed: int, x: Any) -> BuiltModel:
         """Prepares a model that `model.fit` trains; it is not kept."""
@@ -274,15 +284,21 @@ class Forward:
         return self.traced(self.sample)
 
     def over(self, x: Any) -> Any:
-        """Returns the outputs for x, an array or nested arrays of any length."""
+        """Returns the outputs for x, an array or nested arrays of any length; None if they are too large to be kept."""
+        if self._bytes_for(_length(x)) > MAX_OUTPUT_BYTES:
+            return None
         like = tf.nest.flatten(self.sample)
-        leaves = [tf.cast(each, of.dtype) for each, of in zip(tf.nest.flatten(x), like, strict=True)]
-        size = self.num_samples
-        parts = [
-            self.traced(tf.nest.pack_sequence_as(self.sample, [leaf[start : start + size] for leaf in leaves]))
-            for start in range(0, _length(x), size)
-        ]
+        leaves, size = tf.nest.flatten(x), self.num_samples
+        parts = []
+        for start in range(0, _length(x), size):
+            batch = [tf.cast(leaf[start : start + size], of.dtype) for leaf, of in zip(leaves, like, strict=True)]
+            parts.append(self.traced(tf.nest.pack_sequence_as(self.sample, batch)))
         return tf.nest.map_structure(lambda *outputs: tf.concat(outputs, axis=0), *parts)
+
+    def _bytes_for(self, num_samples: int) -> int:
+        """Returns the bytes of the outputs; axes of unknown length count as 1."""
+        outputs = [output for output in tf.nest.flatten(self.traced.structured_outputs) if output.shape.rank]
+        return num_samples * sum(o.dtype.size * math.prod(size or 1 for size in o.shape[1:]) for o in outputs)
 
 
 def forward_of(model: keras.Model, x: Any, batch_size: int) -> Forward | None:
@@ -309,6 +325,13 @@ def _spec(tensor: Any, num_samples: int | None) -> Any:
     return tf.type_spec_from_value(tensor)
 
 
+def fixed_batch_size(model: keras.Model) -> int | None:
+    """Returns the batch size that a model's inputs fix, as stateful recurrent layers need it; None if they do not."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    sizes = {tensor.shape[0] for tensor in inputs if isinstance(tensor, keras.KerasTensor)}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
 def has_fixed_batch(model: keras.Model) -> bool:
     """Returns whether an input of a model fixes the batch size, as stateful recurrent layers need it."""
     inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
@@ -316,17 +339,22 @@ def has_fixed_batch(model: keras.Model) -> bool:
 
 
 def _length(data: Any) -> int:
-    return int(tf.nest.flatten(data)[0].shape[0])
+    return len_of(tf.nest.flatten(data)[0])
 
 
 def some_rows(x: Any, count: int = 1) -> Any:
     """Returns the first rows of arrays or of nested structures of them, or the first batch of a data set."""
     if isinstance(x, Batches):
         return x.parts()[0]
-    if not isinstance(x, np.ndarray | tf.Tensor | list | tuple | dict):
-        first = next(iter(x))
-        return first[0] if isinstance(first, tuple) else first
-    return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:count]), x)
+    if not isinstance(x, np.ndarray | Rows | tf.Tensor | tf.RaggedTensor | tf.SparseTensor | list | tuple | dict):
+        return keras.utils.unpack_x_y_sample_weight(first_of(x))[0]
+    return tf.nest.map_structure(lambda a: _first_rows(a, count), x)
+
+
+def _first_rows(array: Any, count: int) -> Any:
+    if isinstance(array, tf.SparseTensor):
+        return tf.sparse.slice(array, [0] * len(array.shape), [count, *array.shape[1:]])
+    return array[:count] if isinstance(array, tf.RaggedTensor) else tf.convert_to_tensor(array[:count])
 
 
 def _state(model: keras.Model) -> list[np.ndarray]:
@@ -356,7 +384,12 @@ def keeping_state(model: keras.Model) -> Iterator[None]:
 
 
 def trains_by_fit(model: keras.Model) -> bool:
-    """Returns whether a model needs `model.fit`: for eager steps, replicas, or metrics computed by its own code."""
+    """Returns whether a model needs `model.fit`: for eager steps, replicas, or metrics computed by its own code.
+
+    So does `jit_compile=True` on a CPU, where XLA is not Keras's default: inside of a loop it may end the process.
+    """
+    if model.jit_compile and not tf.config.list_logical_devices("GPU"):
+        return True
     own = ("compute_metrics", "get_metrics_result", "fit", "evaluate")
     if model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return True

@@ -19,7 +19,7 @@ _STATEFUL = re.compile(  # operations with a state that return at once; others w
     r"|Resource(Gather|GatherNd|Scatter\w+|Apply\w+|SparseApply\w+|StridedSliceAssign)"
     r"|Random\w+|Stateful(?!Partitioned)\w+|TruncatedNormal|ParameterizedTruncatedNormal|Multinomial"
     r"|Rng(ReadAnd)?Skip|NonDeterministicInts|LookupTable\w+|(Mutable|Anonymous)?\w*HashTable\w*"
-    r"|Assert|Print(V2)?|CheckNumericsV2|(Eager)?PyFunc|Placeholder|Write\w*Summary|Timestamp"
+    r"|IteratorGetNext(AsOptional)?|Optional\w+|Assert|Print(V2)?|CheckNumericsV2|(Eager)?PyFunc|Placeholder|Write\w*Summary|Timestamp"
 )
 
 

@@ -12,10 +12,9 @@ import keras_tuner
 from actsearch.analysis.units import trial_label
 from actsearch.errors import ExecutionFailedError, SearchFailedError, UsageError
 from actsearch.records import SearchRecord, TrialRecord, execution_seed
-from actsearch.training.batches import raw
-from actsearch.training.data import TrainingData, check_fit_options, check_fixed_batch, fixed_batch_size, training_data
+from actsearch.training.data import TrainingData, check_fit_options, check_fixed_batch, training_data
 from actsearch.training.execution import fit_options
-from actsearch.training.model_cache import BuildFunction, build_model, some_rows
+from actsearch.training.model_cache import BuildFunction, build_model, fixed_batch_size, some_rows
 from actsearch.training.own_fit import has_own_fit
 
 REFIT = 0  # the number by which its seed is made; executions are numbered from 1
@@ -161,7 +160,7 @@ def train_on_all(plan: Refit, build: BuildFunction, data: TrainingData) -> keras
         check_fixed_batch(data, fixed, plan.batch_size)
     options = fit_options(data, epochs=plan.epochs, batch_size=plan.batch_size, callbacks=[], for_own_fit=False)
     keras.utils.set_random_seed(plan.seed)
-    history = model.fit(raw(data.x), **options).history
+    history = model.fit(data.for_fit(plan.seed), **options).history
     if bad := [name for name, values in history.items() if values and not math.isfinite(values[-1])]:
         raise ExecutionFailedError(f"{plan.label}, trained on all data: {bad[0]} is {history[bad[0]][-1]} in the end")
     return model

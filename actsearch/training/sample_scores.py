@@ -6,6 +6,8 @@ infinitesimal jackknife of Jaeckel 1972; Efron 1982). For a mean, such as accura
 terms; for AUC or F1 their variance is that of the metric for samples drawn anew.
 """
 
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,10 +15,48 @@ import numpy as np
 import tensorflow as tf
 
 from actsearch._private import function_of_metric, metric_by_name
+from actsearch.errors import summarize
 from actsearch.records import SampleScores
 from actsearch.training.epochs import has_own_steps
+from actsearch.training.model_cache import Forward
 
 TOLERANCE = 1e-3
+
+
+def scores_of_parts(
+    model: keras.Model,
+    forward: Forward | None,
+    metric: str,
+    parts: Mapping[str, tuple[Any, float | None]],
+    ids: Mapping[str, np.ndarray],
+) -> dict[str, SampleScores]:
+    """Returns the sample scores of several parts of the data, of those that have any.
+
+    What fails here, where nothing is trained, does not fail an execution: a verdict says that it lacks sample scores.
+
+    Args:
+        model: The trained model.
+        forward: Its forward pass; None if it cannot be called.
+        metric: Name of the metric, without `val_`.
+        parts: For each part, its samples as tensors or None, and its score or None.
+        ids: For each part, the numbers of its samples, where they are known.
+
+    Returns:
+        The sample scores, by part.
+    """
+    found = {}
+    for part, (tensors, score) in parts.items():
+        if forward is None or tensors is None or score is None:
+            continue
+        try:
+            outputs = forward.over(keras.utils.unpack_x_y_sample_weight(tensors)[0])
+            scores = None if outputs is None else sample_scores(model, metric, tensors, outputs, score, ids.get(part))
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            warnings.warn(f"The scores of single {part} samples are unknown: {summarize(error)}", stacklevel=2)
+            continue
+        if scores is not None:
+            found[part] = scores
+    return found
 
 
 def sample_scores(

@@ -181,7 +181,7 @@ def test_missing_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("nowhere/a.csv", r"nowhere/a\.csv: no such file"),
         ("iris.xlsx", r"iris\.xlsx: cannot be read; expected a file that ends in \.csv, \.npz, \.parquet"),
         ("folder.csv", r"folder\.csv: is not a file"),
-        (".", r"is a folder; expected a file"),
+        (".", r"is a folder without .npy files"),
     ]:
         with pytest.raises(DataError, match=message):
             load_data(source, target=None if source in (".", "iris.xlsx", "iris.cvs") else "y")

@@ -78,6 +78,14 @@ def test_a_group_that_is_most_of_the_data_is_trained_on():
         assert 0 in groups[Splits("each", 93, 0, groups=groups)(execution)[0]]
 
 
+@pytest.mark.parametrize("kind", ["each", "4-fold"])
+def test_whole_groups_still_give_each_part_both_classes(kind):
+    groups = np.repeat(np.arange(24), 5)
+    labels = (groups % 6 == 0).astype(int)  # four groups are positive
+    splits = Splits(kind, 120, seed=3, labels=labels, groups=groups)
+    assert all(len(np.unique(labels[part])) == 2 for n in range(1, 6) for part in splits(n))
+
+
 def test_a_series_is_divided_in_order_and_ends_at_other_times():
     splits = Splits("each", 100, 0, in_order=True)
     ends = []
@@ -104,6 +112,13 @@ def test_a_series_is_divided_in_order_and_ends_at_other_times():
         ({"kind": "5-fold", "groups": np.arange(50) % 4}, DataError, "4 groups are too few for 5 folds"),
         ({"kind": "5-fold", "labels": np.arange(50) // 47}, DataError, "3 samples of the rarest class are too few"),
         ({"kind": "60-fold"}, DataError, "50 samples are too few for 60 folds"),
+        ({"labels": np.arange(50) // 40, "groups": np.arange(50) // 10}, DataError, "samples of one class only"),
+        (
+            {"num_samples": 6, "in_order": True},
+            DataError,
+            "ends at 4 of them in some executions: 4 samples are too few",
+        ),
+        ({"kind": "3-fold", "labels": np.arange(50) // 47}, DataError, "few for a validation part, one of 4 folds"),
     ],
 )
 def test_what_cannot_be_divided_is_refused_at_once(arguments, error, says):

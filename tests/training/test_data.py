@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from actsearch.errors import DataError, UsageError
-from actsearch.training.data import check_fixed_batch, describe_data, first_batch, fixed_batch_size, training_data
+from actsearch.training.data import check_fixed_batch, describe_data, first_batch, training_data
+from actsearch.training.model_cache import fixed_batch_size
 
 X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
 Y = np.arange(20) % 3

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from actsearch.training.array_loop import order_of
 from actsearch.training.data import TrainingData
-from actsearch.training.epochs import CompiledEpochs, Tensors, order_of, to_tensors
+from actsearch.training.epochs import CompiledEpochs, Tensors, to_tensors
 from actsearch.training.model_state import state_variables
 
 RNG = np.random.default_rng(0)

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from actsearch.training.epochs import CompiledEpochs, Tensors, executing, executor_for, order_of, to_tensors
+from actsearch.training.array_loop import order_of
+from actsearch.training.epochs import CompiledEpochs, Tensors, executing, executor_for, to_tensors
 
 SINGLE = "SINGLE_THREADED_EXECUTOR"
 

@@ -148,12 +148,12 @@ def test_a_callback_that_cannot_be_copied_says_what_to_do(data):
     assert trained.record.status is Status.COMPLETED
 
 
-def test_a_dataset_is_trained_by_fit(digits):
+def test_a_dataset_is_trained_compiled(digits):
     x, y = digits
     train = tf.data.Dataset.from_tensor_slices((x[:300], y[:300])).batch(50)
     held = tf.data.Dataset.from_tensor_slices((x[300:], y[300:])).batch(50)
     [trained] = run_executions(TrainingData(train, None, held, held), request())
-    assert trained.record.trainer == "fit"
+    assert trained.record.trainer == "compiled"
     assert trained.record.status is Status.COMPLETED, trained.record.reason
     assert trained.record.test_score > 0
     assert trained.record.resources.inference_microseconds > 0

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from actsearch.training.model_cache import ModelCache, build_model
+from actsearch.training.model_cache import ModelCache, build_model, trains_by_fit
 from tests.helpers.executions import hyperparameters, request, run_executions
 from tests.helpers.networks import small_network
 
@@ -79,6 +79,13 @@ def test_traced_models_beyond_the_limit_of_memory_are_given_back(data):
     assert alive.count(True) <= 1
 
 
+def test_no_kept_model_holds_the_data_of_an_earlier_split(data):
+    models, first, other = ModelCache(small_network), data.tensors(), data.tensors()
+    built = [models.prepare(hyperparameters(activation), 1, first, 32) for activation in ("relu", "selu")]
+    models.use(other)
+    assert all(each.epochs.tensors is other for each in built)
+
+
 def test_a_trace_is_not_reused_for_another_model(data):
     """A build function may draw what no hyperparameter tells."""
     import random
@@ -93,3 +100,12 @@ def test_a_trace_is_not_reused_for_another_model(data):
     reused = run_executions(data, first, second, build=build)[1]
     fresh = run_executions(data, second, build=build)[0]
     assert reused.record.history == fresh.record.history
+
+
+@pytest.mark.parametrize(
+    ("options", "by_fit"), [({}, False), ({"jit_compile": True}, True), ({"run_eagerly": True}, True)]
+)
+def test_what_a_loop_cannot_do_is_trained_by_fit(options, by_fit):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", **options)
+    assert trains_by_fit(model) == by_fit

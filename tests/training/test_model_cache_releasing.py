@@ -50,6 +50,16 @@ def test_a_variable_is_emptied_with_its_object_and_not_before():
     assert tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32).shape == (0,)
 
 
+@pytest.mark.parametrize("building", [lambda: tf.Graph().as_default(), tf.init_scope])
+def test_a_variable_may_go_while_a_graph_is_built(building):
+    variable = keras.Variable([1.0, 2.0])
+    handle = variable.value.handle
+    release_when_unreachable([variable])
+    with building():
+        del variable
+    assert tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32).shape == (0,)
+
+
 def test_variables_of_tensorflow_that_a_model_holds_are_released_too(digits):
     def build(hp):
         layers = [keras.layers.Rescaling(1.0), keras.layers.Dense(10, "softmax")]

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from actsearch.training.sample_scores import sample_scores
+from actsearch.training import model_cache
+from actsearch.training.model_cache import forward_of
+from actsearch.training.sample_scores import sample_scores, scores_of_parts
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -33,6 +35,9 @@ CASES = {
 }
 
 
+SOME = ("accuracy", "auc", "r2_score")  # a mean, one over ranks, one of numbers
+
+
 def trained(activation, units, loss, metric, y, regularizer=None):
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Dense(8, "relu", kernel_regularizer=regularizer), keras.layers.Dense(units, activation)]
@@ -46,7 +51,9 @@ def logs_of(model, y, rows=slice(None)):
     return model.evaluate(X[rows], y[rows], batch_size=N, verbose=0, return_dict=True)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 def test_the_mean_is_the_score_and_the_spread_is_that_of_the_bootstrap(name):
     *how, y = CASES[name]
     model = trained(*how, y)
@@ -121,3 +128,19 @@ def test_of_several_outputs_the_named_one_counts():
 def logs_of_all(model, y):
     model.fit(X, y, epochs=1, verbose=0)
     return model.evaluate(X, y, batch_size=N, verbose=0, return_dict=True)
+
+
+def test_what_fails_is_told_and_what_is_too_large_is_left_out(monkeypatch):
+    inputs = {name: keras.Input((2,), name=name) for name in ("a", "b")}
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs["a"] + inputs["b"]))
+    model.compile(loss="mse")
+    x = {name: tf.ones((8, 2)) for name in ("a", "b")}
+    score = model.evaluate(x, tf.ones((8, 1)), verbose=0)
+    forward = forward_of(model, x, 4)
+    parts = {"test": ((x, tf.ones((8, 1))), score), "validation": (({"a": x["a"]}, tf.ones((8, 1))), score)}
+    with pytest.warns(UserWarning, match="scores of single validation samples are unknown"):
+        found = scores_of_parts(model, forward, "loss", parts, {})
+    assert list(found) == ["test"]
+    monkeypatch.setattr(model_cache, "MAX_OUTPUT_BYTES", 31)
+    assert forward.over(x) is None
+    assert scores_of_parts(model, forward, "loss", {"test": parts["test"]}, {}) == {}
