@@ -14,7 +14,8 @@ from typing import Any
 
 from actsearch.environment import num_cores
 from actsearch.errors import SearchFailedError
-from actsearch.executors.serialization import Job, Lost, Payload
+from actsearch.executors.payload import Payload
+from actsearch.executors.serialization import Job, Lost
 from actsearch.executors.worker import share_gpus
 from actsearch.records import ExecutionRequest
 

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from actsearch.errors import SearchFailedError
 from actsearch.executors.base import Executor, failed, is_out_of_memory
+from actsearch.executors.request_queue import RequestQueue
 from actsearch.executors.serialization import Job, Lost, Raised
 from actsearch.records import ExecutionRequest
 
@@ -149,9 +150,12 @@ class PoolExecutor(Executor):
         self._calls[self._backend.begin(worker)] = _Call(worker)
 
     def _hand_out(self) -> None:
-        while self._free and (request := self._queue.take(self._free[-1])) is not None:
-            worker = self._free.pop()
-            self._calls[self._backend.run(worker, request)] = _Call(worker, request)
+        for worker in reversed(self._free.copy()):
+            if (request := self._queue.take(worker)) is not None:
+                self._free.remove(worker)
+                self._calls[self._backend.run(worker, request)] = _Call(worker, request)
+            elif not self._queue:
+                return
 
     def _listen(self) -> None:
         for name, answer in self._backend.answers(list(self._calls), POLL_SECONDS):
@@ -179,6 +183,7 @@ class PoolExecutor(Executor):
         else:
             self._free.append(call.worker)
             self._done.append(answer)
+            self._queue.learn(call.worker, answer.record)
 
     def _end_late_ones(self) -> None:
         """Replaces workers that are over their limit, after all answers so far were received.
@@ -228,77 +233,3 @@ class PoolExecutor(Executor):
             reason = f"{failure.record.reason} (the last of {self._num_lost[key]} tries)"
             failure = replace(failure, record=replace(failure.record, reason=reason))
         self._done.append(failure)
-
-
-class RequestQueue:
-    """Requests that wait for a worker.
-
-    First executions take precedence: an oracle may wait for them. Of the others, a worker gets those of trials whose
-    model it has traced, then those of trials that no worker has traced, and otherwise those of other workers: tracing a
-    model again is better than waiting. No request is more than one seed ahead of the lowest that waits, so that all
-    trials have about the same number of executions whenever the search ends.
-    """
-
-    def __init__(self) -> None:
-        self._firsts: deque[ExecutionRequest] = deque()
-        self._others: dict[str, deque[ExecutionRequest]] = {}  # by trial
-        self._numbers: Counter[int] = Counter()  # how many of the others wait for each seed
-        self._traced: defaultdict[Hashable, set[str]] = defaultdict(set)  # by worker
-        self._num_homes: Counter[str] = Counter()  # how many workers have traced a trial
-
-    def add(self, request: ExecutionRequest) -> None:
-        """Adds a request."""
-        if request.execution == 1:
-            self._firsts.append(request)
-        else:
-            self._others.setdefault(request.trial_id, deque()).append(request)
-            self._numbers[request.execution] += 1
-
-    def add_first(self, request: ExecutionRequest) -> None:
-        """Adds a request whose worker was lost before all others."""
-        self._firsts.appendleft(request)
-
-    def take(self, worker: Hashable) -> ExecutionRequest | None:
-        """Removes and returns the request for a free worker; None if no request waits."""
-        if self._firsts:
-            request = self._firsts.popleft()
-        elif self._others:
-            request = self._taken(self._choice(worker))
-        else:
-            return None
-        if request.trial_id not in self._traced[worker]:
-            self._traced[worker].add(request.trial_id)
-            self._num_homes[request.trial_id] += 1
-        return request
-
-    def forget(self, worker: Hashable) -> None:
-        """Forgets what a lost worker had traced."""
-        self._num_homes.subtract(self._traced.pop(worker, set()))
-
-    def clear(self) -> list[ExecutionRequest]:
-        """Removes and returns all requests."""
-        waiting = [*self._firsts, *(request for requests in self._others.values() for request in requests)]
-        for kept in (self._firsts, self._others, self._numbers):
-            kept.clear()
-        return waiting
-
-    def _choice(self, worker: Hashable) -> str:
-        """Chooses the trial whose next request the worker gets."""
-        last = min(self._numbers) + 1
-        own = sorted(self._traced[worker] & self._others.keys(), key=lambda trial: (self._number(trial), trial))
-        untraced = (trial for trial in self._others if not self._num_homes[trial])
-        for trials in (own, untraced, self._others):
-            for trial in trials:
-                if self._number(trial) <= last:
-                    return trial
-        return min(self._others, key=self._number)
-
-    def _number(self, trial: str) -> int:
-        return self._others[trial][0].execution
-
-    def _taken(self, trial: str) -> ExecutionRequest:
-        request = self._others[trial].popleft()
-        if not self._others[trial]:
-            del self._others[trial]
-        self._numbers -= Counter([request.execution])  # also drops seeds without waiting requests
-        return request

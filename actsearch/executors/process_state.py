@@ -1,5 +1,6 @@
 """The state of a process that code before a search may have changed, and that its workers must share."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,7 +24,8 @@ class ProcessState:
         keras_settings: Keras's global values by name.
         dtype_policy: Keras's global dtype policy.
         threads: TensorFlow's threads within an operation and between operations; 0 lets TensorFlow choose.
-        registered: The user's layers and functions registered with Keras, by the name that it saves them with.
+        registered: The user's layers and functions registered with Keras, by the name that it saves them with. Those of
+            a module that another process would not find are missing: the search may need none of them.
         activations: Entries that the user added to the catalogue.
     """
 
@@ -42,7 +44,7 @@ class ProcessState:
             {name: getattr(keras.config, name)() for name in _KERAS_SETTINGS},
             keras.config.dtype_policy(),
             (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()),
-            {name: obj for name, obj in keras.saving.get_custom_objects().items() if not _is_own(obj)},
+            {name: obj for name, obj in keras.saving.get_custom_objects().items() if _must_be_sent(obj)},
             tuple(registry.get(name) for name in registry.names() if name not in ours),
         )
 
@@ -65,5 +67,15 @@ class ProcessState:
             registry.add(entry)
 
 
-def _is_own(obj: Any) -> bool:
-    return str(getattr(obj, "__module__", "")).split(".")[0] in _OWN_PACKAGES
+def _must_be_sent(obj: Any) -> bool:
+    """Returns whether another process lacks an object and can have it: its code is sent, or its module found there."""
+    module = str(getattr(obj, "__module__", ""))
+    root = module.split(".")[0]
+    is_code = module == "__main__" or module not in sys.modules
+    return root not in _OWN_PACKAGES and (is_code or _is_found(root))
+
+
+def _is_found(module: str) -> bool:
+    """Returns whether a module could be imported now, even if it has been: its folder may be gone."""
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    return any(finder.find_spec(module, None) is not None for finder in finders)

@@ -1,19 +1,16 @@
-"""Pickled messages between a search and its workers; they never pass through a file."""
+"""What a search and its workers send each other; it never passes through a file."""
 
 import inspect
-import pickle
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-import cloudpickle  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING, Any
 
 from actsearch._private import keras_message
 from actsearch.errors import ExecutionFailedError, UsageError, summarize
+from actsearch.executors.payload import Payload
 
 if TYPE_CHECKING:
     from actsearch.training.execution import Executions
@@ -25,51 +22,6 @@ _ADVICE = {
 }
 _OTHER_ADVICE = "Define it in a module that can be imported, and create the objects that it uses inside it"
 _IN_PROCESS = "or search in this process: omit executor, --isolate and --workers"
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A pickled object; its arrays are kept separately from the pickle, so that they are sent without a copy.
-
-    Functions and classes defined in a script are sent by value, those of modules by name.
-
-    Example:
-
-    >>> Payload.pack([1, 2]).unpack()
-    [1, 2]
-    """
-
-    pickled: bytes
-    arrays: Sequence[pickle.PickleBuffer]
-
-    @classmethod
-    def pack(cls, content: Any) -> Self:
-        """Pickles an object; passes on any exception from pickling it."""
-        arrays: list[pickle.PickleBuffer] = []
-        pickled = cloudpickle.dumps(content, protocol=5, buffer_callback=arrays.append)
-        return cls(pickled, arrays)
-
-    def unpack(self) -> Any:
-        """Unpickles the object; passes on any exception from its construction."""
-        return pickle.loads(self.pickled, buffers=self.arrays)
-
-    def send(self, connection: Connection) -> None:
-        """Sends the payload; raises an OSError if the other end is closed."""
-        arrays = [array.raw() for array in self.arrays]
-        connection.send([array.nbytes for array in arrays])
-        connection.send_bytes(self.pickled)
-        for array in arrays:
-            connection.send_bytes(array)
-
-    @classmethod
-    def receive(cls, connection: Connection) -> Self:
-        """Waits for a payload; raises an EOFError or OSError if the other end is closed."""
-        sizes = connection.recv()
-        pickled = connection.recv_bytes()
-        arrays = [bytearray(size) for size in sizes]  # writable, like the arrays that were sent
-        for array in arrays:
-            connection.recv_bytes_into(array)
-        return cls(pickled, [pickle.PickleBuffer(array) for array in arrays])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from actsearch.environment import free_memory, num_cores
 from actsearch.errors import UnknownNameError, UsageError
+from actsearch.executors.auto import Workload, choose_num_workers
 from actsearch.executors.base import Executor, InProcess
 from actsearch.executors.local_backend import LocalBackend
 from actsearch.executors.pool import PoolExecutor, WorkerBackend
@@ -155,6 +157,64 @@ class Ray(_Workers):
 
 
 @dataclass(frozen=True)
+class Auto:
+    """Chooses between this process and local workers when a search starts, and says what it chose and why.
+
+    It chooses workers if they would end the search clearly earlier, by an estimate from the size of the model, the
+    data and the number of trainings, and if model and data can be sent to other processes.
+
+    Args:
+        isolated: Whether executions run in another process in any case, as with `isolated`; a `timeout` implies it.
+        timeout: Maximum seconds of an execution; None for no limit.
+        max_retries: Number of times to retrain an execution whose process was lost.
+
+    Raises:
+        UsageError: A number is out of range.
+
+    Example:
+
+    >>> Auto(timeout=600)
+    Auto(isolated=False, timeout=600, max_retries=1)
+    """
+
+    _: KW_ONLY
+    isolated: bool = False
+    timeout: float | None = None
+    max_retries: int = 1
+
+    def __post_init__(self) -> None:
+        self._local(1)
+
+    def chosen(self, make: "partial[Executions]", work: Callable[[], Workload]) -> tuple[Local | None, str]:
+        """Returns where the executions of a search run, None for this process, and a sentence that says why.
+
+        Args:
+            make: Makes the `Executions`.
+            work: Estimates what the search has to do.
+
+        Raises:
+            UsageError: Executions are to be isolated, but something cannot be sent to another process.
+        """
+        must_leave = self.isolated or self.timeout is not None
+        try:
+            pack_job(make)
+        except UsageError as error:
+            if must_leave:
+                raise
+            reason, *_ = str(error).split(". ")
+            return None, f"executor: one process, since {reason}."
+        num, reason = choose_num_workers(work(), num_cores(), free_memory())
+        if num:
+            return self._local(num), f"executor: {num} local workers, since {reason}."
+        if must_leave:
+            return self._local(1), f"executor: one local worker, since {reason}."
+        return None, f"executor: one process, since {reason}."
+
+    def _local(self, num: int) -> Local:
+        return Local(num, timeout=self.timeout, max_retries=self.max_retries)
+
+
+@dataclass(frozen=True)
 class StartedWorkers(ExecutorSpec, AbstractContextManager["StartedWorkers"]):
     """Workers started before the one search that uses them; a context manager that ends them."""
 
@@ -177,18 +237,22 @@ class StartedWorkers(ExecutorSpec, AbstractContextManager["StartedWorkers"]):
         self.backend.close()
 
 
-_NAMED: dict[str, Callable[[], ExecutorSpec]] = {"isolated": partial(Local, 1, max_retries=0), "local": Local}
+_NAMED: dict[str, Callable[[], ExecutorSpec | Auto]] = {
+    "auto": Auto,
+    "isolated": partial(Local, 1, max_retries=0),
+    "local": Local,
+}
 
 
-def get(executor: "str | ExecutorSpec | None") -> ExecutorSpec | None:
+def get(executor: "str | ExecutorSpec | Auto | None") -> ExecutorSpec | Auto | None:
     """Looks up where executions run.
 
     Args:
         executor: None for this process; `"isolated"` for `Local(1, max_retries=0)`, a child process whose loss fails
-            one execution; `"local"` for `Local()`; or a `Local` or `Ray`.
+            one execution; `"local"` for `Local()`; `"auto"` for `Auto()`; or a `Local`, `Ray` or `Auto`.
 
     Returns:
-        A `Local` or `Ray`; None for this process.
+        A `Local`, `Ray` or `Auto`; None for this process.
 
     Raises:
         UsageError: `executor` is none of these.
@@ -198,16 +262,26 @@ def get(executor: "str | ExecutorSpec | None") -> ExecutorSpec | None:
     >>> get("isolated")
     Local(num=1, timeout=None, max_retries=0)
     """
-    if executor is None or isinstance(executor, ExecutorSpec):
+    if executor is None or isinstance(executor, ExecutorSpec | Auto):
         return executor
     if isinstance(executor, str):
         if executor not in _NAMED:
             raise UnknownNameError("executor", executor, _NAMED)
         return _NAMED[executor]()
     raise UsageError(
-        f"executor must be None, 'isolated', 'local', Local(num) or Ray(num), not {executor!r}. "
+        f"executor must be None, 'auto', 'isolated', 'local', Local(num) or Ray(num), not {executor!r}. "
         "For four processes on this machine pass executor=actsearch.executors.Local(4)."
     )
+
+
+def choose(
+    executor: ExecutorSpec | Auto | None, make: "partial[Executions]", work: Callable[[], Workload]
+) -> tuple[ExecutorSpec | None, list[str]]:
+    """Returns where the executions of a search run, and messages on what `Auto` chose; arguments as for it."""
+    if not isinstance(executor, Auto):
+        return executor, []
+    chosen, message = executor.chosen(make, work)
+    return chosen, [message]
 
 
 def make_executor(

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actsearch._startup import exempt_imports, load_tensorflow, resting
-from actsearch.executors.serialization import Job, Payload, Raised, answer_of, set_up
+from actsearch.executors.payload import Payload
+from actsearch.executors.serialization import Job, Raised, answer_of, set_up
 from actsearch.records import ExecutionRequest
 
 if TYPE_CHECKING:

@@ -1,13 +1,15 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from actsearch import executors
 from actsearch.errors import UnknownNameError, UsageError
-from actsearch.executors import Local, Ray
+from actsearch.executors import Auto, Local, Ray
+from actsearch.executors.auto import Workload
 from actsearch.executors.base import InProcess
 from actsearch.executors.pool import PoolExecutor
 from actsearch.executors.specs import make_executor
@@ -87,3 +89,39 @@ with Local(1).start() as started:
     assert not {"tensorflow", "keras", "ray", "mlflow"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+LONG = Workload(num_concurrent=10, seconds=1000.0)
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr("actsearch.executors.specs.num_cores", lambda: 2)
+
+
+def test_auto_takes_workers_for_a_long_search(digits, two_cores):
+    spec, why = Auto(timeout=60.0).chosen(made(digits), lambda: LONG)
+    assert spec == Local(2, timeout=60.0)
+    assert (
+        why
+        == "executor: 2 local workers, since one process would take an estimated 17 min, and a training uses one core."
+    )
+    assert executors.get("auto") == Auto()
+
+
+def test_auto_takes_this_process_for_a_short_search(digits, two_cores):
+    spec, why = Auto().chosen(made(digits), lambda: replace(LONG, seconds=12.0))
+    assert spec is None
+    assert why == "executor: one process, since it takes an estimated 12 s, and 2 workers would take 4 s to start."
+    spec, why = Auto(isolated=True).chosen(made(digits), lambda: replace(LONG, seconds=12.0))
+    assert spec == Local(1)
+    assert why.startswith("executor: one local worker, since it takes")
+
+
+def test_auto_takes_this_process_for_what_cannot_be_sent(digits, two_cores):
+    make = made(digits, callbacks=[threading.Lock()])
+    spec, why = Auto().chosen(make, lambda: LONG)
+    assert spec is None
+    assert why.startswith("executor: one process, since `callbacks` cannot be sent to another process")
+    with pytest.raises(UsageError, match="`callbacks` cannot be sent"):
+        Auto(timeout=5.0).chosen(make, lambda: LONG)

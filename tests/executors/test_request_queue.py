@@ -1,5 +1,8 @@
-from actsearch.executors.pool import RequestQueue
-from actsearch.records import ExecutionRequest
+import pytest
+
+from actsearch.executors.request_queue import RequestQueue
+from actsearch.records import ExecutionRequest, Resources
+from tests.helpers.factories import execution
 
 
 def request(trial, execution) -> ExecutionRequest:
@@ -51,9 +54,36 @@ def test_what_is_tried_again_goes_first_and_what_is_cleared_is_given_back():
     assert taken(made, "w") is None
 
 
-def test_no_execution_is_more_than_a_seed_ahead_of_the_lowest_that_waits():
+def test_no_trial_is_more_than_three_seeds_ahead_of_the_lowest_that_waits():
     made = queue(("a", 1), ("b", 1))
     assert [taken(made, "one"), taken(made, "other")] == [("a", 1), ("b", 1)]
-    for pair in (("a", 2), ("b", 2), ("a", 3), ("b", 3), ("a", 4), ("b", 4)):
-        made.add(request(*pair))
-    assert [taken(made, "one") for _ in range(4)] == [("a", 2), ("a", 3), ("b", 2), ("b", 3)]
+    for number in range(2, 8):
+        made.add(request("a", number))
+        made.add(request("b", number))
+    assert [taken(made, "one") for _ in range(6)] == [("a", n) for n in (2, 3, 4, 5)] + [("b", 2), ("b", 3)]
+
+
+def ended(trial, *, trace, rest):
+    resources = Resources(0.0, trace, rest, rest, rest, None, 1)
+    return execution(1, trial, started_at=10.0, ended_at=10.0 + trace + rest, resources=resources)
+
+
+@pytest.mark.parametrize(("trace", "expected"), [(1.0, ("a", 2)), (3.5, ("a", 2)), (5.0, None)])
+def test_a_worker_traces_the_model_of_another_only_if_it_is_done_with_it_before(trace, expected):
+    made = queue(("a", 1), ("b", 1))
+    assert [taken(made, "one"), taken(made, "other")] == [("a", 1), ("b", 1)]
+    made.learn("one", ended("a", trace=trace, rest=2.0))
+    made.learn("other", ended("b", trace=1.0, rest=2.0))
+    for number in (2, 3, 4):
+        made.add(request("a", number))
+    assert taken(made, "other") == expected  # worker one needs 6 seconds for what waits
+
+
+def test_half_of_what_the_other_worker_runs_counts():
+    made = queue(("a", 1), ("b", 1), ("a", 2), ("a", 3))
+    assert [taken(made, "one"), taken(made, "other")] == [("a", 1), ("b", 1)]
+    made.learn("one", ended("a", trace=0.9, rest=2.0))
+    made.learn("other", ended("b", trace=1.0, rest=2.0))
+    assert taken(made, "one") == ("a", 2)
+    assert taken(made, "other") == ("a", 3)
+    assert len(made) == 0
