@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from actsearch._typing import Array
+from actsearch._versions import keras_function
 from actsearch.errors import UnknownNameError
 
 Kinks = tuple[float, ...] | Callable[..., tuple[float, ...]]
@@ -133,7 +134,7 @@ def _keras(name: str) -> Callable[..., Any]:
         import keras
 
         if not parameters:
-            return keras.layers.Activation(name)
+            return keras.layers.Activation(keras_function(name))
         layers = import_module("actsearch.layers")
         return layers.FunctionActivation(getattr(keras.activations, name), parameters)
 

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from markupsafe import Markup
+
+from actsearch._text_tables import curve_picture
 from actsearch.activations import registry
 from actsearch.activations.activation import Activation
 from actsearch.activations.initializers import matched_dropout, matched_initializer
@@ -58,6 +62,15 @@ class BoundActivation:
         default = self.activation.values()
         other = [f"{name}={value:g}" for name, value in self.parameters.items() if value != default[name]]
         return f"{self.name}({', '.join(other)})" if other else self.name
+
+    @property
+    def sketch(self) -> Markup:
+        """A small picture of the function from -4 to 4, as it is before training, for an HTML table."""
+        values = self(np.linspace(-4.0, 4.0, 49))
+        return curve_picture([float(value) for value in values], title=f"{self.label}: {self.activation.formula}")
+
+    def _repr_html_(self) -> str:
+        return Markup("{} <b>{}</b>: {}").format(self.sketch, self.label, self.activation.formula)
 
     def layer(self) -> Any:
         """Returns a new Keras layer at each call, so that sites do not share learned parameters."""

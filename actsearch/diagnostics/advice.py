@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from actsearch._versions import keras_layers
 from actsearch.activations import registry
 from actsearch.diagnostics.issues import Issue, Severity
 from actsearch.diagnostics.output_rules import heads, output_issues
@@ -22,12 +23,7 @@ DEEP_SIGMOID, DEEP_TANH = 5, 10
 DEADLY_ADAPTIVE, DEADLY_SGD = 0.03, 1.0
 NEGATIVE_BIAS = -0.3
 
-_NORMALISATIONS = (
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.RMSNormalization,
-)
+_NORMALISATIONS = keras_layers("BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization")
 _DROPOUTS = (
     keras.layers.Dropout,
     keras.layers.GaussianDropout,

@@ -7,10 +7,13 @@ from typing import Any
 
 import keras
 
+from actsearch._versions import own_functions
 from actsearch.errors import UsageError
 from actsearch.layers.base import ActivationLayer
 
 __all__ = ["FunctionActivation"]
+
+own_functions()  # importing the layers registers all that models may have
 
 
 @keras.saving.register_keras_serializable(package="actsearch")

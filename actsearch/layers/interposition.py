@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from actsearch._versions import KERAS_PACKAGES
+
 # Names under which Keras and TensorFlow offer activation functions.
 NAMES = frozenset(
     [
@@ -47,8 +49,9 @@ NAMES = frozenset(
         "threshold",
     ]
 )
-_PACKAGES = ("keras", "keras._tf_keras.keras")  # the second one is tf.keras
-_MODULES = tuple(f"{package}.{name}" for package in _PACKAGES for name in ("ops", "ops.nn", "ops.numpy", "activations"))
+_MODULES = tuple(
+    f"{package}.{name}" for package in KERAS_PACKAGES for name in ("ops", "ops.nn", "ops.numpy", "activations")
+)
 _LIBRARIES = ("actsearch", "keras", "tensorflow", "numpy")
 
 # Called instead of an activation function, with the function, the frame that calls it, and its arguments.

@@ -28,7 +28,8 @@ _SIMPLE = (bool, int, float, str, bytes, type(None))
 def keras_attributes() -> frozenset[str]:
     """Returns the names of the attributes that layers and compiled models of Keras's own classes have."""
     inputs = keras.Input((1,), name="usual")
-    models = [keras.Model(inputs, inputs, name="usual"), keras.Sequential([inputs], name="usual")]
+    outputs = keras.layers.Identity(name="same")(inputs)  # some versions of Keras refuse a model without any layer
+    models = [keras.Model(inputs, outputs, name="usual"), keras.Sequential([inputs], name="usual")]
     for model in models:
         model.compile("sgd", "mse", metrics=["mae"])
     return frozenset(

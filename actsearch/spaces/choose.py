@@ -13,6 +13,7 @@ from actsearch.spaces.yaml_loader import SpaceLike, load_space
 if TYPE_CHECKING:
     import keras_tuner
 
+ARROW = "→"  # between the activations of a model's sites
 _MARK = "_actsearch_chosen"
 
 
@@ -110,9 +111,12 @@ def choices_on(hp: "keras_tuner.HyperParameters") -> dict[str | None, ChosenActi
 
 
 def label_of(choices: Iterable[ChosenActivation]) -> str:
-    """Returns one label for the activations of all sites: a single label if they agree, else all, in order."""
+    """Returns one label for the activations of all sites: a single label if they agree, else all, in order.
+
+    Then it is, for example, `selu→relu→selu`.
+    """
     labels = [chosen.label for chosen in choices]
-    return labels[0] if len(set(labels)) == 1 else ", ".join(labels)
+    return labels[0] if len(set(labels)) == 1 else ARROW.join(labels)
 
 
 def matching_of(choices: Iterable[ChosenActivation]) -> dict[str, str]:

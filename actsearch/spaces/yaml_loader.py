@@ -97,11 +97,8 @@ def _nothing_to_compare(name: str) -> str:
 
 @cache
 def shipped_folder() -> Traversable:
-    """Returns the folder of the spaces that come with actsearch: inside the package, or next to it in a checkout."""
-    try:
-        return resources.files(PACKAGE)
-    except ModuleNotFoundError:
-        return Path(__file__).parents[2] / "search_spaces"
+    """Returns the folder of the spaces that come with actsearch."""
+    return resources.files(PACKAGE)
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from actsearch._text_tables import html_table, text_table
+from actsearch._text_tables import html_list, html_table, text_table
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation, bind
 from actsearch.errors import ModelError, UnknownNameError, UsageError
@@ -13,7 +13,7 @@ from actsearch.layers.exchange import runs_own_code
 from actsearch.swap.graph import Arguments, trace
 from actsearch.swap.matching import Initializers, fit_dropouts, fit_initializers, is_frozen
 from actsearch.swap.recognition import SlotKind
-from actsearch.swap.sites import Site, SiteKind, TracedSite, locate
+from actsearch.swap.sites import Site, SiteKind, TracedSite, locate, with_sketch
 
 _HEADERS = ("site", "activation", "becomes")
 Choice = str | Activation | BoundActivation
@@ -27,11 +27,13 @@ class SiteSwap:
         site: The site in the original model.
         activation: The label of the new activation; None if the site is unchanged.
         reason: The reason why the site is unchanged; empty if it is replaced.
+        bound: The new activation with its parameters; None if the site is unchanged.
     """
 
     site: Site
     activation: str | None = None
     reason: str = ""
+    bound: BoundActivation | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,7 +96,12 @@ class SwapReport:
         return "\n".join([text_table(_HEADERS, self._rows(), left=3), *matching])
 
     def _repr_html_(self) -> str:
-        return html_table(_HEADERS, self._rows())
+        rows = [
+            (name, activation, becomes if swap.bound is None else with_sketch(swap.bound))
+            for swap, (name, activation, becomes) in zip(self.sites, self._rows(), strict=True)
+        ]
+        matching = [f"{name}: {text}" for name, text in self.matching.items()]
+        return html_table(_HEADERS, rows) + (html_list(matching) if matching else "")
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [(s.site.name, s.site.activation, s.activation or f"stays: {s.reason}") for s in self.sites]
@@ -181,12 +188,16 @@ def make_plan(
     initializers = fit_initializers(wanted) if match else Initializers()
     dropouts = dict(fit_dropouts(calls, traced_sites, wanted)) if match else {}
     report = SwapReport(
-        tuple(SiteSwap(p.site, wanted[p].label if p in wanted else None, reasons.get(p, "")) for p in traced_sites),
+        tuple(_site_swap(p.site, wanted.get(p), reasons.get(p, "")) for p in traced_sites),
         initializers.described,
         {call.path: kind.__name__ for call, kind in dropouts.items()},
     )
     kinds = {id(call.operation): kind for call, kind in dropouts.items()}
     return Plan(report, wanted, initializers, kinds, traced_model.arguments)
+
+
+def _site_swap(site: Site, wanted: BoundActivation | None, reason: str) -> SiteSwap:
+    return SiteSwap(site, None if wanted is None else wanted.label, reason, wanted)
 
 
 def _decide(

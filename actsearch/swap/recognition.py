@@ -9,6 +9,7 @@ from typing import Any, Self
 import keras
 
 from actsearch._private import OPERATION_MODULES, direct_layers
+from actsearch._versions import own_functions
 from actsearch.activations import registry
 from actsearch.activations.activation import Activation
 from actsearch.activations.bound import BoundActivation
@@ -102,7 +103,7 @@ def _of_function(function: Any, parameters: Mapping[str, float]) -> Recognised:
     if registered is not None:
         return Recognised.entry(registered, parameters)
     name = getattr(function, "__name__", type(function).__name__).removesuffix("_v2")
-    known = id(function) in activation_functions()
+    known = id(function) in activation_functions() or function in vars(own_functions()).values()
     if not known and function not in (getattr(module, name, None) for module in (keras.activations, keras.ops)):
         return Recognised(name)
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()}

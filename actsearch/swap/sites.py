@@ -5,7 +5,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from markupsafe import Markup, escape
+
 from actsearch._text_tables import html_table, text_table
+from actsearch.activations.bound import BoundActivation, bind
 from actsearch.swap.dataflow import becomes_output, feeder, multiplies_a_branch
 from actsearch.swap.graph import Call, Shape, trace
 from actsearch.swap.opaque.inside import InnerUse
@@ -102,10 +105,23 @@ class SiteList(tuple[Site, ...]):
         return text_table(self._HEADERS, self._rows(), left=4)
 
     def _repr_html_(self) -> str:
-        return html_table(self._HEADERS, self._rows())
+        rows = [(row[0], _sketched(site), *row[2:]) for site, row in zip(self, self._rows(), strict=True)]
+        return html_table(self._HEADERS, rows)
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [(s.name, s.activation, str(s.kind), s.layer_class, str(s.shape), str(s.num_uses)) for s in self]
+
+
+def _sketched(site: Site) -> Markup:
+    """Returns the activation of a site with a picture of it, if it is in the catalogue."""
+    if not site.in_catalogue:
+        return escape(site.activation)
+    return with_sketch(bind(site.activation, **site.parameters))
+
+
+def with_sketch(bound: BoundActivation) -> Markup:
+    """Returns the label of an activation after a picture of it."""
+    return Markup("{} {}").format(bound.sketch, bound.label)
 
 
 def find_sites(model: Any) -> SiteList:

@@ -77,3 +77,9 @@ def test_what_it_makes():
 def test_what_is_not_registered_is_refused(data, message):
     with pytest.raises(UnknownNameError, match=message.replace("?", r"\?")):
         BoundActivation.from_dict(data)
+
+
+def test_a_notebook_shows_the_function_with_a_picture():
+    page = bind("leaky_relu", slope=0.3)._repr_html_()
+    assert "<b>leaky_relu(slope=0.3)</b>" in page
+    assert page.count("<polyline") == 1

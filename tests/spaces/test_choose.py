@@ -59,7 +59,7 @@ def test_a_site_has_a_choice_of_its_own():
     hp = with_values(**{"activation.one": "relu", "activation.two": "selu"})
     names = [choose(hp, "per_layer", site=site).name for site in ("one", "two")]
     assert names == ["relu", "selu"]
-    assert label_of(choices_on(hp).values()) == "relu, selu"
+    assert label_of(choices_on(hp).values()) == "relu→selu"
 
 
 def test_a_space_for_each_site_needs_the_sites_name():

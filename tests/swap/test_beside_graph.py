@@ -14,6 +14,7 @@ from keras import ops
 from actsearch.errors import ModelError
 from actsearch.swap.swap import swap_activations
 from tests.helpers.networks import uniform
+from tests.helpers.versions import since_keras
 
 X, Y = uniform(8, 4), uniform(8, 1)
 
@@ -121,6 +122,7 @@ class Tempered(keras.optimizers.SGD):
         self.factor = factor
 
 
+@since_keras("3.15", "counts no steps of a scaled optimizer")
 @pytest.mark.parametrize(
     "make",
     [

@@ -126,7 +126,9 @@ def test_a_report_is_a_table_in_print_and_one_line_in_repr():
         ["b", "softmax", "stays: it is an output"],
     ]
     assert str(report).splitlines()[3].startswith("a.initializer: variance_scaling")
-    assert "<td>stays: it is an output</td>" in report._repr_html_()
+    page = report._repr_html_()
+    assert "<td>stays: it is an output</td>" in page
+    assert page.count("<svg") == len(report.replaced) > 0
 
 
 def test_remarks_name_what_stays():

@@ -13,6 +13,7 @@ from actsearch.errors import ModelError
 from actsearch.swap.sites import SiteKind, find_sites
 from actsearch.swap.swap import swap_activations
 from tests.helpers.networks import assert_same_outputs, uniform
+from tests.helpers.versions import since_keras
 
 
 def identity(model: keras.Model) -> dict[str, BoundActivation]:
@@ -118,6 +119,7 @@ def test_functions_and_layers_that_keras_does_not_know_are_kept() -> None:
     assert_same_outputs(model, swap_activations(model, "relu", keep_weights=True), uniform(3, 4))
 
 
+@since_keras("3.15", "finds classes by module and name")
 def test_a_models_own_train_step_is_kept() -> None:
     class Net(keras.Model):
         def train_step(self, _):

@@ -7,7 +7,7 @@ import pytest
 
 import actsearch
 from actsearch.errors import ModelError, UnknownNameError, UsageError
-from actsearch.executors.serialization import Payload
+from actsearch.executors.payload import Payload
 from actsearch.spaces import load_space
 from actsearch.swap.searched_model import SearchedModel
 from actsearch.training.objectives import default_objective
@@ -63,7 +63,7 @@ def test_each_layer_may_have_its_own():
     assert [p.name for p in hp.space] == ["activation.conv1", "activation.relu2", "activation.relu3"]
     values = {"activation.conv1": "relu", "activation.relu2": "prelu", "activation.relu3": "relu"}
     assert sorted(sites_of(build(hyperparameters(**values))).values()) == ["prelu", "relu", "relu"]
-    assert build.label(values) == "relu, prelu, relu"
+    assert build.label(values) == "relu→prelu→relu"
 
 
 def test_a_block_shares_one():

@@ -278,7 +278,9 @@ def test_sites_are_a_line_each_in_print_and_one_line_in_repr():
     lines = str(sites).splitlines()
     assert lines[0].split() == ["site", "activation", "kind", "layer", "shape", "uses"]
     assert lines[1].split() == ["d0", "relu", "hidden", "Dense", "(None,", "8)", "1"]
-    assert sites._repr_html_().count("<tr>") == 8
+    page = sites._repr_html_()
+    assert page.count("<tr>") == 8
+    assert page.count("<svg") == sum(site.in_catalogue for site in sites) > 0
     empty = find_sites(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
     assert (repr(empty), len(str(empty).splitlines())) == ("<0 activation sites: >", 1)
 

@@ -19,7 +19,7 @@ LARGE = {**SMALL, "input_shape": (96, 96, 3)}
     ("name", "options", "hidden", "gates"),
     [
         ("MobileNetV2", {**SMALL, "alpha": 0.35}, 35, 0),
-        ("EfficientNetB0", SMALL, 49, 16),
+        pytest.param("EfficientNetB0", SMALL, 49, 16, marks=pytest.mark.slow),
         pytest.param("MobileNetV3Small", SMALL, 33, 9, marks=pytest.mark.slow),
         pytest.param("ResNet50", SMALL, 49, 0, marks=pytest.mark.slow),
         pytest.param("DenseNet121", SMALL, 121, 0, marks=pytest.mark.slow),

@@ -3,11 +3,14 @@
 import importlib
 from pathlib import Path
 
+import keras
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SOME = ["efficientnet_like", "wavenet_like", "linear_layers", "flat_subclass"]
+SOME = ["linear_layers", "flat_subclass"]
 MORE = [
+    "efficientnet_like",
+    "wavenet_like",
     "actor_critic",
     "cbam",
     "channels_first_conv1d",
@@ -25,9 +28,13 @@ MORE = [
 
 @pytest.fixture(scope="module")
 def benchmark():
+    known = keras.saving.get_custom_objects()
+    before = dict(known)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCHMARKS))
         yield importlib.import_module("model_zoo")
+    known.clear()
+    known.update(before)
 
 
 def examined(benchmark, name, folder):

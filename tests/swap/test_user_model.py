@@ -11,6 +11,7 @@ from keras import layers as kl
 from actsearch.errors import ModelError
 from actsearch.layers import PReLU
 from actsearch.swap.user_model import load_user_model
+from tests.helpers.versions import since_keras
 
 
 def saved(folder: Path, *layers: kl.Layer, loss: object = "mse") -> Path:
@@ -43,6 +44,7 @@ def own_loss(y, p):
     return keras.ops.mean(keras.ops.abs(y - p), axis=-1)
 
 
+@since_keras("3.15", "finds classes that are not registered")
 def test_objects_that_are_not_registered_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"Could not locate class 'Own'.*register_keras_serializable"):
         load_user_model(saved(tmp_path, Own()))

@@ -15,6 +15,7 @@ from actsearch.swap.plan import plan_swap
 from actsearch.swap.swap import swap_activations
 from actsearch.swap.weights import training_signs
 from tests.helpers.networks import assert_same_outputs, uniform
+from tests.helpers.versions import since_keras
 
 X = uniform(6, 4)
 WORDS, NUMBERS = np.array([["a"], ["b"], ["b"], ["c"]]), np.array([[3], [5], [5], [9]])
@@ -24,6 +25,7 @@ def net(*layers: kl.Layer, shape: tuple[int, ...] = (4,)) -> keras.Model:
     return keras.Sequential([keras.Input(shape), *layers])
 
 
+@since_keras("3.15", "has no lora_alpha")
 def test_lora_keeps_the_frozen_kernel_its_flag_and_its_alpha() -> None:
     model = net(kl.Embedding(9, 4, name="e"), kl.Flatten(), kl.Dense(8, "relu", name="h"), kl.Dense(1), shape=(3,))
     model.get_layer("e").enable_lora(2)
@@ -40,6 +42,7 @@ def test_lora_keeps_the_frozen_kernel_its_flag_and_its_alpha() -> None:
     assert_same_outputs(model, swap_activations(model, "relu", keep_weights=True), np.array([[1, 2, 3], [4, 5, 6]]))
 
 
+@since_keras("3.15", "has no lora_alpha")
 def test_lora_and_int8_inside_a_layer_whose_config_has_neither() -> None:
     inputs = keras.Input((5, 4))
     attention = kl.MultiHeadAttention(2, 2, name="attention")
@@ -51,6 +54,7 @@ def test_lora_and_int8_inside_a_layer_whose_config_has_neither() -> None:
     assert len(same.trainable_variables) == len(model.trainable_variables)
 
 
+@since_keras("3.15", "has no int4")
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("mode", ["int8", "int4"])
 def test_a_quantized_layer_keeps_its_values(mode: str) -> None:
@@ -115,6 +119,7 @@ MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 SENTENCES = np.array([["the cat"], ["dog zebra"]])
 
 
+@since_keras("3.15", "has fewer modes")
 @pytest.mark.parametrize(
     ("make", "x"),
     [

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from actsearch._private import layers_in
+from actsearch._versions import keras_layers
 from actsearch.layers.exchange import (
     STAND_IN,
     Place,
@@ -52,7 +53,7 @@ _PASSING = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
     keras.layers.GroupNormalization,
-    keras.layers.RMSNormalization,
+    *keras_layers("RMSNormalization"),
     keras.layers.Dropout,
     keras.layers.AlphaDropout,
     keras.layers.SpatialDropout1D,

@@ -9,6 +9,7 @@ from keras import ops
 import actsearch
 from actsearch import find_sites, swap_activations
 from tests.helpers.networks import uniform
+from tests.helpers.versions import since_keras
 
 
 def test_what_no_name_leads_to_is_named():
@@ -60,6 +61,7 @@ def test_the_gradient_of_ones_own_function_keeps_the_kind_of_an_activation():
     assert [str(site.kind) for site in find_sites(model)] == ["hidden"]
 
 
+@since_keras("3.15", "has no keras.remat")
 def test_a_call_that_is_repeated_for_the_gradient_stays():
     class Remat(kl.Layer):
         def call(self, x):
