@@ -43,6 +43,7 @@ class SearchConfig:
         oracle: Class of the oracle that proposes trials.
         screen: `off`, `report` or `skip`.
         register: Name under which MLflow registers the best model; None to register none.
+        log_curves: Which executions have learning curves in MLflow: the `first` of each trial, or `all`.
 
     Raises:
         UsageError: A value is out of range; the message says which and why.
@@ -64,12 +65,15 @@ class SearchConfig:
     splits: str | None = _number(None, "Divide the data for each execution (each), once (one), or in folds (5-fold).")
     scope: str = _number("new data", "What the verdict is to hold for: new data, or these data.")
     time_budget: float | None = _number(None, "Stop starting new seeds after this long.")
-    epochs: int = _number(30, "Epochs of each execution.")
-    batch_size: int = _number(32, "Batch size.")
-    max_trials: int | None = _number(None, "Maximum number of trials.")
+    epochs: int = _number(30, "Number of epochs of each execution.")
+    batch_size: int = _number(32, "Number of samples in a batch.")
+    max_trials: int | None = _number(None, "Maximum number of trials that the oracle may propose.")
     oracle: str | None = _number(None, "Oracle that proposes trials: grid, random, bayesian or hyperband.")
-    screen: str = _number("off", "Screen trials before training: off, report hopeless ones, or skip them.")
+    screen: str = _number(
+        "off", "Screening before training: off, report (name hopeless trials) or skip (do not train them)."
+    )
     register: str | None = _number(None, "Register the best model in MLflow under this name.")
+    log_curves: str = _number("first", "Executions with learning curves in MLflow: the first of each trial, or all.")
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -100,7 +104,7 @@ def help_of(name: str) -> str:
     Example:
 
     >>> help_of("batch_size")
-    'Batch size.'
+    'Number of samples in a batch.'
     """
     return next(str(each.metadata["help"]) for each in fields(SearchConfig) if each.name == name)
 

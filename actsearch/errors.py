@@ -118,6 +118,10 @@ class TrackingError(ActsearchError):
     """The MLflow store cannot be written."""
 
 
+class IncompleteStoreError(TrackingError):
+    """The MLflow store is missing data of a search, which its ledger has. Exit status 4."""
+
+
 class SearchFailedError(ActsearchError):
     """None of the search's executions completed. Exit status 1."""
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -194,7 +195,7 @@ class TrialRecord:
     executions: tuple[ExecutionRecord, ...] = ()
     activations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def completed(self) -> tuple[ExecutionRecord, ...]:
         """The executions that completed."""
         return tuple(e for e in self.executions if e.status is Status.COMPLETED)
@@ -211,7 +212,7 @@ class TrialRecord:
         """The objective of each completed execution, by execution number."""
         return {e.execution: e.score for e in self.completed if e.score is not None}
 
-    @property
+    @cached_property
     def mean_score(self) -> float | None:
         """Mean objective over the completed executions."""
         return statistics.fmean(self.scores.values()) if self.scores else None
@@ -282,6 +283,14 @@ class SearchRecord:
     def allocation(self) -> str:
         """The allocation, after all extensions."""
         return self.extensions[-1].allocation if self.extensions else self.config.allocation
+
+    @cached_property
+    def varying(self) -> dict[str, set[str]]:
+        """The names of the hyperparameters in which the trials of an activation differ, by activation."""
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for trial in self.trials:
+            groups.setdefault(trial.activation, []).append(trial.hyperparameters)
+        return {a: {n for n in set[str]().union(*g) if len({repr(v.get(n)) for v in g}) > 1} for a, g in groups.items()}
 
     @property
     def ranked(self) -> list[TrialRecord]:

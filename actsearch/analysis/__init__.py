@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from actsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from actsearch.analysis.hyperparameters.importance import Importance as Importance
+    from actsearch.analysis.results import BestTrial as BestTrial
     from actsearch.analysis.results import Comparison as Comparison
     from actsearch.analysis.results import CostRatio as CostRatio
     from actsearch.analysis.results import Outcome as Outcome
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "BestTrial": "results",
         "Comparison": "results",
         "CostRatio": "results",
+        "Importance": "hyperparameters.importance",
         "Interval": "statistics",
         "Outcome": "results",
         "Verdict": "results",

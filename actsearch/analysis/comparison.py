@@ -5,15 +5,17 @@ activation with the baseline on those seeds, and `make_family` adds what all tes
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from actsearch.analysis.differences import Differences, differences_of, pooled
+from actsearch.analysis.differences import Differences, Pairs, pooled
 from actsearch.analysis.looks import FIRST_LOOK, Looks, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
+from actsearch.analysis.schedule import CompleteSeeds, Executions, is_race, rules_of, sizes_of, with_full_epochs
 from actsearch.analysis.statistics import resolution
 from actsearch.analysis.units import Units
 from actsearch.records import Direction, ExecutionRecord, SampleScores, Scope, SearchRecord, Status, TrialRecord
@@ -37,6 +39,7 @@ class JudgedScores:
         scores: By trial, the scores of those executions; None for one that failed.
         race: The race's own test, on the scores that drove it; None without a race.
         samples: Sample scores of an execution, by trial, execution and part.
+        looks: Times of the ends of the search, the last one inf for now, and the seeds that were complete.
     """
 
     search: SearchRecord
@@ -45,6 +48,7 @@ class JudgedScores:
     scores: Mapping[str, Mapping[int, float | None]]
     race: RaceTest | None = None
     samples: SampleSource = no_samples
+    looks: tuple[tuple[float, tuple[int, ...]], ...] = ()
 
     @cached_property
     def floor(self) -> float:
@@ -59,16 +63,12 @@ class JudgedScores:
     def differences(self, trial: TrialRecord, baseline: TrialRecord, executions: Sequence[int]) -> Differences:
         """Returns the differences of a trial over those of the executions that both completed."""
         own, other = self.known(trial), self.known(baseline)
-        pairs = [
-            (
-                own[n] - other[n],
-                self.samples(trial.trial_id, n, self.source),
-                self.samples(baseline.trial_id, n, self.source),
-            )
-            for n in executions
-            if n in own and n in other
-        ]
-        return differences_of(pairs, self.sign, floor=self.floor, scope=self.scope, **sizes_of(self.search))
+        pairs = Pairs(self.sign)
+        for n in executions:
+            if n in own and n in other:
+                both = (self.samples(each.trial_id, n, self.source) for each in (trial, baseline))
+                pairs.add(own[n] - other[n], *both)
+        return pairs.differences(floor=self.floor, scope=self.scope, **sizes_of(self.search))
 
     @property
     def baselines(self) -> list[TrialRecord]:
@@ -96,39 +96,19 @@ def judged_scores(search: SearchRecord, samples: SampleSource = no_samples) -> J
     different question. In a race, the trials in the running at each seed follow from the earlier scores; after an
     extension for some activations only, the others are not in the running.
     """
-    used = {t.trial_id: _ended(t, _full_epochs(search)) for t in search.trials}
+    used = with_full_epochs(search)
     completed = [e for t in search.trials for e in t.completed]
     source = "test" if completed and all(e.test_score is not None for e in completed) else "validation"
-    race = None
+    seeds, race = CompleteSeeds(search, used), None
+    looks = tuple(seeds.at_each_end())
+    complete = looks[-1][1]
     if is_race(search):
-        race, complete = _replay(search, used, samples)
-    else:
-        complete = _complete(search, used)
+        race, complete = _replay(search, used, seeds, samples)
     scores = {
         trial: {n: score_of(executions[n], source) for n in complete if n in executions}
         for trial, executions in used.items()
     }
-    return JudgedScores(search, source, tuple(complete), scores, race, samples)
-
-
-def _complete(
-    search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]], *, at: float = math.inf
-) -> list[int]:
-    """Returns the seeds that had ended at a time for every trial that was to get them."""
-    ended = {
-        trial: {n for n, execution in executions.items() if execution.ended_at <= at}
-        for trial, executions in used.items()
-        if executions
-    }
-    seeds = sorted(set[int]().union(*ended.values()))
-    return [n for n in seeds if all(n in ended[t] for t in _running(search, ended, n))]
-
-
-def _running(search: SearchRecord, trials: Collection[str], execution: int) -> list[str]:
-    """Returns the trials that were to get an execution: after an extension, perhaps only some of them."""
-    only = next((set(each.only) for each in reversed(search.extensions) if each.after < execution), set())
-    allowed = {t.trial_id for t in search.trials if not only or t.activation in {*only, search.baseline}}
-    return [trial for trial in trials if trial in allowed]
+    return JudgedScores(search, source, complete, scores, race, samples, looks)
 
 
 def score_of(execution: ExecutionRecord, source: str) -> float | None:
@@ -138,24 +118,10 @@ def score_of(execution: ExecutionRecord, source: str) -> float | None:
     return score if usable else None
 
 
-def sizes_of(search: SearchRecord) -> dict[str, int | None]:
-    """Returns the number of samples that test parts are drawn from and that an execution trains on, if known."""
-    drawn = None if search.config.splits in (None, "one") else search.data.get("num_samples")
-    return {"num_samples": drawn, "num_training": search.data.get("num_training")}
-
-
 def is_joint(search: SearchRecord) -> bool:
     """Returns whether any activation has several configurations."""
     labels = [t.activation for t in search.trials]
     return len(set(labels)) < len(labels)
-
-
-def _full_epochs(search: SearchRecord) -> int:
-    return max((e.epochs for t in search.trials for e in t.executions), default=0)
-
-
-def _ended(trial: TrialRecord, epochs: int) -> dict[int, ExecutionRecord]:
-    return {e.execution: e for e in trial.executions if e.status is not Status.RUNNING and e.epochs == epochs}
 
 
 @dataclass(frozen=True)
@@ -169,6 +135,7 @@ class PairedSample:
         num_failed: Number of failed executions of the trial.
         num_configurations: Number of configurations of each activation to choose from.
         obstacle: Why the two are not compared; empty if they are.
+        share, next_share: How much of alpha this look may spend, and one at twice as many executions: see `looks`.
     """
 
     trial: TrialRecord
@@ -178,6 +145,18 @@ class PairedSample:
     num_failed: int = 0
     num_configurations: int = 1
     obstacle: str = ""
+    share: float = 1.0
+    next_share: float = 1.0
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The ids of the two trials."""
+        return self.trial.trial_id, self.baseline.trial_id
+
+    def as_in(self, before: "PairedSample") -> "PairedSample":
+        """Returns a comparison without new pairs as it was: the scores of others have no second say in its spread."""
+        same = np.array_equal(before.differences.means, self.differences.means)
+        return replace(self, differences=before.differences) if same else self
 
 
 def paired_samples(judged: JudgedScores) -> list[PairedSample]:
@@ -217,10 +196,20 @@ def _tuned_pair(judged: JudgedScores, group: list[TrialRecord], own: list[TrialR
         noun = "configuration" if len(group) == 1 else "configurations"
         obstacle = f"not compared: {len(group)} {noun} against {len(own)} of {own[0].activation}"
         return PairedSample(group[0], own[0], (), Differences(np.array([])), judged.failed(group[0]), 1, obstacle)
-    first = math.ceil(len(judged.executions) / 3)
-    choosing = judged.executions[:first]
+    judging = _judging(judged, judged.executions)
+    choosing = judged.executions[: len(judged.executions) - len(judging)]
     trial = _best(judged, group[:num], choosing)
-    return _pair(judged, trial, _best(judged, own[:num], choosing), judged.executions[first:], num)
+    return _pair(judged, trial, _best(judged, own[:num], choosing), judging, num)
+
+
+def _judging(judged: JudgedScores, executions: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the executions to judge by: all but those that configurations are chosen by."""
+    return executions[num_choosing(len(executions)) :] if is_joint(judged.search) else executions
+
+
+def num_choosing(num_executions: int) -> int:
+    """Returns the number of executions that configurations are chosen by, where activations have several."""
+    return math.ceil(num_executions / 3)
 
 
 def _best(judged: JudgedScores, trials: list[TrialRecord], executions: tuple[int, ...]) -> TrialRecord:
@@ -244,7 +233,6 @@ class ComparisonFamily:
         has_baseline: Whether there is a baseline with a score.
         units: Units of the objective.
         alpha, margin: Chance of any wrong claim, and difference that does not matter.
-        level, next_level: Levels of this look at the search and of one at twice as many executions: see `looks`.
         num_tests: Number of comparisons that share alpha.
         race: The race's test on the judged scores; None without a race, or with several configurations.
     """
@@ -255,8 +243,6 @@ class ComparisonFamily:
     units: Units
     alpha: float
     margin: float
-    level: float
-    next_level: float
     num_tests: int
     race: RaceTest | None = None
 
@@ -279,21 +265,38 @@ def make_family(
     together = pooled([pair.differences for pair in pairs])
     pairs = [replace(pair, differences=differences) for pair, differences in zip(pairs, together, strict=True)]
     num_tests = max(len(pairs) if has_baseline else len(pairs) * (len(pairs) + 1) // 2, 1)
-    levels = (alpha, alpha) if judged.race is not None else levels_of_looks(judged, alpha)
-    return ComparisonFamily(judged, pairs, has_baseline, units, alpha, margin, *levels, num_tests, race)
+    if judged.race is None:
+        pairs = [_at_its_look(judged, pair, alpha) for pair in pairs]
+    return ComparisonFamily(judged, pairs, has_baseline, units, alpha, margin, num_tests, race)
 
 
-def levels_of_looks(judged: JudgedScores, alpha: float) -> tuple[float, float]:
-    """Returns the levels of this look at a search, and of the next at twice as many executions: see `looks`.
+def _at_its_look(judged: JudgedScores, sample: PairedSample, alpha: float) -> PairedSample:
+    looks = [(at, _judging(judged, seeds)) for at, seeds in judged.looks]
+    share, next_share = shares_of_looks(looks, sample.trial, sample.baseline, alpha)
+    return replace(sample, share=share, next_share=next_share)
 
-    The looks before are the ends of the search.
+
+def shares_of_looks(
+    looks: Sequence[tuple[float, Sequence[int]]], trial: TrialRecord, other: TrialRecord, alpha: float
+) -> tuple[float, float]:
+    """Returns how much of alpha a comparison may spend at this look, and how much with twice as many executions.
+
+    A search is looked at whenever it ends, a comparison when it has more pairs.
+
+    Args:
+        looks: Times of the looks, the last one inf for now, and the executions that are judged.
+        trial, other: The trials that are compared.
+        alpha: Chance of a wrong claim.
     """
-    now = len(judged.executions)
+    own, others = (
+        {e.execution: e.ended_at for e in each.executions if e.status is not Status.RUNNING} for each in (trial, other)
+    )
+    counts = [sum(n in own and n in others and max(own[n], others[n]) <= at for n in seeds) for at, seeds in looks]
+    now = counts[-1]
     if now < FIRST_LOOK:
-        return alpha, alpha
-    before = looks_of(judged.search, math.inf)
-    plans = [Looks(count) for count in sorted({*before, now, 2 * now}) if count >= FIRST_LOOK]
-    table = 2 * nominal_levels((alpha / 2,), spending(plans))[:, 0]
+        return 1.0, 1.0
+    plans = [Looks(count) for count in sorted({*counts, 2 * now}) if count >= FIRST_LOOK]
+    table = 2 * nominal_levels((alpha / 2,), spending(plans))[:, 0] / alpha
     return float(table[now]), float(table[2 * now])
 
 
@@ -307,61 +310,30 @@ def _against_leader(judged: JudgedScores) -> list[PairedSample]:
     return [_pair(judged, t, leader, judged.executions) for t in others]
 
 
-def is_race(search: SearchRecord) -> bool:
-    """Returns whether executions were allocated by a race, from the start or after an extension."""
-    return search.allocation == "race"
-
-
-def looks_of(search: SearchRecord, until: float) -> list[int]:
-    """Returns how many complete seeds there were at each end of a search before a time."""
-    used = {t.trial_id: _ended(t, _full_epochs(search)) for t in search.trials}
-    return sorted({len(_complete(search, used, at=end)) for end in search.ends if end <= until} - {0})
-
-
-def plans_of(search: SearchRecord) -> list[Looks]:
-    """Returns the looks of a race: after each seed, and at the ends before it became one."""
-    most = max((e.execution for t in search.trials for e in t.executions), default=1)
-    plans = [Looks(search.config.max_executions or most, every=True)] if search.config.allocation == "race" else []
-    for each in search.extensions:
-        if each.allocation == "race":
-            plans = plans or [Looks(count) for count in looks_of(search, each.at)]
-            plans.append(Looks(each.max_executions or most, every=True))
-    return plans if plans[-1].last >= most else [*plans, Looks(most, every=True)]
-
-
-def _new_race(search: SearchRecord, *, alpha: float, margin: float | None) -> RaceTest:
-    return RaceTest(
-        [t.trial_id for t in search.trials],
-        [t.trial_id for t in search.trials if t.activation == search.baseline],
-        search.objective,
-        alpha=alpha,
-        margin=margin,
-        plans=plans_of(search),
-        scope=Scope(search.config.scope),
-        sizes=sizes_of(search),
-    )
+def _new_race(search: SearchRecord, **rules: Any) -> RaceTest:
+    baselines = [t.trial_id for t in search.trials if t.activation == search.baseline]
+    return RaceTest([t.trial_id for t in search.trials], baselines, search.objective, **{**rules_of(search), **rules})
 
 
 def _replay(
-    search: SearchRecord, used: Mapping[str, Mapping[int, ExecutionRecord]], samples: SampleSource
-) -> tuple[RaceTest, list[int]]:
+    search: SearchRecord, used: Executions, seeds: CompleteSeeds, samples: SampleSource
+) -> tuple[RaceTest, tuple[int, ...]]:
     """Replays the race on the scores that drove it, as far as its seeds are complete."""
-    race = _new_race(search, alpha=search.config.alpha, margin=search.config.margin)
+    race = _new_race(search)
     complete = list[int]()
     last = max((n for executions in used.values() for n in executions), default=0)
     for n in range(1, last + 1):
-        running = _running(search, race.running, n)
-        present = {t: score_of(used[t][n], "validation") for t in running if n in used[t]}
-        if race.finished or (n == last and len(present) < len(running)):
+        if race.finished or (n == last and not seeds.is_complete(n, race.running)):
             break
+        present = {t: score_of(used[t][n], "validation") for t in race.running if n in used[t]}
         race.observe(present, {t: samples(t, n, "validation") for t in present})
         complete.append(n)
-    return race, complete
+    return race, tuple(complete)
 
 
 def _race_on_judged_scores(judged: JudgedScores, alpha: float, margin: float) -> RaceTest:
-    """Repeats the race's test on the judged scores and at the requested level."""
-    race = _new_race(judged.search, alpha=alpha, margin=margin)
+    """Repeats the race's test on the judged scores and at the requested level, with all that was measured."""
+    race = _new_race(judged.search, alpha=alpha, margin=margin, existing=dict.fromkeys(judged.scores, math.inf))
     for n in judged.executions:
         present = {t: judged.scores[t][n] for t in race.running if n in judged.scores[t]}
         race.observe(present, {t: judged.samples(t, n, judged.source) for t in present})

@@ -47,6 +47,7 @@ def cost_ratios(
         The ratios by the names of `COST_UNITS`; those of costs that were not measured are omitted.
     """
     ratios = {}
+    executions = frozenset(executions)
     for name in COST_UNITS:
         ratio = _in_turns(trial, baseline, name, executions, measurements) or _paired(trial, baseline, name, executions)
         if ratio is not None:
@@ -56,7 +57,7 @@ def cost_ratios(
 
 def mean_cost(trial: TrialRecord, name: str, executions: Collection[int]) -> float | None:
     """Returns the mean of a cost over these executions; None if it was not measured."""
-    costs = _costs(trial, name, executions)
+    costs = _costs(trial, name, frozenset(executions))
     return sum(costs.values()) / len(costs) if costs else None
 
 

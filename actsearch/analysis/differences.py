@@ -22,14 +22,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-from actsearch.analysis.statistics import MAX_PAIRS, UNBOUNDED, Array, Interval, mean_and_error, pairs_needed
+from actsearch.analysis.sample_moments import SampleMoments, TestedSamples
+from actsearch.analysis.statistics import UNBOUNDED, Array, Interval, mean_and_error, pairs_needed
 from actsearch.records import SampleScores, Scope
 
-Samples = tuple[tuple[Array, Array], ...]
+Samples = tuple[tuple[NDArray[np.int64], Array], ...]
 MAX_SAMPLES = 100_000_000
 MANY_EXECUTIONS = 30
+REASONABLE_EXECUTIONS = 100  # beyond them, and ten times those so far, a shortage of data is what is told
 POWER_OF_DIFFERENCE, POWER_OF_EQUIVALENCE = 0.8, 0.9
 
 # Chosen by `benchmarks/coverage.py`.
@@ -85,7 +88,8 @@ class Differences:
     Args:
         means: Difference of the judged score for each execution, shape (J,); larger is better.
         samples: For each execution, the indices of its tested samples, shape (m_j,), and the oriented differences of
-            their judged values, shape (m_j,); None where unknown. Their mean is the difference of the judged score.
+            their judged values, shape (m_j,), whose mean is the difference of the judged score; or the moments of all.
+            None where unknown.
         floor: Lower bound of the standard deviation of `means`, for scores that move in steps.
         scope: What the interval is for. Without `samples`, and with fewer than two executions, it is Student's over
             executions for either scope.
@@ -102,7 +106,7 @@ class Differences:
     """
 
     means: Array
-    samples: Samples | None = None
+    samples: Samples | SampleMoments | None = None
     floor: float = 0.0
     scope: Scope = Scope.NEW_DATA
     num_samples: int | None = None
@@ -175,7 +179,8 @@ class Differences:
             alpha: Level of the two-sided test.
 
         Returns:
-            The smallest number with a power of 0.8 for the difference or 0.9 for equivalence; None if none has.
+            The smallest number with a power of 0.8 for the difference or 0.9 for equivalence; None if none has, or if
+            it takes so many that more data is the better advice.
         """
         variance = self._variance
         if variance is None or variance.total(self.size) == 0:
@@ -186,19 +191,23 @@ class Differences:
             if abs(self.mean) < margin:
                 needed.append(pairs_needed((margin - abs(self.mean)) / sd, alpha=alpha, chance=POWER_OF_EQUIVALENCE))
             return min((n for n in needed if n is not None), default=None)
+        most = max(REASONABLE_EXECUTIONS, 10 * self.size)
         return _smallest(
-            lambda size: self._decides(variance.total(size), variance.df(size), margin, alpha), self.size, MAX_PAIRS
+            lambda size: self._decides(variance.total(size), variance.df(size), margin, alpha), self.size, most
         )
 
     def samples_needed(self, *, margin: float, alpha: float) -> int | None:
-        """Estimates how many tested samples would decide where no number of executions does; None if none does.
+        """Estimates how many samples to draw test parts from would decide, with 30 executions or those so far.
 
         Args:
             margin: Difference that does not matter; 0 to consider no equivalence.
             alpha: Level of the two-sided test.
+
+        Returns:
+            The smallest number, from those of now; None if none does, or if they are not known.
         """
         variance = self._variance
-        if variance is None or variance.lasting == 0 or self.executions_needed(margin=margin, alpha=alpha) is not None:
+        if variance is None or variance.lasting == 0:
             return None
         tested, size = self.num_drawn, max(self.size, MANY_EXECUTIONS)
         total, df = variance.total(size) * tested, variance.df(size) / tested
@@ -223,10 +232,10 @@ class Differences:
         return self.num_samples or (0 if self.moments is None else self.moments.num_samples)
 
     @cached_property
-    def moments(self) -> "_Moments | None":
+    def moments(self) -> SampleMoments | None:
         if self.samples is None or self.scope is Scope.THESE_DATA or self.size < 2:
             return None
-        return _moments(self.samples)
+        return self.samples if isinstance(self.samples, SampleMoments) else _moments(self.samples)
 
     @cached_property
     def _between(self) -> float:
@@ -257,34 +266,51 @@ class Differences:
         return Variance(self.size, single, found.shared + training, df, max(found.num_tested - 1, 1))
 
 
-def differences_of(
-    pairs: Sequence[tuple[float, SampleScores | None, SampleScores | None]],
-    sign: int,
-    *,
-    floor: float,
-    scope: Scope,
-    num_samples: int | None = None,
-    num_training: int | None = None,
-) -> Differences:
-    """Makes the differences of a trial from another.
+class Pairs:
+    """The executions that a trial and another both completed; only sums of their sample scores are kept.
 
     Args:
-        pairs: For each execution that both completed, the difference of the scores, and the sample scores of both.
         sign: 1 if larger scores are better, else -1.
-        floor, scope, num_samples, num_training: As for `Differences`.
+
+    Attributes:
+        means: Oriented difference of the scores of each pair.
 
     Example:
 
-    >>> differences_of([(0.25, None, None), (0.75, None, None)], 1, floor=0.0, scope=Scope.NEW_DATA).mean
+    >>> pairs = Pairs(1)
+    >>> pairs.add(0.25); pairs.add(0.75)
+    >>> pairs.differences(floor=0.0, scope=Scope.NEW_DATA).mean
     0.5
     """
-    means = sign * np.array([difference for difference, _, _ in pairs], dtype=float)
-    samples: list[tuple[Array, Array]] = []
-    for _, own, other in pairs:
+
+    def __init__(self, sign: int) -> None:
+        self.means: list[float] = []
+        self._sign = sign
+        self._tested: TestedSamples | None = TestedSamples()
+
+    def add(self, difference: float, own: SampleScores | None = None, other: SampleScores | None = None) -> None:
+        """Takes in an execution: the difference of the scores and, where they are known, the sample scores of both."""
+        self.means.append(self._sign * difference)
         if own is None or other is None or not np.array_equal(own.ids, other.ids):
+            self._tested = None
+        elif self._tested is not None:
+            self._tested.add(own.ids, self._sign * (own.values.astype(float) - other.values.astype(float)))
+
+    def differences(
+        self, *, floor: float, scope: Scope, num_samples: int | None = None, num_training: int | None = None
+    ) -> Differences:
+        """Returns the differences so far; arguments as for `Differences`."""
+        means = np.array(self.means, dtype=float)
+        if self._tested is None or not self.means:
             return Differences(means, None, floor, scope)
-        samples.append((own.ids.astype(float), sign * (own.values.astype(float) - other.values.astype(float))))
-    return Differences(means, tuple(samples) or None, floor, scope, num_samples, num_training)
+        return Differences(means, self._tested.moments(), floor, scope, num_samples, num_training)
+
+
+def _moments(samples: Samples) -> SampleMoments:
+    tested = TestedSamples()
+    for ids, values in samples:
+        tested.add(ids, values)
+    return tested.moments()
 
 
 def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
@@ -303,64 +329,16 @@ def pooled(differences: Sequence[Differences]) -> tuple[Differences, ...]:
     known = {i: d.ratio for i, d in enumerate(differences) if d.ratio is not None}
     usual = sorted(known.values())[(len(known) - 1) // 2] if known else 0.0
     weights = {i: POOLED_WEIGHT * (differences[i].size - 1) for i in known}
-    alike = [i for i in known if known[i] <= usual * special.fdtri(*[differences[i].size - 1] * 2, OUTLYING)]
+    alike = {i for i in known if known[i] <= usual * special.fdtri(*[differences[i].size - 1] * 2, OUTLYING)}
+    total, product = sum(weights[i] for i in alike), sum(known[i] * weights[i] for i in alike)
     found = []
     for i, own in enumerate(differences):
-        df = sum(weights[j] for j in alike if j != i)
-        ratio = sum(known[j] * weights[j] for j in alike if j != i) / df if df else 1.0
+        others = len(alike) - (i in alike)
+        df = total - (weights[i] if i in alike else 0.0) if others else 0.0
+        ratio = (product - (known[i] * weights[i] if i in alike else 0.0)) / df if df else 1.0
         found.append(replace(own, spread=Spread(ratio, df)))
-        found[-1].__dict__["moments"] = own.moments  # the costly part
+        vars(found[-1])["moments"] = own.moments  # the costly part
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """What the values of the samples say.
-
-    Args:
-        variance: Variance of the values of one test part.
-        within: The least that the variance between executions can be: that of a mean over one test part, without what
-            executions share.
-        shared: Covariance of two executions due to samples that both tested.
-        num_test: Mean number of samples in a test part.
-        num_tested: Number of samples that were tested at all.
-        num_samples: Number of samples that the test parts are drawn from, judged by their overlap.
-    """
-
-    variance: float
-    within: float
-    shared: float
-    num_test: float
-    num_tested: int
-    num_samples: int
-
-
-def _moments(samples: Samples) -> _Moments:
-    """Computes the moments.
-
-    The mean of each test part is subtracted first, so that the product of one sample's values in two executions has the
-    covariance that is due to the sample. Each part is then scaled such that its squares add up to the variance of its
-    mean.
-    """
-    sizes = np.array([len(index) for index, _ in samples], dtype=float)
-    tested, position = np.unique(np.concatenate([index for index, _ in samples]), return_inverse=True)
-    scaled = [(v - np.mean(v)) / math.sqrt(max(len(v) * (len(v) - 1), 1)) for _, v in samples]
-    squares = np.array([np.sum(v**2) for v in scaled])
-    pairs = len(samples) * (len(samples) - 1)
-    by_sample = np.bincount(position, np.concatenate(scaled))
-    shared = max(float(np.sum(by_sample**2) - np.sum(squares)) / pairs, 0.0)
-    times = np.bincount(position).astype(float)
-    overlap = float(np.sum(times**2) - np.sum(times))
-    drawn = (np.sum(sizes) ** 2 - np.sum(sizes**2)) / overlap if overlap else len(tested)
-    mean = float(np.mean(squares))
-    return _Moments(
-        variance=float(np.mean(squares * sizes)),
-        within=max(mean - shared, 0.1 * mean),
-        shared=shared,
-        num_test=float(np.mean(sizes)),
-        num_tested=len(tested),
-        num_samples=max(round(drawn), len(tested)),
-    )
 
 
 def _smallest(decides: Callable[[int], bool], low: int, high: int) -> int | None:

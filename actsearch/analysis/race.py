@@ -18,6 +18,9 @@ baseline, all others are worse.
 
 If all trials are equal, every false statement starts with a false drop, so the chance of any is at most alpha.
 
+**Executions that exist** are used, whatever they show: when a search is extended, a trial leaves only after those that
+it had. What is decided, has failed or would hardly be decided by more executions then gets no more.
+
 **Assumes** that differences between two trials on one seed are close to normal (they are symmetric if the two trials
 have the same distribution, whatever its shape) and independent from seed to seed; for drops also that changes of the
 leader do not change their spread much. A standard deviation below the step of the scores is replaced by that step. If
@@ -29,14 +32,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from actsearch.analysis.differences import Differences, differences_of, pooled
+from actsearch.analysis.differences import Differences, Pairs, pooled
 from actsearch.analysis.looks import Looks, nominal_levels, spending
 from actsearch.analysis.results import Action, Decision, Outcome
 from actsearch.analysis.statistics import UNBOUNDED, Interval, resolution
 from actsearch.analysis.units import Units
 from actsearch.records import Objective, SampleScores, Scope
 
-_Pair = tuple[float, SampleScores | None, SampleScores | None]
 LIMITING_SHARE = 0.5  # of the variance: from there on, data rather than executions are what is missing
 LIMIT_LOOK = 5  # executions, before a race may end because of its data
 
@@ -54,6 +56,8 @@ class RaceTest:
         plans: When the search is looked at, as for `spending`; the last look is the last seed.
         scope: What the decisions are to hold for. New data needs the sample scores.
         sizes: `num_samples` and `num_training` as for `Differences`, where they are known.
+        existing: Number of executions that trials have in any case. A trial that is decided, fails, or would hardly be
+            decided by more executions leaves the running only after them.
 
     Example:
 
@@ -77,6 +81,7 @@ class RaceTest:
         plans: Sequence[Looks],
         scope: Scope = Scope.NEW_DATA,
         sizes: Mapping[str, int | None] | None = None,
+        existing: Mapping[str, float] | None = None,
     ) -> None:
         self.running = list(trials)
         self.unbeaten = list(trials)
@@ -86,10 +91,16 @@ class RaceTest:
         self.executions = 0
         self._objective, self._margin, self._max, self._scope = objective, margin, plans[-1].last, scope
         self._sizes = dict(sizes or {})
+        self._existing = dict(existing or {})
+        self._leaving: set[str] = set()
         self._scores: dict[str, list[float]] = {trial: [] for trial in trials}
-        self._against_leader: dict[str, list[_Pair]] = {trial: [] for trial in trials}
-        self._against_baseline: dict[str, list[_Pair]] = {trial: [] for trial in trials}
+        sign = self.units.sign
+        self._against_leader: dict[str, Pairs] = {trial: Pairs(sign) for trial in trials}
+        self._against_baseline: dict[str, Pairs] = {trial: Pairs(sign) for trial in trials}
         self._intervals: dict[str, Interval] = {}
+        self._looked_at: dict[str, int] = dict.fromkeys(trials, 0)
+        self._p_values: dict[str, float] = dict.fromkeys(trials, 1.0)
+        self._alpha = alpha
         shares, spent = tuple(alpha / c for c in range(1, len(trials) + 1)), spending(plans)
         self._drop_levels = nominal_levels(shares, spent[1:])  # the first seed has no leader yet
         self.claim_alpha = alpha / max(len(trials) - 1, 1)
@@ -103,8 +114,20 @@ class RaceTest:
     @property
     def finished(self) -> bool:
         """Whether every candidate is decided, or the seeds are used up."""
-        open_ = [t for t in self.running if t not in self.baselines and t not in self.claims]
-        return self.executions >= self._max or not open_ or len(self.running) == 1
+        if self.executions >= self._max or not self.running:
+            return True
+        return (not self.undecided or len(self.running) == 1) and all(map(self._is_over, self.running))
+
+    @property
+    def undecided(self) -> list[str]:
+        """The candidates in the running for which nothing is claimed."""
+        return [t for t in self.running if t not in self.baselines and t not in self.claims]
+
+    def ending(self, trial: str) -> Decision | None:
+        """Returns the decision after which a trial gets no more executions; None if it may get more."""
+        made = [each for each in self.decisions if each.trial_id == trial]
+        over = trial not in self.running or not self.undecided
+        return made[-1] if made and over else None
 
     @property
     def units(self) -> Units:
@@ -122,20 +145,23 @@ class RaceTest:
         """Returns the interval of a trial's oriented difference from the baseline: the intersection of all looks."""
         return self._intervals.get(trial, UNBOUNDED)
 
+    def p_value(self, trial: str) -> float:
+        """Returns p of a difference from the baseline: the smallest of all looks, each scaled by its level."""
+        return self._p_values[trial]
+
     def differences(self, trial: str) -> Differences:
         """Returns a trial's oriented differences from the baseline, by seed."""
         return self._made({trial: self._against_baseline[trial]})[trial]
 
-    def _made(self, pairs: Mapping[str, Sequence[_Pair]]) -> dict[str, Differences]:
+    def _made(self, pairs: Mapping[str, Pairs]) -> dict[str, Differences]:
         """Makes the differences of several trials, each with what the others say about the variance."""
-        sign = self.units.sign
         how: dict[str, Any] = {"floor": self._floor, "scope": self._scope, **self._sizes}
-        made = [differences_of(each, sign, **how) for each in pairs.values()]
+        made = [each.differences(**how) for each in pairs.values()]
         return dict(zip(pairs, pooled(made), strict=True))
 
     def level(self, trial: str) -> float:
         """Returns the two-sided level of a trial's interval at the latest look; 0 before the first."""
-        return 2 * float(self._claim_levels[len(self._against_baseline[trial])])
+        return 2 * float(self._claim_levels[self._looked_at[trial]])
 
     def observe(
         self, scores: Mapping[str, float | None], samples: Mapping[str, SampleScores | None] | None = None
@@ -153,9 +179,9 @@ class RaceTest:
         before = len(self.decisions)
         self.executions += 1
         self.running = [t for t in self.running if t in scores]
-        for trial in [t for t in self.running if scores[t] is None and t not in self.baselines]:
+        for trial in [t for t in self.running if scores[t] is None and t not in self.baselines | self._leaving]:
             reason = "one of its executions failed: it can no longer be shown better"
-            self.running.remove(trial)
+            self._leave(trial)
             self.decisions.append(Decision(trial, Action.FAILED, self.executions, reason))
         self._take_in({t: s for t in self.running if (s := scores[t]) is not None}, samples or {})
         candidates = [t for t in self.running if t not in self.baselines]
@@ -163,21 +189,32 @@ class RaceTest:
         if self.baseline is not None:
             self._claim(candidates)
             self._release()
+        self.running = [t for t in self.running if t not in self._leaving or not self._is_over(t)]
         return self.decisions[before:]
+
+    def _is_over(self, trial: str) -> bool:
+        return self.executions >= self._existing.get(trial, 0)
+
+    def _leave(self, trial: str) -> None:
+        self._leaving.add(trial)
+        if self._is_over(trial):
+            self.running = [t for t in self.running if t != trial]
 
     def _take_in(self, scores: Mapping[str, float], samples: Mapping[str, SampleScores | None]) -> None:
         sign, baseline = self.units.sign, self.baseline or ""
         led = {t: sign * sum(self._scores[t]) / len(self._scores[t]) for t in scores if self._scores[t]}
 
-        def pair(trial: str, other: str) -> _Pair:
-            return scores[trial] - scores[other], samples.get(trial), samples.get(other)
+        def add(pairs: Pairs, trial: str, other: str) -> None:
+            pairs.add(scores[trial] - scores[other], samples.get(trial), samples.get(other))
 
+        first = max(led, key=led.__getitem__, default=None)
+        second = max((t for t in led if t != first), key=led.__getitem__, default=None)
         for trial in scores:
-            others = [t for t in led if t != trial]
-            if others:
-                self._against_leader[trial].append(pair(trial, max(others, key=led.__getitem__)))
+            if (leader := second if trial == first else first) is not None:
+                add(self._against_leader[trial], trial, leader)
             if baseline in scores and trial != baseline:
-                self._against_baseline[trial].append(pair(trial, baseline))
+                add(self._against_baseline[trial], trial, baseline)
+                self._looked_at[trial] = self.executions
         for trial, score in scores.items():
             self._scores[trial].append(score)
 
@@ -196,11 +233,11 @@ class RaceTest:
         return [t for t in self.running if t in self.unbeaten]
 
     def _drop_level(self, trial: str) -> float:
-        return float(self._drop_levels[len(self._against_leader[trial]), len(self.unbeaten) - 1])
+        return float(self._drop_levels[len(self._against_leader[trial].means), len(self.unbeaten) - 1])
 
     def _beat(self, trial: str, p_value: float, level: float) -> None:
-        pairs = self._against_leader[trial]
-        mean = self.units.sign * sum(difference for difference, _, _ in pairs) / len(pairs)
+        pairs = self._against_leader[trial].means
+        mean = sum(pairs) / len(pairs)
         reason = (
             f"worse than the leader: {self.units.difference(mean)} on average over {len(pairs)} seeds "
             f"(p = {p_value:.2g}, needed {level:.2g})"
@@ -209,7 +246,7 @@ class RaceTest:
             action = Action.BEATEN
         else:
             action = Action.DROPPED
-            self.running = [t for t in self.running if t != trial]
+            self._leave(trial)
         self.unbeaten.remove(trial)
         self.decisions.append(Decision(trial, action, self.executions, reason, None, mean, p_value, level))
 
@@ -222,7 +259,7 @@ class RaceTest:
                 continue
             if interval.within(margin):
                 self._conclude(trial, Outcome.EQUIVALENT, f"within ±{self.units.margin(margin)}")
-                self.running = [t for t in self.running if t != trial]
+                self._leave(trial)
             elif interval.low > 0 and self.baseline not in self.unbeaten:
                 self._conclude(trial, Outcome.BETTER, "above zero, and the baseline is not the best")
             elif interval.high < 0 and trial not in self.unbeaten:
@@ -254,17 +291,18 @@ class RaceTest:
             old = self.interval(trial)
             both = Interval(max(new.low, old.low), min(new.high, old.high))
             self._intervals[trial] = both if both.low <= both.high else new
+            self._p_values[trial] = min(self._p_values[trial], differences.p_value() * self._alpha / level)
         return self.interval(trial)
 
     def _release(self) -> None:
         """Lets undecided candidates go that no number of executions on these data would decide."""
         if self.executions < LIMIT_LOOK:
             return
-        undecided = [t for t in self.running if t not in self.baselines and t not in self.claims]
-        for trial, differences in self._made({t: self._against_baseline[t] for t in undecided}).items():
+        over = {t: self._against_baseline[t] for t in self.undecided if self._is_over(t)}
+        for trial, differences in self._made(over).items():
             if is_limited_by_data(differences, self.margin, self.claim_alpha):
-                reason = f"more executions would not settle it: {differences.num_drawn:,} samples are too few"
-                self.running.remove(trial)
+                reason = f"more executions would hardly settle it: {differences.num_drawn:,} samples are too few"
+                self._leave(trial)
                 self.decisions.append(Decision(trial, Action.LIMITED, self.executions, reason, None, differences.mean))
 
     @property
@@ -273,7 +311,7 @@ class RaceTest:
 
 
 def is_limited_by_data(differences: Differences, margin: float, alpha: float) -> bool:
-    """Returns whether no number of executions on the same data would probably decide a comparison.
+    """Returns whether no reasonable number of executions on the same data would probably decide a comparison.
 
     The mean may still change by what more executions average out, so it is moved by twice that standard error.
 

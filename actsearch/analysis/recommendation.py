@@ -19,7 +19,7 @@ def recommend(verdict: Verdict) -> str:
     if len(failed := verdict.with_outcome(Outcome.FAILED)) == len(verdict.comparisons):
         return "; ".join([f"nothing to compare with {verdict.baseline}", *failures])
     better = verdict.with_outcome(Outcome.BETTER)
-    undecided = _open(verdict)
+    undecided = still_open(verdict)
     if better:
         text = "; ".join([_better(verdict, better), *_leftover(undecided)])
     elif verdict.baseline_beaten and undecided:
@@ -38,9 +38,9 @@ def recommended_trial(verdict: Verdict) -> str | None:
     """
     if better := verdict.with_outcome(Outcome.BETTER):
         return better[0].trial_id
-    if verdict.baseline_beaten and (left := _open(verdict)):
+    if verdict.baseline_beaten and (left := still_open(verdict)):
         return left[0].trial_id
-    cheaper = _cheaper(verdict) if verdict.baseline else None
+    cheaper = cheaper_equivalent(verdict) if verdict.baseline else None
     return cheaper.trial_id if cheaper else verdict.reference
 
 
@@ -48,7 +48,7 @@ def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
     best, units = better[0], verdict.units
     gain = units.difference(best.difference or 0.0, verdict.judged_score)
     shown = f"{gain} {units.interval(best.interval.low, best.interval.high)}"
-    text = f"{best.activation}: {shown}, {_cost(best)}"
+    text = f"{best.activation}: {shown}, {training_time(best)}"
     return f"{text}; {_are(better[1:])} better too" if better[1:] else text
 
 
@@ -56,20 +56,20 @@ def _keep(verdict: Verdict) -> str:
     """Recommends the baseline, or an equivalent activation that trains faster."""
     same, worse = verdict.with_outcome(Outcome.EQUIVALENT), verdict.with_outcome(Outcome.WORSE)
     margin = verdict.shown_margin
-    if best := _cheaper(verdict):
-        return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {_cost(best)}"
+    if best := cheaper_equivalent(verdict):
+        return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {training_time(best)}"
     dearer = [f for f in same if (time := _settled(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
     beaten = [f for f in verdict.comparisons if f.beaten and f.outcome is Outcome.UNDECIDED]
     parts = []
     if same:
-        takes = "".join(f" and {f.activation} takes {_cost(f)}" for f in dearer[:MAX_NAMES])
+        takes = "".join(f" and {f.activation} takes {training_time(f)}" for f in dearer[:MAX_NAMES])
         parts.append(f"{_are(same)} equivalent within {margin}{takes}")
     parts += [f"{_are(worse)} worse"] if worse else []
     parts += [f"{_are(beaten)} not the best"] if beaten else []
     return f"keep {verdict.baseline}: {', '.join(parts)}"
 
 
-def _cheaper(verdict: Verdict) -> Comparison | None:
+def cheaper_equivalent(verdict: Verdict) -> Comparison | None:
     """Returns the equivalent activation that trains fastest, if clearly faster than the baseline."""
     same = verdict.with_outcome(Outcome.EQUIVALENT)
     cheaper = [f for f in same if (time := _settled(f)) and time.interval.high < 1 and time.estimate <= 1 - SAME_COST]
@@ -81,7 +81,7 @@ def _without_baseline(verdict: Verdict) -> str:
     worse, same = verdict.with_outcome(Outcome.WORSE), verdict.with_outcome(Outcome.EQUIVALENT)
     parts += [f"{_are(worse)} shown worse"] if worse else []
     parts += [f"{_are(same)} equivalent within {verdict.shown_margin}"] if same else []
-    undecided = _open(verdict)
+    undecided = still_open(verdict)
     parts += [_between(undecided, "undecided between ", verdict.leader)] if undecided else []
     return "; ".join([*parts, *_failures(verdict)])
 
@@ -94,7 +94,7 @@ def _failures(verdict: Verdict) -> list[str]:
     return [f"{_join(_names(group))} failed: {reason}" for reason, group in groups.items()]
 
 
-def _open(verdict: Verdict) -> list[Comparison]:
+def still_open(verdict: Verdict) -> list[Comparison]:
     return [f for f in verdict.with_outcome(Outcome.UNDECIDED) if not f.beaten]
 
 
@@ -102,7 +102,7 @@ def _between(comparisons: Sequence[Comparison], text: str, other: str | None = N
     """Names those that more executions would settle, then the others."""
     settled = [f for f in comparisons if f.more_executions is not None] or comparisons
     names = [*([other] if other else []), *_names(settled)]
-    rest = [f for f in comparisons if f not in settled]
+    rest = [f for f in comparisons if f.more_executions is None] if settled is not comparisons else []
     return "; ".join([f"{text}{_join(names)}{_more(settled)}", *_leftover(rest)])
 
 
@@ -130,16 +130,16 @@ def _more(comparisons: Sequence[Comparison]) -> str:
     return f" ({reasons.pop()})" if len(reasons) == 1 else ""
 
 
-def _cost(comparison: Comparison) -> str:
-    """Describes the training time."""
+def training_time(comparison: Comparison) -> str:
+    """Describes the training time of a trial beside the baseline's: `same time`, `1.3× the time`."""
     time = _time(comparison)
     if time is None:
-        return "cost not measured"
+        return "time not measured"
     unsure = time.interval.low < 1 - SAME_COST or time.interval.high > 1 + SAME_COST
     if not time.is_settled or (1.0 in time.interval and unsure):
-        return "cost not settled"
+        return "time not settled"
     if 1.0 in time.interval or abs(time.estimate - 1) < SAME_COST / 2:
-        return "same cost"
+        return "same time"
     return f"{time.estimate:.{1 if abs(time.estimate - 1) >= SAME_COST else 2}f}× the time"
 
 

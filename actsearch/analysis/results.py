@@ -3,12 +3,14 @@
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
-from actsearch._text_tables import html_heading, html_list, html_table
+from actsearch._text_tables import html_heading, html_list, html_table, interval_bar, interval_view
 from actsearch.analysis.statistics import UNBOUNDED, Interval
-from actsearch.analysis.units import Units, settling
+from actsearch.analysis.units import Units, settling, value_text
 from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
@@ -27,7 +29,7 @@ class Action(StrEnum):
 
     DROPPED: it gets no more executions, because it is not the best. FAILED: it gets no more executions, because one of
     them failed. BEATEN: it is the baseline and not the best, but it stays. CLAIMED: it is better, equivalent or worse
-    than the baseline. LIMITED: it gets no more executions, because they would not settle it: more data would.
+    than the baseline. LIMITED: it gets no more executions, because they would hardly settle it: more data would.
     """
 
     DROPPED = "dropped"
@@ -132,6 +134,90 @@ class Comparison:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class BestTrial:
+    """The best trial of a search over several hyperparameters.
+
+    Args:
+        trial_id: Id of the trial: the one with the best mean objective, which is a validation score.
+        values: Its values of the hyperparameters that vary.
+        score: Its mean judged score, a little too good where many trials had their chance.
+        expected: What such a choice is worth: the mean judged score in each execution of the trial that the others
+            would have chosen. None with a single execution, and in a race.
+        num_scores, num_failed: Number of its executions with a judged score, and of those that failed.
+        num_others: Number of other trials with a judged score.
+        rivals: Those of them that may be better: not shown to be worse, by tests that share `alpha`.
+        alpha: Chance that the best trial is neither this one nor among the rivals.
+        remark: Why `best_model` or the verdict name another trial or activation; empty if they do not.
+    """
+
+    trial_id: str
+    values: Mapping[str, Any]
+    score: float
+    expected: float | None
+    num_scores: int
+    num_failed: int
+    num_others: int
+    rivals: tuple[str, ...]
+    alpha: float
+    remark: str = ""
+
+    @property
+    def named(self) -> str:
+        """The trial with all its values, in words."""
+        values = ", ".join(f"{name}={value_text(value)}" for name, value in self.values.items())
+        return f"{values} (trial {self.trial_id})"
+
+    @property
+    def certainty(self) -> str:
+        """How sure it is that no other trial is better, in words."""
+        chance, others = f"({100 * (1 - self.alpha):g}% confidence)", f"the {self.num_others} others"
+        if not self.rivals:
+            return f"{others} are shown worse {chance}"
+        if len(self.rivals) == self.num_others:
+            return f"any of {others} could be better {chance}"
+        return f"{len(self.rivals)} of {others} could be better {chance}"
+
+
+def keep_claim(now: Comparison, before: Comparison | None, *, has_new_pairs: bool = True) -> Comparison:
+    """Returns a comparison with what was claimed at an earlier look, unless its interval or mean contradicts that now.
+
+    The interval is what both have in common, and as far as the mean. Without new pairs, they stay as they were.
+
+    Example:
+
+    >>> before = Comparison("3", "selu", Outcome.BETTER, 0.2, Interval(0.1, 0.4), num_pairs=3)
+    >>> now = Comparison("3", "selu", Outcome.UNDECIDED, 0.15, Interval(-0.1, 0.3), num_pairs=6)
+    >>> kept = keep_claim(now, before)
+    >>> kept.outcome.value, kept.interval, kept.reason
+    ('better', Interval(low=0.1, high=0.3), 'shown over the first 3 pairs')
+    """
+    claims = (Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE)
+    if before is not None and not has_new_pairs and now.outcome is before.outcome:
+        return replace(now, interval=before.interval, p_value=before.p_value)
+    if before is None or before.outcome not in claims or now.outcome in (before.outcome, Outcome.FAILED):
+        return now
+    low, high = max(now.interval.low, before.interval.low), min(now.interval.high, before.interval.high)
+    newer = now.outcome in claims and before.outcome is not Outcome.EQUIVALENT
+    unsound = now.num_failed > 0 and before.outcome is not Outcome.WORSE
+    mean = now.difference if now.difference is not None else math.nan
+    agrees = {
+        Outcome.BETTER: mean > 0,
+        Outcome.WORSE: mean < 0,
+        Outcome.EQUIVALENT: mean in before.interval,
+    }
+    if newer or unsound or low > high or not agrees[before.outcome]:
+        return now
+    is_told = before.reason.startswith(_SHOWN) or not has_new_pairs
+    shown = before.reason if is_told else f"{_SHOWN} {before.num_pairs} pairs"
+    interval = Interval(min(low, mean), max(high, mean))
+    kept = replace(now, outcome=before.outcome, interval=interval, p_value=before.p_value, reason=shown)
+    return replace(kept, more_executions=None, samples_needed=None)
+
+
+_SHOWN = "shown over the first"
+
+
 @dataclass(frozen=True, repr=False)
 class Verdict:
     """The verdict on the activations of a search.
@@ -152,9 +238,11 @@ class Verdict:
         scores: Judged scores by trial and execution, of the executions used; before any seed is complete, those so far.
         reference: Id of the trial that the others are compared with, that of the baseline or the leader.
         recommended: Id of the trial that the recommendation names: the best of those shown better, else the baseline or
-            an equivalent that trains faster. None if nothing could be compared.
+            an equivalent that trains faster; if activations have several configurations, that of `best_trial`. None if
+            nothing could be compared.
         recommendation: One sentence that follows from the comparisons alone.
         notes: Remarks on how the search was judged.
+        best_trial: The best trial, if several hyperparameters vary.
     """
 
     baseline: str | None
@@ -173,6 +261,7 @@ class Verdict:
     recommendation: str = ""
     notes: tuple[str, ...] = ()
     scope: Scope = Scope.THESE_DATA
+    best_trial: BestTrial | None = None
 
     @property
     def judged_score(self) -> str:
@@ -208,7 +297,8 @@ class Verdict:
         if any(gains.get(t.trial_id) is None for t in scored):
             gains = {t.trial_id: self.units.sign * (self.mean_score(t.trial_id) or 0.0) for t in scored}
         scored.sort(key=lambda t: -(gains[t.trial_id] or 0.0))
-        return scored + [t for t in search.ranked if t not in scored]
+        known = {t.trial_id for t in scored}
+        return scored + [t for t in search.ranked if t.trial_id not in known]
 
     def with_outcome(self, outcome: Outcome) -> list[Comparison]:
         """Returns the comparisons with this outcome, the largest difference first."""
@@ -217,7 +307,11 @@ class Verdict:
 
     def of(self, trial_id: str) -> Comparison | None:
         """Returns the comparison of a trial; None for the baseline."""
-        return next((f for f in self.comparisons if f.trial_id == trial_id), None)
+        return self._by_trial.get(trial_id)
+
+    @cached_property
+    def _by_trial(self) -> dict[str, Comparison]:
+        return {comparison.trial_id: comparison for comparison in self.comparisons}
 
     def __str__(self) -> str:
         lines = [self.recommendation, "", *([f"{self.gain_label.capitalize()}:"] if self.comparisons else [])]
@@ -228,8 +322,14 @@ class Verdict:
         return f"<Verdict: {self.recommendation}>"
 
     def _repr_html_(self) -> str:
-        rows = [(c.activation, describe(c, self.units)) for c in self.comparisons]
-        table = html_table(("activation", self.gain_label), rows) if rows else ""
+        known = [(i.low, i.high) for c in self.comparisons if math.isfinite((i := c.interval).high - i.low)]
+        view, rows = interval_view(known), []
+        for each in sorted(self.comparisons, key=lambda c: -math.inf if c.difference is None else c.difference)[::-1]:
+            told, interval = describe(each, self.units), each.interval
+            ends = (interval.low, interval.high) if math.isfinite(interval.high - interval.low) else None
+            bar = interval_bar(each.difference, ends, view, margin=self.margin, title=f"{each.activation}: {told}")
+            rows.append((each.activation, "" if each.difference is None else bar, told))
+        table = html_table(("activation", "around 0", self.gain_label), rows) if rows else ""
         return f"{html_heading(f'{self.recommendation}.')}{table}{html_list(self.notes)}"
 
 
@@ -264,9 +364,8 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
     >>> pareto_front({"relu": (0.90, 1.0), "elu": (0.92, 1.2), "mish": (0.91, 2.0)})
     ('relu', 'elu')
     """
-
-    def beaten(name: str) -> bool:
-        score, cost = points[name]
-        return any(s >= score and c <= cost and (s > score or c < cost) for n, (s, c) in points.items() if n != name)
-
-    return tuple(sorted((n for n in points if not beaten(n)), key=lambda n: points[n][1]))
+    front: list[str] = []
+    for name in sorted(points, key=lambda n: (points[n][1], -points[n][0])):
+        if not front or points[name][0] > points[front[-1]][0] or points[name] == points[front[-1]]:
+            front.append(name)
+    return tuple(front)

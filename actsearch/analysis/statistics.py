@@ -1,4 +1,4 @@
-"""Statistics of paired executions: intervals, tests, equivalence, power.
+"""Statistics of paired executions: intervals and power; for tests, see `differences`.
 
 Differences are candidate minus baseline, one for each seed that both have. Differences without spread raise no warning:
 `floor`, a lower bound of the standard deviation, keeps a few equal differences from proving anything (scores that move
@@ -6,7 +6,6 @@ in steps, such as accuracy on 100 samples, have a floor of one step: `resolution
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,17 +32,6 @@ class Interval:
 
 
 UNBOUNDED = Interval(-math.inf, math.inf)
-
-
-def paired_differences(scores: Mapping[int, float], baseline: Mapping[int, float]) -> Array:
-    """Computes the differences over the executions that both have, in the order of their seeds.
-
-    Example:
-
-    >>> paired_differences({1: 0.9, 2: 0.8, 4: 0.7}, {1: 0.5, 2: 0.5, 3: 0.5}).round(3).tolist()
-    [0.4, 0.3]
-    """
-    return np.array([scores[n] - baseline[n] for n in sorted(scores.keys() & baseline.keys())], dtype=float)
 
 
 def resolution(scores: ArrayLike) -> float:
@@ -81,39 +69,6 @@ def mean_interval(differences: ArrayLike, *, level: float = 0.95, floor: float =
         return UNBOUNDED
     reach = error * -float(special.stdtrit(np.size(differences) - 1, (1 - level) / 2))
     return Interval(mean - reach, mean + reach)
-
-
-def t_test(differences: ArrayLike, *, shift: float = 0.0, alternative: str = "two-sided", floor: float = 0.0) -> float:
-    """Computes p of Student's test that the mean is `shift`; 1 for fewer than two values.
-
-    Args:
-        differences: One value per seed, shape (n,).
-        shift: Mean under the null hypothesis.
-        alternative: `"two-sided"`, `"greater"` or `"less"`.
-        floor: Lower bound of the standard deviation.
-    """
-    mean, error = mean_and_error(differences, floor=floor)
-    if math.isinf(error) or math.isnan(mean):
-        return 1.0
-    distance = mean - shift
-    t = distance / error if error > 0 else math.copysign(math.inf, distance) if distance else 0.0
-    df = np.size(differences) - 1
-    tails = {"greater": (1, -t), "less": (1, t), "two-sided": (2, -abs(t))}
-    factor, point = tails[alternative]
-    return factor * float(special.stdtr(df, point))
-
-
-def equivalence_test(differences: ArrayLike, margin: float, *, floor: float = 0.0) -> float:
-    """Computes p of two one-sided t tests that the mean is within ±margin (Schuirmann 1987); 1 for too few values.
-
-    Example:
-
-    >>> equivalence_test([0.001, -0.002, 0.001, 0.0], margin=0.005) < 0.01
-    True
-    """
-    above = t_test(differences, shift=-margin, alternative="greater", floor=floor)
-    below = t_test(differences, shift=margin, alternative="less", floor=floor)
-    return max(above, below)
 
 
 def power(effect: float, pairs: int, *, alpha: float) -> float:

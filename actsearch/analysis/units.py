@@ -125,7 +125,7 @@ class Units:
         return f" {'of' if self.in_points else 'in'} {score}" if score else ""
 
     def _number(self, value: float, *, sign: bool = False) -> str:
-        plus = "+" if sign else ""
+        plus = "+z" if sign else "z"  # z: no minus before a difference that is rounded to 0
         if math.isnan(value):
             return "unknown"
         if math.isinf(value):
@@ -138,9 +138,9 @@ class Units:
 
 def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
     """Labels a trial by its activation and, if that has several configurations, the values that distinguish them."""
-    same = [t.hyperparameters for t in search.trials if t.activation == trial.activation]
-    names = [n for n in trial.hyperparameters if len({repr(values.get(n)) for values in same}) > 1]
-    values = ", ".join(f"{n}={_value(trial.hyperparameters[n])}" for n in names)
+    varying = search.varying.get(trial.activation, set())
+    names = [name for name in trial.hyperparameters if name in varying]
+    values = ", ".join(f"{n}={value_text(trial.hyperparameters[n])}" for n in names)
     return f"{trial.activation} ({values})" if values else trial.activation
 
 
@@ -185,13 +185,13 @@ def lacking_data(num_samples: int, *samples_needed: int) -> str:
     Example:
 
     >>> lacking_data(114, 873)
-    'more executions would not settle it: 114 samples are too few, about 880 would do'
+    'more executions would hardly settle it: 114 samples are too few, about 880 would do'
     >>> lacking_data(114, 873, 2100)
-    'more executions would not settle it: 114 samples are too few, about 880 to 2,100 would do'
+    'more executions would hardly settle it: 114 samples are too few, about 880 to 2,100 would do'
     """
     low, high = rounded_up(min(samples_needed)), rounded_up(max(samples_needed))
     needed = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"more executions would not settle it: {num_samples:,} samples are too few, about {needed} would do"
+    return f"more executions would hardly settle it: {num_samples:,} samples are too few, about {needed} would do"
 
 
 def rounded_up(count: int) -> int:
@@ -223,5 +223,22 @@ def number_range(numbers: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, part)) for part in parts)
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """Formats the value of a hyperparameter."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def capitalized(text: str) -> str:
+    """Returns a text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def joined(names: Sequence[str]) -> str:
+    """Joins names as in a sentence.
+
+    Example:
+
+    >>> joined(["relu", "elu", "selu"])
+    'relu, elu and selu'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

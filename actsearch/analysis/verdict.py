@@ -6,12 +6,12 @@ are only those that completed. Activations with several configurations are compa
 """
 
 import statistics
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from actsearch.analysis.best_trial import best_trial
 from actsearch.analysis.comparison import (
     ComparisonFamily,
     JudgedScores,
@@ -21,18 +21,20 @@ from actsearch.analysis.comparison import (
     make_family,
     max_concurrent,
     no_samples,
-    plans_of,
+    num_choosing,
     score_of,
 )
 from actsearch.analysis.cost_ratios import cost_notes, cost_ratios, mean_cost
 from actsearch.analysis.looks import FIRST_SHARE, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend, recommended_trial
-from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, pareto_front
-from actsearch.analysis.statistics import UNBOUNDED, Interval
+from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, keep_claim, pareto_front
+from actsearch.analysis.schedule import earlier_looks, plans_of
+from actsearch.analysis.statistics import MAX_PAIRS, UNBOUNDED, Interval
+from actsearch.analysis.undecided import MIN_PAIRS, alike, ending_of, missing, why_failed, why_undecided
 from actsearch.analysis.units import COST_UNITS, lacking_data, number_range
 from actsearch.errors import UsageError
-from actsearch.records import Scope, SearchRecord, TrialRecord
+from actsearch.records import Scope, SearchRecord
 
 
 def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: SampleSource = no_samples) -> Verdict:
@@ -60,6 +62,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
     if margin is not None and margin < 0:
         raise UsageError(f"margin must be 0 or more, not {margin}.")
     family = make_family(search, alpha, margin, samples)
+    comparisons = _with_earlier_claims(family, samples)
     verdict = Verdict(
         baseline=search.baseline if family.has_baseline else None,
         leader=None if family.has_baseline or not family.samples else family.samples[0].baseline.activation,
@@ -68,20 +71,41 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
         margin=family.margin,
         source=family.judged.source,
         executions=family.judged.executions,
-        comparisons=tuple(find(family)),
+        comparisons=comparisons,
         baseline_beaten=_baseline_beaten(family),
         fronts=_fronts(family.judged),
         scores=_scores(family.judged),
         reference=_reference(family),
         notes=tuple(_notes(family)),
         scope=scope_of(family),
+        best_trial=best_trial(family, comparisons),
     )
-    return replace(verdict, recommended=recommended_trial(verdict), recommendation=recommend(verdict))
+    return replace(verdict, recommended=_recommended(family, verdict), recommendation=recommend(verdict))
+
+
+def _with_earlier_claims(family: ComparisonFamily, samples: SampleSource) -> tuple[Comparison, ...]:
+    """Compares each paired sample; what was claimed at an earlier look at the same two trials stays claimed."""
+    looks = [make_family(r, family.alpha, family.margin, samples) for r in earlier_looks(family.judged.search)]
+    seen: dict[tuple[str, str], tuple[PairedSample, Comparison]] = {}
+    for look in (*looks, family):
+        before = [seen.get(sample.names) for sample in look.samples]
+        used = [sample.as_in(old[0]) if old else sample for sample, old in zip(look.samples, before, strict=True)]
+        for sample, old, found in zip(used, before, find(replace(look, samples=used)), strict=True):
+            is_new = old is None or sample.differences is not old[0].differences
+            seen[sample.names] = sample, keep_claim(found, old[1] if old else None, has_new_pairs=is_new)
+    return tuple(seen[sample.names][1] for sample in family.samples)
 
 
 def verdict_of(search: SearchRecord, samples: SampleSource = no_samples) -> Verdict:
     """Judges a search at its own level and margin."""
     return judge(search, alpha=search.config.alpha, margin=search.config.margin, samples=samples)
+
+
+def _recommended(family: ComparisonFamily, verdict: Verdict) -> str | None:
+    """Returns the trial to use: where configurations were searched too, the best of them all."""
+    if is_joint(family.judged.search) and verdict.best_trial is not None:
+        return verdict.best_trial.trial_id
+    return recommended_trial(verdict)
 
 
 def _baseline_beaten(family: ComparisonFamily) -> bool:
@@ -175,15 +199,16 @@ _SPLITS = {"": "this division of the data", "one": "one split of the data", "eac
 
 def _on_looks(family: ComparisonFamily) -> list[str]:
     """Says how much of alpha this look may spend, if it is not the first."""
-    if family.judged.race is not None or family.level > 0.9 * FIRST_SHARE * family.alpha:
+    shares = [each.share for each in family.samples if each.share <= 0.9 * FIRST_SHARE]
+    if family.judged.race is not None or not shares:
         return []
+    which = "each comparison is" if len(shares) == len(family.samples) else "comparisons with new pairs are"
     return [
-        f"This search was looked at before, so each comparison is tested at {family.level:.2g} of alpha = "
+        f"This search was looked at before, so {which} tested at {min(shares) * family.alpha:.2g} of alpha = "
         f"{family.alpha:g}: the chance of any wrong claim over all looks stays below alpha."
     ]
 
 
-MIN_PAIRS = 3
 Tests = tuple[float, float | None]
 
 
@@ -194,7 +219,8 @@ def find(family: ComparisonFamily) -> list[Comparison]:
     if family.judged.race is not None:
         return [_raced_jointly(family, sample) for sample in family.samples]
     tests = [_tests(family, c) for c in family.samples]
-    return [_tested_once(family, c, i, tests) for i, c in enumerate(family.samples)]
+    adjust = adjustment(tests, family.num_tests)
+    return [_tested_once(family, c, i, tests[i], adjust) for i, c in enumerate(family.samples)]
 
 
 def adjusted(index: int, p_value: float, tests: Sequence[Tests], num_tests: int) -> float:
@@ -217,34 +243,45 @@ def adjusted(index: int, p_value: float, tests: Sequence[Tests], num_tests: int)
     >>> [round(adjusted(i, p, tests, 3), 3) for i, (p, _) in enumerate(tests)]
     [0.03, 0.06, 0.06]
     """
-    others = sorted((max(p for p in pair if p is not None) for i, pair in enumerate(tests) if i != index), reverse=True)
-    extra = 1 + num_tests - len(tests)
-    return min(1.0, max((s + extra) * min(p_value, other) for s, other in enumerate([1.0, *others])))
+    return adjustment(tests, num_tests)(index, p_value)
+
+
+def adjustment(tests: Sequence[Tests], num_tests: int) -> Callable[[int, float], float]:
+    """Returns `adjusted` as a function of `index` and `p_value`, which sorts the tests only once."""
+    larger = np.array([max(p for p in pair if p is not None) for pair in tests])
+    falling = np.sort(larger)[::-1]
+    factors = np.arange(len(tests)) + 1.0 + num_tests - len(tests)
+
+    def adjust(index: int, p_value: float) -> float:
+        others = np.delete(falling, np.searchsorted(-falling, -larger[index]))
+        return min(1.0, float(np.max(factors * np.minimum(p_value, [1.0, *others]))))
+
+    return adjust
 
 
 def _tests(family: ComparisonFamily, sample: PairedSample) -> Tests:
-    """p of a difference, and p of equivalence where there is a margin: that the interval lies within it."""
+    """p of a difference, and p of equivalence where there is a margin, scaled so that each is tested at alpha."""
     if sample.differences.size < MIN_PAIRS:
         return 1.0, 1.0 if family.margin > 0 else None
-    different = sample.differences.p_value()
+    different = min(1.0, sample.differences.p_value() / sample.share)
     if family.margin == 0:
         return different, None
-    return different, min(1.0, 2 * sample.differences.equivalence_p_value(family.margin))
+    return different, min(1.0, 2 * sample.differences.equivalence_p_value(family.margin) / sample.share)
 
 
-def _tested_once(family: ComparisonFamily, sample: PairedSample, index: int, tests: Sequence[Tests]) -> Comparison:
-    raw, same = tests[index]
-    p_value = adjusted(index, raw, tests, family.num_tests)
-    p_same = adjusted(index, same, tests, family.num_tests) if same is not None else 1.0
-    outcome, level = Outcome.UNDECIDED, family.level / family.num_tests
-    if same is not None and p_same <= family.level:
+def _tested_once(
+    family: ComparisonFamily, sample: PairedSample, index: int, tests: Tests, adjust: Callable[[int, float], float]
+) -> Comparison:
+    raw, same = tests
+    p_value, p_same = adjust(index, raw), 1.0 if same is None else adjust(index, same)
+    outcome, level = Outcome.UNDECIDED, sample.share * family.alpha / family.num_tests
+    if same is not None and p_same <= family.alpha:
         outcome, raw, p_value = Outcome.EQUIVALENT, same, p_same
-    elif p_value <= family.level:
+    elif p_value <= family.alpha:
         outcome = Outcome.BETTER if sample.differences.mean > 0 else Outcome.WORSE
     if outcome is not Outcome.UNDECIDED and raw > 0:
-        level = family.level * raw / p_value
-    interval = sample.differences.interval(1 - level)
-    return _comparison(family, sample, outcome, interval, min(1.0, p_value * family.alpha / family.level))
+        level = sample.share * family.alpha * raw / p_value
+    return _comparison(family, sample, outcome, sample.differences.interval(1 - level), p_value)
 
 
 def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Comparison:
@@ -255,7 +292,8 @@ def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Co
         found = _comparison(family, sample, outcome, UNBOUNDED, None, "shown not to be the best" if beaten else "")
         return replace(found, beaten=beaten)
     outcome, interval = race.claims.get(trial, Outcome.UNDECIDED), race.interval(trial)
-    p_value, reason = _sequential_p_value(family, sample, race.level(trial)), ""
+    p_value: float | None = race.p_value(trial)
+    reason = ""
     if outcome in (Outcome.BETTER, Outcome.WORSE) and 0.0 in interval:
         p_value, reason = None, "all but one are shown not to be the best"
     elif outcome is Outcome.UNDECIDED and beaten:
@@ -265,7 +303,8 @@ def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Co
 
 def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison:
     """Judges the chosen configurations by intervals that hold at every look."""
-    spent = spending(plans_of(family.judged.search))
+    plans = [replace(plan, last=plan.last - num_choosing(plan.last)) for plan in plans_of(family.judged.search)]
+    spent = spending(plans)
     level = 2 * float(nominal_levels((family.alpha / family.num_tests / 2,), spent)[sample.differences.size, 0])
     interval = sample.differences.interval(1 - level) if level else UNBOUNDED
     if interval.within(family.margin):
@@ -274,13 +313,8 @@ def _raced_jointly(family: ComparisonFamily, sample: PairedSample) -> Comparison
         outcome = Outcome.UNDECIDED
     else:
         outcome = Outcome.BETTER if interval.low > 0 else Outcome.WORSE
-    return _comparison(family, sample, outcome, interval, _sequential_p_value(family, sample, level))
-
-
-def _sequential_p_value(family: ComparisonFamily, sample: PairedSample, level: float) -> float | None:
-    """Scales the p value of the latest look so that it is at most alpha if it reaches the level of that look."""
-    p_value = sample.differences.p_value()
-    return min(1.0, p_value * family.alpha / level) if level > 0 else 1.0
+    p_value = min(1.0, sample.differences.p_value() * family.alpha / level) if level else 1.0
+    return _comparison(family, sample, outcome, interval, p_value)
 
 
 def _comparison(
@@ -295,14 +329,20 @@ def _comparison(
     if failed and outcome in (Outcome.BETTER, Outcome.EQUIVALENT):
         outcome = Outcome.UNDECIDED
     reason = sample.obstacle or reason
-    if failed and failed == len(sample.trial.executions):
-        outcome, reason = Outcome.FAILED, _why_failed(sample.trial)
+    if outcome is Outcome.EQUIVALENT and (same := alike(family)):
+        outcome, reason = Outcome.UNDECIDED, same
+    if reasons := why_failed(family, sample.trial):
+        outcome, reason = Outcome.FAILED, reasons
     more, samples_needed = None, None
     if outcome is Outcome.UNDECIDED and not reason:
-        reason = _why_undecided(family, sample)
-        more = None if reason else _more(family, sample)
-        samples_needed = None if reason or more is not None else _samples_needed(family, sample)
-        reason = reason if samples_needed is None else lacking_data(sample.differences.num_drawn, samples_needed)
+        reason = why_undecided(family, sample)
+        more, samples_needed = (None, None) if reason else missing(family, sample)
+        if samples_needed is not None:
+            reason = lacking_data(sample.differences.num_drawn, samples_needed)
+        elif more is None:
+            reason = reason or f"more than {MAX_PAIRS:,} executions each would be needed"
+        elif ending := ending_of(family, sample):
+            more, reason = None, ending
     return Comparison(
         trial_id=sample.trial.trial_id,
         activation=sample.trial.activation,
@@ -319,31 +359,3 @@ def _comparison(
         num_failed=failed,
         reason=reason,
     )
-
-
-def _why_undecided(family: ComparisonFamily, sample: PairedSample) -> str:
-    scores, pairs = family.judged.scores[sample.trial.trial_id], sample.differences.size
-    if sample.num_failed:
-        return f"{sample.num_failed} of {len(scores)} executions failed"
-    if not scores:
-        return "no execution with all epochs on a complete seed"
-    return f"{pairs} of at least {MIN_PAIRS} pairs" if pairs < MIN_PAIRS else ""
-
-
-def _why_failed(trial: TrialRecord) -> str:
-    """Returns the most frequent reason, with how many executions have it."""
-    reasons = Counter(execution.reason or "unknown" for execution in trial.executions)
-    (reason, count), *_ = reasons.most_common(1)
-    return f"{reason} ({count} of {len(trial.executions)})"
-
-
-def _more(family: ComparisonFamily, sample: PairedSample) -> int | None:
-    """Estimates how many more executions would settle it if mean and spread do not change; None if none would."""
-    level = (family.level if family.judged.race is not None else family.next_level) / family.num_tests
-    needed = sample.differences.executions_needed(margin=family.margin, alpha=level)
-    return None if needed is None else max(needed - sample.differences.size, 1)
-
-
-def _samples_needed(family: ComparisonFamily, sample: PairedSample) -> int | None:
-    """Estimates how many samples would settle what no number of executions does."""
-    return sample.differences.samples_needed(margin=family.margin, alpha=family.level / family.num_tests)

@@ -1,6 +1,7 @@
 """The file of a ledger: writes facts durably, and checks them when they are read."""
 
 import errno
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -108,6 +109,12 @@ class Ledger:
         """
         with self._transaction("BEGIN") as connection:
             return self._read(connection, after)
+
+    def chain_at(self, number: int) -> str | None:
+        """Returns the hash of all facts up to this number; None if there are not so many."""
+        with self._transaction("BEGIN") as connection:
+            found = connection.execute("SELECT chain FROM fact WHERE number = ?", (number,)).fetchone()
+        return None if found is None else str(found[0])
 
     def read(self) -> SearchRecord:
         """Reads the whole search, with its trials and executions.
@@ -233,8 +240,9 @@ def create(connection: sqlite3.Connection) -> None:
 
 def unreadable(path: Path, what: str) -> UnreadableLedgerError:
     """Makes the error for a ledger with inconsistent contents."""
+    report = shlex.join(["actsearch", "report", str(path.parent)])
     return UnreadableLedgerError(
-        f"{path}: {what}. The file was not changed. `actsearch report {path.parent}` shows what can still be read; "
+        f"{path}: {what}. The file was not changed. `{report}` shows what can still be read; "
         "restore it from a copy, or start a new search in another directory."
     )
 

@@ -13,7 +13,7 @@ from keras_tuner.engine.hypermodel import HyperModel
 from actsearch.config import SearchConfig
 from actsearch.data.splits import EACH
 from actsearch.errors import UsageError
-from actsearch.executors.specs import ExecutorSpec
+from actsearch.executors.specs import Auto, ExecutorSpec
 from actsearch.spaces import SpaceLike, load_space
 from actsearch.swap.graph import is_graph
 from actsearch.swap.searched_model import SearchedModel
@@ -61,7 +61,7 @@ def search(
     scope: str = SearchConfig.scope,
     time_budget: float | None = None,
     seed: int = SearchConfig.seed,
-    executor: str | ExecutorSpec | None = None,
+    executor: str | ExecutorSpec | Auto | None = None,
     tracking: MLflow | bool | None = None,
     screen: str = SearchConfig.screen,
     directory: str | Path | None = None,
@@ -93,8 +93,8 @@ def search(
             each fold of `splits`, else 3.
         batch_size: Batch size. 32 if omitted.
         callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
-        sample_weight: Weight of each training sample, shape (n,), or arrays nested like `y`, if the data is already
-            divided.
+        sample_weight: Weight of each sample, shape (n,), or arrays nested like `y`; divided with the data, unless
+            `validation_data` is given.
         class_weight: Weight of each class, by its number.
         splits: How often arrays without `validation_data` are divided: `each` for every execution, so that the
             verdict holds for new data; `one` for all executions alike; or a number of folds such as `5-fold`, where
@@ -118,8 +118,9 @@ def search(
         scope: What the verdict is to hold for: `new data`, or `these data`, for other seeds on the same samples.
         time_budget: Seconds after which no further seed is started; the current one is completed.
         seed: Determines the splits of the data, weights, dropout and the order of the data.
-        executor: Where executions run: None for this process, `isolated` for a child process, or `Local(4)` or
-            `Ray(16)` of `actsearch.executors` to run several concurrently.
+        executor: Where executions run: None for this process, `isolated` for a child process, `Local(4)` or `Ray(16)`
+            of `actsearch.executors` to run several concurrently, or `auto` for local workers if they would end the
+            search clearly earlier.
         tracking: `actsearch.MLflow(...)`; if omitted, MLflow's own environment variables, else `mlflow.db` in the
             working directory; False for no MLflow.
         screen: Whether each trial is screened before it is trained: `off`, `report` or `skip`.
@@ -128,7 +129,8 @@ def search(
         overwrite: Whether to delete a search that is already in the directory.
         verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or an
             object with the methods of `Reporter`.
-        **fit_options: Other arguments of `model.fit`; with any but `shuffle`, `model.fit` does the training.
+        **fit_options: Other arguments of `model.fit`; with any but `shuffle` and the numbers of steps of a
+            `tf.data.Dataset`, `model.fit` does the training.
 
     Returns:
         The result: trials, verdict, best model, and where everything is written.

@@ -63,7 +63,7 @@ class StopSignal:
         self._say("Stopping after the current execution. Press Ctrl-C again to stop now and discard it.")
 
 
-_PROPOSED_AHEAD = 2  # trials beyond those that the workers can run now
+_PROPOSED_AHEAD = 2  # trials beyond those that the workers can run now: their scores are reported in order
 _MAX_SUBMITTED = 32  # executions, before the loop checks for results
 
 
@@ -149,9 +149,11 @@ class SearchLoop:
                 break
             recorded = self._state.recorded(*chosen)
             if recorded is not None:
-                self._settle(self._state.trained(recorded), is_new=False)
+                known = self._state.trained(recorded, with_samples=self._allocation.needs_samples)
+                self._settle(known, is_new=False)
             else:
                 self._executor.submit(self._request(*chosen))
+                self._reporter.started(self._state.trials[chosen[0]], chosen[1])
                 self._num_under_way += 1
         return self._num_under_way > 0
 
@@ -168,7 +170,7 @@ class SearchLoop:
     @property
     def _max_unreported(self) -> int:
         """Maximum number of proposed trials whose first score has not been reported to the oracle."""
-        return 1 if self._trials.learns else self._executor.num_at_once + _PROPOSED_AHEAD
+        return 1 if self._trials.learns else 2 * self._executor.num_at_once + _PROPOSED_AHEAD
 
     def _begin(self, trial: Any, record: TrialRecord) -> bool:
         """Records a proposed trial; returns whether it is to be trained."""
@@ -193,6 +195,8 @@ class SearchLoop:
         trial = self._state.add_execution(trained)
         if is_new:
             self._reporter.execution(trial, record)
+        else:
+            self._reporter.recorded(trial)
         self._allocation.tell(record.trial_id, record.execution, record.score, trained.samples.get("validation"))
         self._report_to_oracle()
 
@@ -224,6 +228,5 @@ class SearchLoop:
     def _plan(self, num_trials: int | None) -> None:
         """Reports how much is to be done; the number of executions is known in advance only for a fixed allocation."""
         fixed = num_trials is not None and self._config.allocation == "fixed"
-        total = (num_trials or 0) * (self._config.executions or 0)
-        fresh = max((num_trials or 0) - self._state.num_started, 0)
-        self._reporter.plan(fresh, max(total - self._state.num_recorded, 0) if fixed else None)
+        left = self._state.num_left(num_trials or 0, self._config.executions or 0)
+        self._reporter.plan(max((num_trials or 0) - self._state.num_started, 0), left if fixed else None)

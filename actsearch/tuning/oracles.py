@@ -93,6 +93,22 @@ def grid_size(space: HyperParameters) -> int | None:
     return sum(1 for _ in itertools.islice(grid(space), MAX_GRID + 1))
 
 
+_INDIFFERENT = (GridOracle, keras_tuner.oracles.RandomSearchOracle)
+
+
+def learns(oracle: keras_tuner.Oracle) -> bool:
+    """Returns whether an oracle needs the score of each trial before it proposes the next."""
+    return type(oracle) not in _INDIFFERENT
+
+
+def num_planned(oracle: keras_tuner.Oracle) -> int | None:
+    """Returns the number of trials that an oracle will propose; None if it is not known in advance."""
+    size = grid_size(oracle.hyperparameters)
+    known = [n for n in (oracle.max_trials, size) if n is not None]
+    bounded = oracle.max_trials or isinstance(oracle, GridOracle)
+    return min(known) if known and bounded else None
+
+
 def _values(parameter: HyperParameter) -> list[Any]:
     if isinstance(parameter, Int) and parameter.step is None:
         values = list(range(parameter.min_value, parameter.max_value + 1))

@@ -23,6 +23,7 @@ from actsearch.diagnostics.advice import advise
 from actsearch.diagnostics.issues import Issue
 from actsearch.environment import describe_environment
 from actsearch.errors import DataError, ModelError
+from actsearch.executors.auto import Workload, workload_of
 from actsearch.records import Objective, SearchRecord
 from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
 from actsearch.swap.searched_model import SearchedModel
@@ -33,6 +34,7 @@ from actsearch.training.data import TrainingData, describe_data
 from actsearch.training.execution import Executions, fit_options
 from actsearch.training.model_cache import BuildFunction, build_model, json_of, some_rows, trains_by_fit
 from actsearch.training.own_fit import OwnFit, has_own_fit
+from actsearch.tuning.oracles import learns, num_planned
 
 
 @dataclass(frozen=True)
@@ -249,12 +251,26 @@ class Problem:
             seed=config.seed,
         )
 
+    def workload(self, config: SearchConfig, oracle: keras_tuner.Oracle) -> Workload:
+        """Estimates what a search has to do."""
+        model = self.hypermodel.model
+        has_batches = self.data.are_arrays or self.data.pipeline is not None
+        return workload_of(
+            model,
+            self.data,
+            config,
+            num_trials=num_planned(oracle),
+            learns=learns(oracle),
+            is_fit=self.hypermodel.fit is not None or trains_by_fit(model) or not has_batches,
+        )
+
     def record(self, config: SearchConfig, *, num_workers: int = 0) -> SearchRecord:
         """Makes the record of a new search: its space, configuration, data and environment."""
         workers = {"workers": num_workers} if num_workers else {}
-        return describe_search(
+        record = describe_search(
             self.hypermodel, self.objective, config, self.data_description or describe_data(self.data), workers
         )
+        return replace(record, remarks=(*record.remarks, *self.data.remarks))
 
 
 _USUAL_REASONS = ("inferred from", "the accuracy", "the loss")

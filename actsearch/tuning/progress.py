@@ -1,16 +1,21 @@
-"""Progress reports of a running search."""
+"""Progress of a running search: what a reporter does, and those that print lines or show a live view."""
 
-import statistics
 import sys
 import time
+from collections import deque
 from typing import Any, Protocol, TextIO
 
-from rich.console import Console
+from markupsafe import Markup
+from rich.console import Console, Group
+from rich.live import Live as RichLive
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
 
-from actsearch.analysis.statistics import mean_interval
+from actsearch._text_tables import html_list, html_table, small_picture
 from actsearch.errors import UsageError
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
+from actsearch.reports.standings import Pace, Standing, Standings, format_seconds, largest_gain
 
 
 class Reporter(Protocol):
@@ -22,6 +27,12 @@ class Reporter(Protocol):
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
         """Called with how much is to be done, as far as it is known; called again when more is known."""
 
+    def started(self, trial: TrialRecord, execution: int) -> None:
+        """Called when an execution is handed to the executor; it trains as soon as a worker is free."""
+
+    def recorded(self, trial: TrialRecord) -> None:
+        """Called when an execution of an earlier run of the search was taken over, with its trial so far."""
+
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
         """Called when an execution ended."""
 
@@ -32,51 +43,9 @@ class Reporter(Protocol):
         """Called when the search ended, whether or not it succeeded."""
 
 
-class Pace:
-    """Counts executions, and estimates how long the rest will take.
-
-    A trial's first execution traces its model, later ones mostly do not, so the two kinds are timed separately. Until
-    a later one has ended, they are assumed to take as long as building and training did in the first ones.
-    """
-
-    def __init__(self) -> None:
-        self.total: int | None = None
-        self.done = 0
-        self._num_trials = 0
-        self._firsts: list[float] = []
-        self._others: list[float] = []
-        self._trained: list[float] = []
-        self._at = 0.0
-        self._num_at_once = 1
-
-    def start(self, num_at_once: int = 1) -> None:
-        """Starts the clock; `num_at_once` executions run concurrently."""
-        self._at, self._num_at_once = time.monotonic(), num_at_once
-
-    def plan(self, num_trials: int | None, num_executions: int | None) -> None:
-        """Sets how much is to be done, as far as it is known."""
-        self._num_trials, self.total = num_trials or 0, num_executions
-
-    def add(self, execution: ExecutionRecord) -> None:
-        """Counts an execution that ended just now."""
-        now = time.monotonic()
-        seconds, self._at = now - self._at, now
-        if self._num_at_once > 1:
-            seconds = (execution.ended_at - execution.started_at) / self._num_at_once
-        (self._firsts if execution.execution == 1 else self._others).append(seconds)
-        self.done += 1
-        if execution.resources is not None:
-            trained = execution.resources.build_seconds + execution.resources.train_seconds
-            self._trained.append(trained / self._num_at_once)
-
-    def seconds_left(self) -> float | None:
-        """Estimates the seconds left at the pace so far; None before the first execution ended."""
-        if not self.total or not self.done:
-            return None
-        left = max(self.total - self.done, 0)
-        firsts = min(max(self._num_trials - len(self._firsts), 0), left) if self._firsts else 0
-        other = self._others or self._trained or self._firsts
-        return firsts * statistics.fmean(self._firsts or [0.0]) + (left - firsts) * statistics.median(other)
+def warn(reporter: Reporter, text: str) -> None:
+    """Hands a warning to a reporter: to its method `warning`, or as a message to one that has none."""
+    getattr(reporter, "warning", reporter.message)(text)
 
 
 class Silent:
@@ -86,11 +55,23 @@ class Silent:
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None: ...
 
+    def started(self, trial: TrialRecord, execution: int) -> None: ...
+
+    def recorded(self, trial: TrialRecord) -> None: ...
+
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None: ...
 
     def message(self, text: str) -> None: ...
 
     def end(self) -> None: ...
+
+
+class Warnings(Silent):
+    """Prints warnings to standard error, such as that MLflow is unreachable, and nothing else."""
+
+    def warning(self, text: str) -> None:
+        """Called with a warning."""
+        print(f"Warning: {text}", file=sys.stderr, flush=True)
 
 
 class Lines:
@@ -104,10 +85,14 @@ class Lines:
     def begin(self, search: SearchRecord, directory: str) -> None:
         self._pace.start(search.environment.get("workers", 1))
         self._objective = search.objective.name
-        self.message(f"search {search.name}: {_goal(search.objective)}, in {directory}")
+        self.message(f"search {search.name}: {goal_text(search.objective)}, in {directory}")
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
         self._pace.plan(num_trials, num_executions)
+
+    def started(self, trial: TrialRecord, execution: int) -> None: ...
+
+    def recorded(self, trial: TrialRecord) -> None: ...
 
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
         self._pace.add(execution)
@@ -131,35 +116,19 @@ def describe(trial: TrialRecord, execution: ExecutionRecord, objective: str) -> 
     return f"{head} status={execution.status} {objective}={execution.score:.4f} train={seconds:.2f}s"
 
 
-def _goal(objective: Objective) -> str:
+def goal_text(objective: Objective) -> str:
     """Describes the objective; if its direction was inferred, says from what."""
     reason = f", {objective.reason}" if objective.reason else ""
     return f"{objective.name} ({objective.direction}{reason})"
-
-
-def format_seconds(seconds: float) -> str:
-    """Formats a duration: `3 s`, `2 min 5 s`, `1 h 10 min`.
-
-    Example:
-
-    >>> format_seconds(125)
-    '2 min 5 s'
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def reporter_for(verbose: int | Reporter, stream: TextIO | None = None) -> Reporter:
     """Makes the reporter that shows the progress of a search.
 
     Args:
-        verbose: 0 for nothing, 1 for a live view on a terminal and lines elsewhere, 2 for one line per execution; or a
-            reporter, which is returned unchanged.
-        stream: Stream to write to; standard error if omitted.
+        verbose: 0 for nothing, 1 for a live view on a terminal or in a notebook and lines elsewhere, 2 for one line per
+            execution; or a reporter, which is returned unchanged.
+        stream: Stream to write to; standard error, or the notebook, if omitted.
 
     Returns:
         The reporter.
@@ -176,63 +145,172 @@ def reporter_for(verbose: int | Reporter, stream: TextIO | None = None) -> Repor
         return verbose
     if verbose not in (0, 1, 2):
         raise UsageError(f"verbose must be 0 (nothing), 1 (a live view) or 2 (a line per execution), not {verbose!r}.")
-    stream = stream or sys.stderr
     if verbose == 0:
         return Silent()
+    if verbose == 1 and stream is None and is_notebook():
+        return NotebookView()
+    stream = stream or sys.stderr
     return Live(stream) if stream.isatty() and verbose == 1 else Lines(stream)
 
 
+def is_notebook() -> bool:
+    """Returns whether the program runs in the kernel of a notebook, which shows HTML."""
+    loaded = sys.modules.get("IPython")
+    shell = loaded.get_ipython() if loaded is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
 class Live:
-    """A progress bar over all executions, with the best trial so far and the time left."""
+    """A table of the best trials so far, a progress bar over all executions, what is training, and the time left."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream)
-        self._pace = Pace()
-        self._trials: dict[str, TrialRecord] = {}
-        self._search: SearchRecord | None = None
-        columns = [
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-        ]
-        self._progress = Progress(*columns, console=self._console, transient=True)
-        self._task: Any = None
+        self._standings = Standings()
+        self._progress = Progress(BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        self._task = self._progress.add_task("", total=None)
+        self._live = RichLive(console=self._console, get_renderable=self._view, refresh_per_second=4, transient=True)
 
     def begin(self, search: SearchRecord, directory: str) -> None:
-        self._search = search
-        self._pace.start(search.environment.get("workers", 1))
-        self.message(f"Searching {search.name} for {_goal(search.objective)}; ledger in {directory}")
-        self._task = self._progress.add_task("first execution", total=self._pace.total, left="")
-        self._progress.start()
+        self._standings.begin(search)
+        self.message(f"Searching {search.name} for {goal_text(search.objective)}; ledger in {directory}")
+        self._live.start()
 
     def plan(self, num_trials: int | None, num_executions: int | None) -> None:
-        self._pace.plan(num_trials, num_executions)
+        self._standings.pace.plan(num_trials, num_executions)
         self._progress.update(self._task, total=num_executions)
 
+    def started(self, trial: TrialRecord, execution: int) -> None:
+        self._standings.started(trial, execution)
+
+    def recorded(self, trial: TrialRecord) -> None:
+        self._standings.recorded(trial)
+
     def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
-        self._pace.add(execution)
-        self._trials[trial.trial_id] = trial
-        if execution.status is Status.FAILED:
-            self.message(f"FAILED {trial.activation} execution {execution.execution}: {execution.reason}")
-        left = self._pace.seconds_left()
-        self._progress.update(
-            self._task, advance=1, description=self._best(), left=f"{format_seconds(left)} left" if left else ""
-        )
+        if told := self._standings.execution(trial, execution):
+            self.message(told)
+        self._progress.advance(self._task)
 
     def message(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)
 
     def end(self) -> None:
-        self._progress.stop()
+        self._live.stop()
 
-    def _best(self) -> str:
-        assert self._search is not None
-        scores = {t.trial_id: t.mean_score for t in self._trials.values() if t.mean_score is not None}
-        if not scores:
-            return "nothing completed yet"
-        best = self._trials[self._search.objective.best(scores)]
-        interval = mean_interval(list(best.scores.values()))
-        reach = f" [{interval.low:.4f}, {interval.high:.4f}]" if len(best.scores) > 1 else ""
-        leading = f"{best.activation} {scores[best.trial_id]:.4f}{reach}"
-        return f"{len(self._trials)} trials, best {self._search.objective.name} so far: {leading}"
+    def _view(self) -> Group:
+        """Makes what is shown now; another thread calls it."""
+        self._progress.update(self._task, description=self._standings.time_left)
+        rows, others = self._standings.rows()
+        table = [self._table(rows, others)] if rows else []
+        return Group(*table, self._progress, Text(self._standings.status, style="dim"))
+
+    def _table(self, rows: list[Standing], others: int) -> Table:
+        first, *headers = self._standings.headers(rows)
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column(first, no_wrap=True, overflow="ellipsis")
+        for header in headers:
+            table.add_column(Text(header), justify="right" if header else "left", no_wrap=True)
+        for row in rows:
+            cells: list[str | Text] = [row.shown_gain, _bar(row.gain, largest_gain(rows))] if len(headers) > 2 else []
+            table.add_row(Text(row.label), str(row.num_scores), row.score, *cells)
+        if others:
+            table.add_row(Text(f"… and {others} more", style="dim"))
+        return table
+
+
+_HALF = 8  # characters
+
+
+def _bar(gain: float | None, largest: float) -> Text:
+    """Draws a gain to the right of 0, or a loss to the left."""
+    length = round(_HALF * abs(gain or 0.0) / largest) if largest else 0
+    if gain is None or gain >= 0:
+        return Text.assemble(f"{'':{_HALF}}│", ("━" * length, "green"))
+    return Text.assemble((f"{'━' * length:>{_HALF}}", "red"), "│")
+
+
+_MAX_MESSAGES = 12
+_SECONDS = 0.2  # between two updates
+_GREEN, _RED = "#00805a", "#c4500a"
+
+
+class NotebookView:
+    """The same table in the output of a notebook's cell, where it is updated while the search runs."""
+
+    def __init__(self) -> None:
+        self._standings = Standings()
+        self._messages: deque[str] = deque(maxlen=_MAX_MESSAGES)
+        self._handle: Any = None
+        self._updated_at = 0.0
+        self._has_ended = False
+
+    def begin(self, search: SearchRecord, directory: str) -> None:
+        self._standings.begin(search)
+        self.message(f"Searching {search.name} for {goal_text(search.objective)}; ledger in {directory}")
+
+    def plan(self, num_trials: int | None, num_executions: int | None) -> None:
+        self._standings.pace.plan(num_trials, num_executions)
+
+    def started(self, trial: TrialRecord, execution: int) -> None:
+        self._standings.started(trial, execution)
+        self._update()
+
+    def recorded(self, trial: TrialRecord) -> None:
+        self._standings.recorded(trial)
+
+    def execution(self, trial: TrialRecord, execution: ExecutionRecord) -> None:
+        if told := self._standings.execution(trial, execution):
+            self._messages.append(told)
+        if time.monotonic() > self._updated_at + _SECONDS:
+            self._update()
+
+    def message(self, text: str) -> None:
+        self._messages.append(text)
+        self._update()
+
+    def end(self) -> None:
+        self._has_ended = True
+        self._update()
+
+    def _update(self) -> None:
+        self._updated_at = time.monotonic()
+        from IPython.display import HTML, display
+
+        shown = HTML(self.html())
+        if self._handle is None:
+            self._handle = display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+    def html(self) -> str:
+        """Makes what is shown now."""
+        messages = html_list(self._messages)
+        if self._standings.search is None:
+            return messages
+        rows, others = self._standings.rows()
+        headers = self._standings.headers(rows)
+        cells = [
+            (row.label, str(row.num_scores), row.score, row.shown_gain, _picture(row.gain, largest_gain(rows)))
+            for row in rows
+        ]
+        table = html_table(headers, [row[: len(headers)] for row in cells]) if rows else Markup("")
+        more = Markup("<p>… and {} more</p>").format(others) if others else Markup("")
+        return Markup("{}{}{}{}").format(self._progress(), table, more, messages)
+
+    def _progress(self) -> Markup:
+        pace = self._standings.pace
+        done = f"{pace.done} of {pace.total}" if pace.total else str(pace.done)
+        parts = [
+            f"{done} executions",
+            *([] if self._has_ended else [self._standings.time_left, self._standings.status]),
+        ]
+        bar = Markup('<progress value="{}" max="{}"></progress> ').format(pace.done, pace.total) if pace.total else ""
+        return Markup("<p>{}{}</p>").format(bar, "; ".join(filter(None, parts)))
+
+
+def _picture(gain: float | None, largest: float) -> Markup:
+    """Draws a gain to the right of 0, or a loss to the left, as a small picture."""
+    length = 40 * (gain or 0.0) / largest if largest else 0.0
+    colour, start = (_GREEN, 44.0) if length >= 0 else (_RED, 44.0 + length)
+    zero = '<path d="M44 0V14" stroke="currentColor"/>'
+    bar = f'<rect x="{start:.1f}" y="4" width="{abs(length):.1f}" height="6" fill="{colour}"/>'
+    return small_picture(zero + bar if length else zero, (88, 14), title="" if gain is None else f"{gain:+.3g}")

@@ -6,14 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actsearch.analysis.hyperparameters.importance import Importance
 from actsearch.analysis.results import Verdict
 from actsearch.analysis.verdict import verdict_of
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.ledger import FILE_NAME, Ledger
 from actsearch.ledger.samples import StoredSamples
 from actsearch.records import SearchRecord, TrialRecord
-from actsearch.reports.leaderboard import WIDTH, leaderboard_rows, model_text, text_report
+from actsearch.reports.leaderboard import leaderboard_rows, model_text
 from actsearch.reports.markdown import markdown_report
+from actsearch.reports.text import WIDTH, text_report
 from actsearch.tracking.store import model_file
 
 if TYPE_CHECKING:
@@ -77,6 +79,21 @@ class SearchResult:
         from actsearch.reports.next_step import how_to_settle
 
         return how_to_settle(self.record, self.verdict, self.directory)
+
+    def importance(self) -> Importance:
+        """Estimates how much the judged score depends on each hyperparameter that varies between trials.
+
+        A full grid shows the shares of the variance between executions itself; otherwise they are estimated on trials
+        held out, by a forest, and are too small where there are few trials, rather than too large. With fewer than 8
+        trials, with fewer than two hyperparameters that vary, and where nothing is predicted, there are none, and
+        `reason` says why.
+
+        Returns:
+            The shares of the hyperparameters, and of seeds and splits, and how activations interact with numbers.
+        """
+        from actsearch.analysis.hyperparameters.importance import importance_of
+
+        return importance_of(self.record, self.verdict)
 
     def leaderboard(self) -> "pd.DataFrame":
         """Returns one row per trial, the largest gain first: hyperparameters, verdict, score, gain, costs.
@@ -174,7 +191,8 @@ class SearchResult:
         Args:
             x, y: All data, in any form that `search` takes.
             trial_id: Id of the trial; None for the one that the verdict recommends: the best of those shown better,
-                else the baseline, or an equivalent that trains faster.
+                else the baseline, or an equivalent that trains faster; `best` if activations have several
+                configurations.
             sample_weight: Weight of each sample, shape (n,), or arrays nested like `y`.
             class_weight: Weight of each class, by its number.
             verbose: 0 to say nothing; else what is trained, and for how long, is printed to standard error.
@@ -214,7 +232,8 @@ class SearchResult:
         """Draws one figure of the search.
 
         Args:
-            name: `"differences"`, `"executions"`, `"curves"`, `"pareto"`, `"costs"` or `"health"`.
+            name: `"differences"`, `"executions"`, `"curves"`, `"pareto"`, `"costs"`, `"health"`, `"sites"`,
+                `"importance"` or `"interaction"`.
 
         Returns:
             The figure.
@@ -285,7 +304,8 @@ class SearchResult:
         text = text_report(self.record, self.verdict)
         if self.record.best is None:
             return text
-        return f"{text}\n\n{textwrap.fill(f'best_model(): {self.describe_model()}.', WIDTH)}"
+        settling = f"To settle it:\n  {step}\n\n" if (step := self.how_to_settle) else ""
+        return f"{text}\n\n{settling}{textwrap.fill(f'best_model(): {self.describe_model()}.', WIDTH)}"
 
     def _repr_html_(self) -> str:
         from actsearch.reports.html import search_html

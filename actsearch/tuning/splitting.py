@@ -46,12 +46,15 @@ class HowToDivide:
             num_samples_of(data.x),
             seed,
             shares_of(test_is_given=data.test is not None),
-            None if in_order or self.groups is not None else strata_of(data.y),
+            None if in_order else strata_of(data.y),
             None if self.groups is None else _group_labels(self.groups),
             in_order,
         )
-        hashed = fingerprint(*(part for part in (data.x, data.y, splits.groups) if part is not None))
-        return data.divided_by(ArrayDivision(data.x, data.y, splits, hashed, data.test, batch_size))
+        test = data.test if data.test is not None and is_arrays(data.test) else None
+        parts = [part for part in (data.x, data.y, splits.groups, test, data.sample_weight) if part is not None]
+        hashed = fingerprint(*parts, *([np.array(["in order"])] if in_order else []))
+        division = ArrayDivision(data.x, data.y, splits, hashed, data.test, batch_size, data.sample_weight)
+        return data.divided_by(division)
 
 
 def how_to_divide(
@@ -66,7 +69,7 @@ def how_to_divide(
     """Checks what the user said about the division; returns None if the data is not divided.
 
     Args:
-        data: `x`, `y`, `validation_data` and `sample_weight`, as the user gave them.
+        data: `x`, `y` and `validation_data`, as the user gave them.
         splits, divide, groups: As for `HowToDivide`; None where they are not given.
         fit_options: Other arguments of `model.fit`.
         default: The splits if none are given: `each`, or None if data is divided only on request.
@@ -91,8 +94,6 @@ def how_to_divide(
         return None
     if splits is None and default is None and not asked_for:
         return None
-    if data["sample_weight"] is not None and data["y"] is not None:
-        raise UsageError("sample_weight needs data that is already divided. Pass validation_data=(x, y) too.")
     return HowToDivide(splits or default or EACH, divide, groups)
 
 

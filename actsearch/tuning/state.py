@@ -6,21 +6,25 @@ reach the state they were in, and propose what they would have proposed.
 """
 
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from actsearch.analysis.comparison import judged_scores
+from actsearch.analysis.comparison import SampleSource, judged_scores, no_samples
+from actsearch.analysis.race import RaceTest
 from actsearch.analysis.results import Decision
+from actsearch.analysis.schedule import includes, last_execution_of, num_ended, number_of, planned_executions
 from actsearch.config import SearchConfig
 from actsearch.errors import UnknownNameError, UsageError, shorten
-from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble
-from actsearch.ledger.samples import read_samples, write_samples
+from actsearch.ledger import FILE_NAME, End, Kind, Ledger, assemble, parse
+from actsearch.ledger.samples import StoredSamples, read_samples, write_samples
 from actsearch.records import CostMeasurement, ExecutionRecord, Extension, Objective, SearchRecord, TrialRecord
-from actsearch.tracking.store import StoreAddress
+from actsearch.tracking.store import StoreAddress, saved_models
 from actsearch.tracking.sync_process import SyncProcess
 from actsearch.training.execution import Trained
 from actsearch.tuning.storage import save_weights
@@ -67,7 +71,8 @@ def _compared(before: SearchRecord, now: SearchRecord) -> list[tuple[str, Any, A
     rows.append(("space", before.space, now.space))
     old, new = before.config.plain(), now.config.plain()
     rows += [(n, old.get(n), new.get(n)) for n in sorted({*old, *new} - _MAY_DIFFER)]
-    rows += [(f"data.{n}", before.data.get(n), now.data.get(n)) for n in sorted({*before.data, *now.data})]
+    described = sorted(before.data)  # what a later version adds to the description is no difference
+    rows += [(f"data.{n}", before.data[n], now.data.get(n)) for n in described]
     return [*rows, ("model", before.model, now.model), ("weights", before.weights, now.weights)]
 
 
@@ -100,13 +105,16 @@ def messages_on(before: SearchRecord, now: SearchRecord, extension: Extension | 
     return messages
 
 
-def extension_of(before: SearchRecord, now: SearchConfig, only: Sequence[str]) -> Extension | None:
+def extension_of(
+    before: SearchRecord, now: SearchConfig, only: Sequence[str], samples: SampleSource = no_samples
+) -> Extension | None:
     """Returns what a search is extended by; None if the same is requested as before.
 
     Args:
         before: The search as its last run left it.
         now: The requested numbers.
         only: Labels of the activations that get more executions; empty for all.
+        samples: Its sample scores.
 
     Raises:
         UsageError: The search cannot be extended like that.
@@ -116,14 +124,20 @@ def extension_of(before: SearchRecord, now: SearchConfig, only: Sequence[str]) -
     for label in only:
         if known and label not in known:
             raise UnknownNameError("activation", label, known, "The search")
+    if only and set(only) <= {before.baseline}:
+        raise UsageError(
+            f"only names just the baseline, {before.baseline}, which gets as many executions as the others anyway. "
+            "Name the activations to compare with it, or omit it."
+        )
     last = before.extensions[-1] if before.extensions else None
-    old = (before.allocation, *_numbers(before), last.only if last else ())
+    old = (before.allocation, *number_of(before), last.only if last else ())
     new = (now.allocation, now.executions, now.max_executions, tuple(only))
     if new == old:
         return None
-    after = len(judged_scores(before).executions)
-    _check_grows(old, new, after)
-    return Extension(time.time(), after, *new)
+    judged = judged_scores(before, samples)
+    extension = Extension(time.time(), len(judged.executions), *new)
+    _check_grows(before, extension, judged.race)
+    return extension
 
 
 def _as_before(now: SearchConfig, before: SearchRecord, extension: Extension | None) -> SearchConfig:
@@ -134,30 +148,31 @@ def _as_before(now: SearchConfig, before: SearchRecord, extension: Extension | N
     return SearchConfig(**{**vars(now), **{name: getattr(before.config, name) for name in names}})
 
 
-def _numbers(search: SearchRecord) -> tuple[int | None, int | None]:
-    last = search.extensions[-1] if search.extensions else search.config
-    return last.executions, last.max_executions
-
-
-_Numbers = tuple[str, int | None, int | None, tuple[str, ...]]
-
-
-def _check_grows(old: _Numbers, new: _Numbers, after: int) -> None:
+def _check_grows(before: SearchRecord, extension: Extension, race: RaceTest | None) -> None:
     """Refuses what is no extension: fewer executions, or another allocation than a race."""
-    (allocation, executions, most, _), (wanted, num, maximum, _) = old, new
-    grows = {
-        ("fixed", "fixed"): (num or 0) > (executions or 0),
-        ("fixed", "race"): (maximum or 0) > after,
-        ("race", "race"): (maximum or 0) > (most or 0),
-    }
-    if grows.get((allocation, wanted)):
+    kinds = (before.allocation, extension.allocation)
+    wanted = extension.executions or extension.max_executions or 0
+    named = [t for t in before.trials if not t.skipped and includes(extension, t, before.baseline)]
+    others = [t for t in named if t.activation != before.baseline] or named
+    becomes_race = kinds == ("fixed", "race")
+    possible = wanted > extension.after if becomes_race else kinds in (("fixed", "fixed"), ("race", "race"))
+
+    def grows(trial: TrialRecord) -> bool:
+        planned = 0 if becomes_race else planned_executions(before, trial)
+        over = race is not None and race.ending(trial.trial_id) is not None
+        return num_ended(trial) < wanted >= planned + over
+
+    if possible and (not others or any(map(grows, others))):
         return
-    had = f"{executions} executions" if executions else f"at most {most} executions"
-    asked = f"{num} executions" if num else f"at most {maximum or math.inf} executions"
+    planned = min((planned_executions(before, t) for t in others), default=0.0)
+    most = "at most " if before.allocation == "race" else ""
+    had = f"{most}{planned:.0f} executions" if planned < math.inf else "its own number of executions"
+    which = ", ".join(dict.fromkeys(t.activation for t in others)) if extension.only else "each trial"
+    asked = f"{wanted} executions" if extension.executions else f"at most {wanted} executions"
     raise UsageError(
-        f"The search has {had} of each trial ({allocation}), but {asked} ({wanted}) are requested. A search can be "
-        "extended to more executions, and a fixed one to a race; otherwise request the same, use another --directory, "
-        "or delete it with --overwrite."
+        f"The search has {had} of {which} ({before.allocation}), but {asked} ({extension.allocation}) are requested. A "
+        "search can be extended to more executions, and a fixed one to a race, which goes beyond the executions that "
+        "there are; otherwise request the same, use another --directory, or delete it with --overwrite."
     )
 
 
@@ -195,17 +210,18 @@ class SearchState:
         self._store = store
         self._message = message
         facts = Ledger(directory).facts() if (directory / FILE_NAME).exists() else []
+        self._last_fact = facts[-1] if facts else None
         self._written = {(fact.kind, fact.key) for fact in facts}
         self.earlier = assemble(facts) if facts else None
         self._recorded = {(e.trial_id, e.execution): e for t in self.earlier_trials.values() for e in t.executions}
         self._known = set(self.earlier_trials)
         self._best: dict[str, dict[int, float]] = {}
         self._num_decisions = 0
-        self._extension: Extension | None = None
+        self._planned = self.earlier or search
         self.trials: dict[str, TrialRecord] = {}
         self.mlflow: dict[str, Any] = {} if store is None else {"tracking_uri": store.shown}
 
-    @property
+    @cached_property
     def earlier_trials(self) -> dict[str, TrialRecord]:
         """The trials that an earlier run wrote, by id."""
         return {trial.trial_id: trial for trial in self.earlier.trials} if self.earlier else {}
@@ -229,7 +245,7 @@ class SearchState:
         """
         self._ledger = self._opened_ledger()
         process = None if self._store is None else SyncProcess(self._directory, self._store, message=self._message)
-        how, reason = "failed", None
+        how, reason, models = "failed", None, saved_models(self._directory)
         try:
             yield self._ledger
             how = "completed"
@@ -241,25 +257,59 @@ class SearchState:
             raise
         finally:
             try:
-                self._ledger.append_end(End(time.time(), how, reason))
+                if how != "completed" or self._has_news(models):
+                    self._ledger.append_end(End(time.time(), how, reason))
             finally:
                 if process is not None:
                     self._finish(process)
 
+    def _has_news(self, models: set[Path]) -> bool:
+        """Returns whether there is anything since an earlier run completed the search, whose models are given."""
+        last = self._last_fact
+        if last is None or last.kind is not Kind.END or parse(last, End).how != "completed":
+            return True
+        return bool(self._ledger.facts(after=last.number)) or saved_models(self._directory) != models
+
+    def extension(self, now: SearchConfig, only: Sequence[str]) -> Extension | None:
+        """Returns what an earlier search in this directory is extended by; None if it is not, or if there is none.
+
+        Args:
+            now: The requested numbers.
+            only: Labels of the activations that get more executions; empty for all.
+
+        Raises:
+            UsageError: The search cannot be extended like that.
+        """
+        if self.earlier is not None:
+            return extension_of(self.earlier, now, only, StoredSamples(self._directory))
+        if only:
+            raise UsageError(
+                f"only={list(only)} would be ignored: it extends a search, but {self._directory} holds none. Omit it, "
+                "or give the directory of a search."
+            )
+        return None
+
     def extend(self, extension: Extension | None) -> None:
         """Records that the search gets more executions, and which trials do."""
         if extension is not None:
-            number = 1 + len(self.earlier.extensions if self.earlier else ())
-            self._ledger.append(Kind.EXTENSION, str(number), extension)
-        self._extension = extension or (
-            self.earlier.extensions[-1] if self.earlier and self.earlier.extensions else None
-        )
+            earlier = self._planned.extensions
+            self._ledger.append(Kind.EXTENSION, str(1 + len(earlier)), extension)
+            self._planned = replace(self._planned, extensions=(*earlier, extension))
 
     def last_execution_of(self, trial: TrialRecord) -> int | None:
         """Returns the number of the last execution of a trial, if the search was extended for others only."""
-        only = self._extension.only if self._extension else ()
-        kept = not only or trial.activation in {*only, self._search.baseline}
-        return None if kept or self._extension is None else self._extension.after
+        last = last_execution_of(self._planned, self.earlier_trials.get(trial.trial_id, trial))
+        return None if math.isinf(last) else int(last)
+
+    def num_left(self, num_trials: int, executions: int) -> int:
+        """Counts the executions that are left to train, of so many trials and so many executions each."""
+        known = [trial for trial in self.earlier_trials.values() if not trial.skipped]
+        left = max(num_trials - len(known), 0) * executions
+        for trial in known:
+            last = self.last_execution_of(trial)
+            wanted = executions if last is None else min(last, executions)
+            left += wanted - sum(e.execution <= wanted for e in trial.executions)
+        return left
 
     def read(self) -> SearchRecord:
         """Reads the whole search from the ledger."""
@@ -269,8 +319,10 @@ class SearchState:
         """Returns the execution recorded by an earlier run; None if it is still to be trained."""
         return self._recorded.get((trial_id, execution))
 
-    def trained(self, record: ExecutionRecord) -> Trained:
+    def trained(self, record: ExecutionRecord, *, with_samples: bool) -> Trained:
         """Returns an execution of an earlier run as if it had just been trained, without its weights."""
+        if not with_samples:
+            return Trained(record)
         return Trained(record, samples=read_samples(self._directory, record.trial_id, record.execution))
 
     def add_trial(self, trial: TrialRecord) -> None:
@@ -321,7 +373,8 @@ class SearchState:
         self.mlflow |= process.finish()
         if "problem" in self.mlflow and self._message:
             problem = self.mlflow["problem"]
-            self._message(f"MLflow is missing data: {problem}. `actsearch sync {self._directory}` uploads the rest.")
+            again = shlex.join(["actsearch", "sync", str(self._directory)])
+            self._message(f"MLflow is missing data: {problem}. `{again}` uploads the rest.")
 
     @property
     def _objective(self) -> Objective:

@@ -6,7 +6,7 @@ import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from actsearch.ledger import FILE_NAME, delete_files
 from actsearch.ledger.ledger import ledger_error
 from actsearch.ledger.samples import FOLDER as SAMPLES_FOLDER
 from actsearch.records import SearchRecord
-from actsearch.tracking.store import MODELS_FOLDER, example_file, model_file
+from actsearch.tracking.store import CONFIRMATION_NAME, MODELS_FOLDER, example_file, model_file
 from actsearch.tracking.sync_process import LOG_NAME
 
 ROOT = "actsearch-runs"
@@ -79,7 +79,8 @@ def _patience(seconds: float) -> Callable[[], bool]:
 
 def _delete_search(path: Path) -> None:
     """Deletes the files of a search, the ledger last: until then the directory still counts as a search."""
-    (path / LOG_NAME).unlink(missing_ok=True)
+    for name in (LOG_NAME, CONFIRMATION_NAME):
+        (path / name).unlink(missing_ok=True)
     for name in (WEIGHTS_FOLDER, MODELS_FOLDER, ORACLE_FOLDER, SAMPLES_FOLDER):
         if (path / name).exists():
             shutil.rmtree(path / name)
@@ -107,13 +108,23 @@ def save_weights(directory: Path, trial_id: str, weights: Sequence[np.ndarray]) 
     try:
         path.parent.mkdir(exist_ok=True)
         with unfinished.open("wb") as file:
-            np.savez(file, *[storable(array) for array in weights], allow_pickle=False)
+            _write_arrays(file, {f"arr_{number}": storable(array) for number, array in enumerate(weights)})
             file.flush()
             os.fsync(file.fileno())  # otherwise a power loss after the renaming could leave an empty file
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise ledger_error(path, error) from error
+
+
+def _write_arrays(file: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays as an .npz file, and never as pickles.
+
+    `numpy.savez` pickles arrays of objects; NumPy 1 stores an `allow_pickle=False` as one more array.
+    """
+    if named := [name for name, array in arrays.items() if array.dtype.hasobject]:
+        raise ValueError(f"arrays of objects are not stored: {', '.join(named)}")
+    np.savez(file, **arrays)  # type: ignore[arg-type]  # no array has the name of its keyword
 
 
 def load_weights(directory: Path, trial_id: str) -> list[np.ndarray]:
@@ -202,7 +213,7 @@ def save_model(directory: Path, trial_id: str, model: keras.Model, sample: Any) 
     except (TypeError, ValueError, NotImplementedError):
         return  # nested, ragged, or nothing to call: MLflow gets the model without a signature
     if not any(array.dtype.hasobject for array in example.values()):
-        np.savez(example_file(file), allow_pickle=False, **example)
+        _write_arrays(example_file(file), example)
 
 
 def _named(which: str, values: Any, tensors: Any = None) -> dict[str, np.ndarray]:

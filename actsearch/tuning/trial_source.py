@@ -11,13 +11,12 @@ from actsearch.diagnostics.screening import screen
 from actsearch.errors import summarize
 from actsearch.records import ExecutionRecord, Status, TrialRecord
 from actsearch.training.data import TrainingData
-from actsearch.tuning.oracles import GridOracle, grid_size
+from actsearch.tuning.oracles import learns, num_planned
 from actsearch.tuning.problem import Hypermodel
 from actsearch.tuning.state import check_same_trial
 
 Screener = Callable[[Any], dict[str, Any]]
 Builder = Callable[[Any], Any]
-_INDIFFERENT = (GridOracle, keras_tuner.oracles.RandomSearchOracle)
 
 
 class TrialSource:
@@ -69,7 +68,7 @@ class TrialSource:
     @property
     def learns(self) -> bool:
         """Whether the oracle needs the score of each trial before it proposes the next."""
-        return type(self._oracle) not in _INDIFFERENT
+        return learns(self._oracle)
 
     @property
     def baseline(self) -> str | None:
@@ -79,10 +78,7 @@ class TrialSource:
     @property
     def planned(self) -> int | None:
         """Number of trials that will be proposed; None if it is not known in advance."""
-        size = grid_size(self._oracle.hyperparameters)
-        known = [n for n in (self._oracle.max_trials, size) if n is not None]
-        bounded = self._oracle.max_trials or isinstance(self._oracle, GridOracle)
-        return min(known) if known and bounded else None
+        return num_planned(self._oracle)
 
     def tell(self, trial: Any, first: ExecutionRecord | None) -> None:
         """Reports a trial's first execution to the oracle; None for a skipped trial."""
@@ -98,15 +94,19 @@ class TrialSource:
 
     def _described(self, trial: Any) -> TrialRecord:
         hp = trial.hyperparameters
+        before = self._before.get(trial.trial_id)
+        if before is not None and before.hyperparameters.keys() == hp.values.keys():  # so a build adds none
+            check_same_trial(before, hp.values)
+            return replace(before, executions=())
         try:
             model = self._build(hp)
         except Exception:  # noqa: BLE001  its first execution fails in the same way, and records the reason
             model = None
         self._oracle.update_space(hp)
         values = dict(hp.values)
-        if trial.trial_id in self._before:
-            check_same_trial(self._before[trial.trial_id], values)
-            return replace(self._before[trial.trial_id], executions=())
+        if before is not None:
+            check_same_trial(before, values)
+            return replace(before, executions=())
         label, matching = self._hypermodel.label_on(hp), {} if model is None else self._hypermodel.matching_on(hp)
         screening = self._screener(model) if self._screener and model is not None else {}
         skipped = self._skip and bool(screening.get("hopeless")) and label != self.baseline

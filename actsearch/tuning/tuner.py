@@ -1,6 +1,7 @@
 """The tuner: takes trials from an oracle and executions from an allocation, and records facts in the ledger."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,33 +13,33 @@ from keras_tuner.engine.hypermodel import HyperModel
 
 from actsearch._locks import locked
 from actsearch._private import use_oracle
-from actsearch.analysis.comparison import plans_of
+from actsearch.analysis.schedule import rules_of
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UsageError
-from actsearch.executors.specs import ExecutorSpec, make_executor
+from actsearch.executors.specs import Auto, ExecutorSpec, choose, make_executor
 from actsearch.executors.specs import get as get_executor
-from actsearch.records import Scope, SearchRecord, execution_seed
+from actsearch.records import SearchRecord, execution_seed
 from actsearch.tracking.store import MLflow
+from actsearch.tracking.sync_process import started_early
 from actsearch.training.callbacks import Callbacks
 from actsearch.training.data import (
     TrainingData,
     check_fit_options,
     check_fixed_batch,
     first_batch,
-    fixed_batch_size,
     training_data,
 )
-from actsearch.training.model_cache import BuildFunction, build_model
+from actsearch.training.model_cache import BuildFunction, build_model, fixed_batch_size
 from actsearch.training.objectives import can_validate, objective_of
 from actsearch.tuning import allocation as allocations
 from actsearch.tuning.allocation import Allocation
 from actsearch.tuning.loop import SearchLoop, StopSignal
 from actsearch.tuning.oracles import check_max_trials, make_oracle
 from actsearch.tuning.problem import Hypermodel, Problem, inspect_fit, inspect_hypermodel
-from actsearch.tuning.progress import Reporter, reporter_for
+from actsearch.tuning.progress import Reporter, reporter_for, warn
 from actsearch.tuning.result import SearchResult, failure
 from actsearch.tuning.splitting import how_to_divide
-from actsearch.tuning.state import SearchState, extension_of, messages_on
+from actsearch.tuning.state import SearchState, messages_on
 from actsearch.tuning.storage import ORACLE_FOLDER, load_weights, prepare_directory, save_models
 from actsearch.tuning.trial_source import TrialSource, screened
 from actsearch.tuning.tuner_arguments import check_hooks, config_of, executions_of, one_of, tracking_of
@@ -75,8 +76,8 @@ class ActivationTuner(keras_tuner.Tuner):
         seed: Determines splits, weights, dropout and the order of the data: on a CPU, the same seed gives the same
             numbers.
         executor: Where executions run: None for this process, `isolated` for a child process, whose crash fails one
-            execution and not the search, or `Local(4)` or `Ray(16)` of `actsearch.executors` to run several
-            concurrently.
+            execution and not the search, `Local(4)` or `Ray(16)` of `actsearch.executors` to run several
+            concurrently, or `auto` for local workers if they would end the search clearly earlier.
         tracking: `actsearch.MLflow(...)` with the store, the experiment and which models to log; if omitted, MLflow's
             own environment variables, else `mlflow.db` in the working directory; False for no MLflow.
         screen: Whether each trial is screened before it is trained: `off`, `report` why its training is hopeless, or
@@ -126,7 +127,7 @@ class ActivationTuner(keras_tuner.Tuner):
         batch_size: int | None = None,
         splits: str | None = None,
         seed: int = SearchConfig.seed,
-        executor: str | ExecutorSpec | None = None,
+        executor: str | ExecutorSpec | Auto | None = None,
         tracking: MLflow | bool | None = None,
         screen: str = SearchConfig.screen,
         directory: str | Path | None = None,
@@ -142,9 +143,8 @@ class ActivationTuner(keras_tuner.Tuner):
         self._store = self._tracking.address if tracking is not False else None
         executions = executions_of(one_of(executions, executions_per_trial), splits, allocation)
         self._allocation = allocations.get(allocation, executions=executions)
-        self._splits = splits
+        self._splits, self._may_change_oracle = splits, oracle is None
         self._asked_for = {"epochs": epochs, "batch_size": batch_size}
-        self._may_change_oracle = oracle is None
         self._config = config_of(
             self._allocation,
             epochs,
@@ -157,6 +157,7 @@ class ActivationTuner(keras_tuner.Tuner):
             max_trials=max_trials,
             screen=screen,
             register=self._tracking.register,
+            log_curves=self._tracking.log_curves,
         )
         self._reporter: Reporter = reporter_for(verbose)
         self._hypermodel = inspect_hypermodel(hypermodel)
@@ -218,7 +219,7 @@ class ActivationTuner(keras_tuner.Tuner):
             x, y: Training data: arrays, or nested structures of them for several inputs or outputs; without y for a
                 model that needs none. Or as `x` a `tf.data.Dataset`, a `keras.utils.PyDataset`, or, with
                 `steps_per_epoch`, a generator that does not end or a function that returns one for each execution.
-            epochs, batch_size: As in the tuner; give each of them only once.
+            epochs, batch_size, verbose: As in the tuner; give the first two only once.
             validation_data: `(x, y)` or x, on which the objective is measured and the best epoch chosen.
             test_data: `(x, y)` for the test metrics; nothing is chosen by it.
             callbacks: Keras callbacks, copied for each execution, or a function that returns new ones.
@@ -226,9 +227,9 @@ class ActivationTuner(keras_tuner.Tuner):
             class_weight: Weight of each class, by its number.
             divide, groups: How arrays without `validation_data` are divided, as in `actsearch.search`.
             allow_nan_targets: Whether targets may be NaN, for a loss that ignores them.
-            verbose: As in the tuner.
             data_description: Description of the data for the ledger and MLflow; derived from the arrays if omitted.
-            **fit_options: Other arguments of `model.fit`; with any but `shuffle`, `model.fit` does the training.
+            **fit_options: Other arguments of `model.fit`; with any but `shuffle` and the numbers of steps of a
+                `tf.data.Dataset`, `model.fit` does the training.
 
         Returns:
             The result, even if some executions failed.
@@ -253,6 +254,7 @@ class ActivationTuner(keras_tuner.Tuner):
             class_weight=class_weight,
             allow_nan_targets=allow_nan_targets,
             fit_options=fit_options,
+            may_stay=self._hypermodel.fit is None,
         )
         if how is not None and self._must_validate(x, y):
             data = how.divided(data, self._config.seed, fixed_batch_size(self._hypermodel.model))
@@ -269,7 +271,7 @@ class ActivationTuner(keras_tuner.Tuner):
         self._inspect_fit(data)
         problem = Problem(self._hypermodel, self._objective, data, data_description or {})
         self._sample = problem.sample
-        with locked(self.search_directory):
+        with started_early(self._store) if self._store else nullcontext(), locked(self.search_directory):
             return self._search(problem, callbacks)
 
     def _must_validate(self, x: Any, y: Any) -> bool:
@@ -292,24 +294,24 @@ class ActivationTuner(keras_tuner.Tuner):
             self._config = replace(self._config, oracle=type(made).__name__)
 
     def _search(self, problem: Problem, callbacks: Callbacks) -> SearchResult:
-        message = self._reporter.message
-        record = problem.record(self._config, num_workers=self._executor.num_workers if self._executor else 0)
-        state = SearchState(self.search_directory, record, store=self._store, message=message)
+        message, warning = self._reporter.message, partial(warn, self._reporter)
+        make = problem.executions(self._config, callbacks)
+        where, why = choose(self._executor, make, partial(problem.workload, self._config, self.oracle))
+        record = problem.record(self._config, num_workers=where.num_workers if where else 0)
+        state = SearchState(self.search_directory, record, store=self._store, message=warning)
         summary = getattr(problem.hypermodel.build, "summary", None)
-        extension, messages = None, list[str]()
+        extension, messages = state.extension(self._config, self._allocation.only), why
         if state.earlier is not None:
-            extension = extension_of(state.earlier, self._config, self._allocation.only)
             messages += messages_on(state.earlier, record, extension, self.search_directory)
-        messages += [*([summary] if summary else []), *record.remarks]
-        messages += [f"advice: {issue}" for issue in problem.advice]
+        messages += [*([summary] if summary else []), *record.remarks, *(f"advice: {each}" for each in problem.advice)]
         stop = StopSignal(message)
-        executions = make_executor(self._executor, problem.executions(self._config, callbacks), message)
+        executions = make_executor(where, make, warning)
         with executions as executor, state.open(), stop.watching():
             state.extend(extension)
             self._reporter.begin(record, str(self.search_directory))
             for text in messages:
                 message(text)
-            allocation = self._started(state)
+            allocation = self._allocation.start(self._objective, **rules_of(state.read()))
             trials = self._trial_source(problem, state)
             loop = SearchLoop(self._config, allocation, trials, executor, state, self._reporter, stop)
             try:
@@ -322,16 +324,9 @@ class ActivationTuner(keras_tuner.Tuner):
                 self._tracking.log_models,
                 load=self._trained,
                 sample=self._sample,
-                message=message,
+                message=warning,
             )
         return self._result(state.read(), state.mlflow)
-
-    def _started(self, state: SearchState) -> Allocation:
-        config = self._config
-        plans = plans_of(state.read())[:-1] if config.allocation == "race" else ()
-        return self._allocation.start(
-            self._objective, alpha=config.alpha, margin=config.margin, scope=Scope(config.scope), plans=plans
-        )
 
     def _configure(self, epochs: int | None, batch_size: int | None, data: TrainingData) -> None:
         """Takes the numbers that KerasTuner accepts in `search` and actsearch also in the tuner."""

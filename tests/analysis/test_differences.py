@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from actsearch.analysis.differences import Differences, pooled
-from actsearch.analysis.statistics import UNBOUNDED, equivalence_test, mean_interval, pairs_needed, t_test
+from actsearch.analysis.statistics import UNBOUNDED, mean_interval, pairs_needed
 from actsearch.records import Scope
 
 MEANS = np.array([0.02, 0.05, -0.01, 0.03, 0.04])
@@ -41,12 +42,21 @@ def test_for_these_data_or_without_samples_it_is_students_interval(found):
     interval, expected = found.interval(0.9), mean_interval(d, level=0.9, floor=floor)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
     for alternative in ("two-sided", "greater", "less"):
-        assert found.p_value(shift=0.02, alternative=alternative) == pytest.approx(
-            t_test(d, shift=0.02, alternative=alternative, floor=floor), rel=1e-9
-        )
-    assert found.equivalence_p_value(0.1) == pytest.approx(equivalence_test(d, 0.1, floor=floor), rel=1e-9)
+        expected_p = stats.ttest_1samp(d, 0.02, alternative=alternative).pvalue
+        assert found.p_value(shift=0.02, alternative=alternative) == pytest.approx(expected_p, rel=1e-9)
+    above, below = (stats.ttest_1samp(d, s, alternative=a).pvalue for s, a in ((-0.1, "greater"), (0.1, "less")))
+    assert found.equivalence_p_value(0.1) == pytest.approx(max(above, below), rel=1e-9)
     assert found.executions_needed(margin=0.0, alpha=0.01) == pairs_needed(d.mean() / d.std(ddof=1), alpha=0.01)
     assert found.samples_needed(margin=0.0, alpha=1e-9) is None
+
+
+def test_without_samples_the_tests_are_those_that_r_and_statsmodels_print():
+    sleep = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]  # Student 1908: hours gained, one drug minus the other
+    assert Differences(np.array(sleep)).p_value() == pytest.approx(0.002833, abs=5e-7)
+    first = np.random.default_rng(0).normal(0, 1, 30)
+    second = first + np.random.default_rng(1).normal(0.1, 0.3, 30)
+    expected = 2.412720380319918e-05  # statsmodels' TOST
+    assert Differences(first - second).equivalence_p_value(0.3) == pytest.approx(expected, rel=1e-9)
 
 
 def test_variance_of_two_overlapping_test_parts_is_that_computed_by_hand():
@@ -164,7 +174,6 @@ def test_where_executions_are_the_limit_more_of_them_decide():
     needed = found.executions_needed(margin=0.0, alpha=0.05)
     assert 10 < needed < 60
     assert found.executions_needed(margin=0.0, alpha=0.001) > needed
-    assert found.samples_needed(margin=0.0, alpha=0.05) is None
 
 
 @pytest.mark.parametrize(("splits", "size"), [("one", 150), ("each", 120)])
@@ -177,6 +186,15 @@ def test_where_samples_are_the_limit_only_more_of_them_decide(splits, size):
     assert needed > size
     equivalent = replace(found, means=found.means - found.mean + 0.001)
     assert equivalent.samples_needed(margin=0.15, alpha=0.05) > needed
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_lacks_samples_lacks_more_than_there_are(seed):
+    found = one(seed, splits="each", executions=3, sample=1.0, noise=0.3, training=0.05)
+    if found.executions_needed(margin=0.02, alpha=0.01) is None:
+        needed = found.samples_needed(margin=0.02, alpha=0.01)
+        assert needed is not None
+        assert needed > found.num_drawn
 
 
 def test_number_of_samples_that_parts_are_drawn_from_follows_from_their_overlap():

@@ -95,6 +95,33 @@ def test_a_trial_that_is_no_longer_heard_of_leaves_without_a_decision():
     assert "elu" in race.unbeaten
 
 
+def test_executions_that_exist_are_used_whatever_is_decided_before():
+    """An extended search knows them: who is dropped, equivalent or has failed leaves after the last of them."""
+    plans, existing = [Looks(8), Looks(20, every=True)], {"relu": 8, "elu": 8, "selu": 8, "tanh": 5}
+    race = RaceTest(NAMES, NAMES[:1], ACCURACY, alpha=0.05, margin=0.01, plans=plans, existing=existing)
+    rng = np.random.default_rng(0)
+    for n in range(1, 9):
+        noise = 0.001 * rng.standard_normal(4)
+        scores = dict(zip(NAMES, [0.9 + noise[0], 0.9 + noise[1], 0.5 + noise[2], 0.9], strict=True))
+        race.observe({t: None if (t, n) == ("tanh", 2) else s for t, s in scores.items() if t in race.running})
+        assert race.finished == (n == 8)
+        assert ("tanh" in race.running) == (n < 5)
+    assert race.running == ["relu"]
+    assert race.claims == {"elu": Outcome.EQUIVALENT, "selu": Outcome.WORSE}
+    assert {t: race.differences(t).size for t in NAMES[1:]} == {"elu": 8, "selu": 8, "tanh": 4}
+    assert [race.ending(t).action for t in NAMES[1:]] == [Action.CLAIMED, Action.CLAIMED, Action.FAILED]
+
+
+def test_a_baseline_that_failed_once_does_not_shift_the_looks():
+    race = RaceTest(["relu", "elu"], ["relu"], ACCURACY, alpha=0.05, margin=0.0, plans=[Looks(6), Looks(9, every=True)])
+    for n in range(1, 7):
+        race.observe({"relu": None if n == 2 else 0.5 + n / 1000, "elu": 0.9 - n / 1000})
+    assert race.differences("elu").size == 5
+    assert race.level("elu") > 0
+    assert race.interval("elu").low > 0
+    assert race.p_value("elu") < 0.05
+
+
 def test_of_several_baselines_one_is_always_kept_and_nothing_is_claimed():
     names = ["relu-1", "relu-2", "selu"]
     race = race_test(names, names[:2], ACCURACY, max_executions=20)
@@ -132,7 +159,7 @@ def test_a_few_equal_differences_prove_nothing():
     assert race.decisions == []
 
 
-@pytest.mark.parametrize("kind", ["normal", "coarse"])
+@pytest.mark.parametrize("kind", ["normal", pytest.param("coarse", marks=pytest.mark.slow)])
 def test_equal_trials_are_seldom_separated(kind):
     """The whole family of drops and claims has at most 5 %, and 300 races a Monte-Carlo error of 1.3 %."""
     rng = np.random.default_rng(11)

@@ -63,7 +63,7 @@ def test_the_three_examples():
         same
         == "keep relu: elu and prelu are equivalent within 0.5 points of test accuracy and prelu takes 1.3× the time"
     )
-    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points of test accuracy [0.7, 1.8], same cost"
+    assert sentence(comparison("selu", B, 0.012)) == "selu: +1.2 points of test accuracy [0.7, 1.8], same time"
     undecided = sentence(comparison("gelu", U, more_executions=40), comparison("mish", U, more_executions=40))
     assert undecided == "undecided between relu, gelu and mish: about 40 more executions each"
 
@@ -127,12 +127,12 @@ def test_what_failed_is_not_undecided():
 @pytest.mark.parametrize(
     ("cost_ratios", "words"),
     [
-        ({}, "cost not measured"),
-        (ratio(1.2, spread=0.4), "cost not settled"),
+        ({}, "time not measured"),
+        (ratio(1.2, spread=0.4), "time not settled"),
         (ratio(9.0, spread=6.9), "9.0× the time"),
-        (ratio(20.0, spread=18.5), "cost not settled"),
-        ({"train_seconds": CostRatio(1.5)}, "cost not settled"),
-        (ratio(1.02, spread=0.01), "same cost"),
+        (ratio(20.0, spread=18.5), "time not settled"),
+        ({"train_seconds": CostRatio(1.5)}, "time not settled"),
+        (ratio(1.02, spread=0.01), "same time"),
         (ratio(1.07, spread=0.01), "1.07× the time"),
     ],
 )

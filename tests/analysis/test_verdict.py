@@ -5,33 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actsearch.analysis.differences import Differences
 from actsearch.analysis.results import Outcome
-from actsearch.analysis.statistics import equivalence_test, t_test
 from actsearch.analysis.verdict import adjusted, judge, verdict_of
 from actsearch.config import SearchConfig
 from actsearch.errors import UsageError
-from actsearch.tuning.allocation import Action, Race
-from tests.helpers.factories import ACCURACY, LOSS, scored, search, trial
-
-RNG = np.random.default_rng(0)
-SEEDS = 0.9 + 0.004 * RNG.standard_normal(20)
-
-
-def around(difference, spread=0.003, count=20, seed=1):
-    return (SEEDS[:count] + difference + spread * np.random.default_rng(seed).standard_normal(count)).tolist()
-
-
-SCORES = {
-    "relu": SEEDS.tolist(),
-    "selu": around(0.012),
-    "elu": around(0.0, spread=0.002),
-    "tanh": around(-0.02),
-    "gelu": around(0.003, spread=0.008, seed=2),
-}
-
-
-def outcomes(verdict):
-    return {f.activation: f.outcome.value for f in verdict.comparisons}
+from tests.helpers.factories import LOSS, scored, search, trial
+from tests.helpers.verdicts import SCORES, SEEDS, around, joint, outcomes
 
 
 def test_each_outcome_from_its_interval():
@@ -47,6 +27,26 @@ def test_each_outcome_from_its_interval():
     assert {f.num_pairs for f in verdict.comparisons} == {20}
     assert verdict.margin == 0.005
     assert verdict.notes[0].startswith("Uses executions 1-20")
+
+
+@pytest.mark.parametrize("margin", [0.0, 1e-7])
+def test_what_nothing_would_settle_has_a_reason(margin):
+    steps = 0.004 * np.tile([-1.0, 1.0], 6)
+    found = verdict_of(search({"relu": [0.9] * 12, "elu": (0.9 + steps).tolist()}, config=SearchConfig(margin=margin)))
+    (elu,) = found.comparisons
+    assert (elu.outcome, elu.more_executions, elu.samples_needed) == (Outcome.UNDECIDED, None, None)
+    assert elu.reason == "more than 10,000 executions each would be needed"
+    assert found.recommendation == f"undecided between relu and elu ({elu.reason})"
+
+
+def test_scores_that_are_all_the_same_prove_nothing():
+    (elu,) = verdict_of(search({"relu": [0.0] * 5, "elu": [0.0] * 5})).comparisons
+    assert (elu.outcome, elu.reason) == (
+        Outcome.UNDECIDED,
+        "every score is 0.0000: the data cannot tell the trials apart",
+    )
+    (elu,) = verdict_of(search({"relu": SEEDS.tolist(), "elu": SEEDS.tolist()})).comparisons
+    assert elu.outcome is Outcome.EQUIVALENT
 
 
 def test_a_loss_is_better_where_it_is_smaller_and_its_margin_is_relative():
@@ -106,8 +106,8 @@ def test_wrong_claims_are_seldom(truth):
     rng, margin, wrong = np.random.default_rng(5), 0.005, 0
     for _ in range(1500):
         noise = 0.004 * rng.standard_normal((12, 5))
-        differences = [row + truth for row in (noise[:, 1:] - noise[:, :1]).T]
-        tests = [(t_test(d), min(1.0, 2 * equivalence_test(d, margin))) for d in differences]
+        differences = [Differences(row + truth) for row in (noise[:, 1:] - noise[:, :1]).T]
+        tests = [(d.p_value(), min(1.0, 2 * d.equivalence_p_value(margin))) for d in differences]
         wrong += any(adjusted(i, pair[0 if truth == 0 else 1], tests, 4) <= 0.05 for i, pair in enumerate(tests))
     assert wrong / 1500 <= 0.05 + 3 * 0.0056
 
@@ -155,6 +155,57 @@ def test_a_trial_that_failed_once_is_not_called_better_but_may_be_worse():
     assert "mish failed: " in verdict.recommendation
 
 
+def failed_in_a_first_rung():
+    full = [replace(trial(str(i), n, SCORES[n][:3]), executions=()) for i, n in enumerate(("relu", "elu"))]
+    made = [
+        replace(t, executions=tuple(scored(t.trial_id, n, SCORES[t.activation][n], epochs=6) for n in (1, 2, 3)))
+        for t in full
+    ]
+    failed = replace(trial("2", "mish", []), executions=tuple(scored("2", n, None, epochs=2) for n in (1, 2)))
+    return [*made, failed]
+
+
+def failed_on_a_seed_that_is_not_complete():
+    return [
+        trial("0", "relu", SCORES["relu"][:3]),
+        trial("1", "elu", SCORES["elu"][:4]),
+        trial("2", "mish", [None] * 4),
+    ]
+
+
+def without_finite_test_scores():
+    return [
+        trial(str(i), n, s, test_scores=[float("nan")] * 3 if n == "mish" else s)
+        for i, (n, s) in enumerate({"relu": SCORES["relu"][:3], "mish": SCORES["elu"][:3]}.items())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (failed_in_a_first_rung, "loss is nan (2 of 2)"),
+        (failed_on_a_seed_that_is_not_complete, "loss is nan (4 of 4)"),
+        (without_finite_test_scores, "test accuracy is not finite (3 of 3)"),
+    ],
+)
+def test_what_never_had_a_score_has_failed_wherever_it_was_trained(made, reason):
+    found = verdict_of(search(made())).comparisons[-1]
+    assert (found.activation, found.outcome, found.reason) == ("mish", Outcome.FAILED, reason)
+
+
+def test_what_a_race_trains_no_further_says_so_instead_of_asking_for_more():
+    """Validation scores show it equivalent and end it; the test scores leave it open."""
+    relu = SEEDS[:8].tolist()
+    made = [trial("0", "relu", relu, test_scores=relu), trial("1", "elu", around(0.0, spread=1e-4)[:8])]
+    tests = [s + 0.02 * (-1) ** n for n, s in enumerate(relu)]
+    made[1] = trial("1", "elu", around(0.0, spread=1e-4)[:8], test_scores=tests)
+    config = SearchConfig(allocation="race", max_executions=30)
+    record = search(made, config=config)
+    (elu,) = verdict_of(record).comparisons
+    assert (elu.outcome, elu.more_executions) == (Outcome.UNDECIDED, None)
+    assert elu.reason.startswith("the race, which goes by validation scores, called it equivalent after execution ")
+
+
 def test_a_baseline_that_failed_sometimes_is_told():
     verdict = verdict_of(search(SCORES | {"relu": [None, *SCORES["relu"][1:]]}))
     assert any("baseline failed" in note for note in verdict.notes)
@@ -173,20 +224,6 @@ def test_without_a_baseline_all_are_compared_with_the_best_mean_more_strictly(ba
     assert {f.activation: f for f in verdict.comparisons}["relu"].p_value > with_baseline.p_value
     assert verdict.notes[-1].startswith("No baseline")
     assert verdict.recommendation.startswith("no baseline to compare with: selu has the best mean")
-
-
-def joint(configurations_of, count=15):
-    """Several configurations for each activation: relu and selu equal at their best, which is number 1 of each."""
-    rng = np.random.default_rng(4)
-    common = 0.9 + 0.004 * rng.standard_normal(count)
-    made = []
-    for name, number in configurations_of.items():
-        for setting in range(number):
-            level = {0: -0.05, 1: 0.0}.get(setting, -0.02) + (0.01 if name == "gelu" else 0.0)
-            scores = (common + level + 0.001 * rng.standard_normal(count)).tolist()
-            values = {"activation": name, "learning_rate": 0.001 * (setting + 1)}
-            made.append(trial(str(len(made)), name, scores, hyperparameters=values))
-    return search(made)
 
 
 def test_activations_are_compared_at_their_own_best_configuration():
@@ -235,76 +272,6 @@ def test_halving_is_judged_by_its_last_rung():
     assert verdict.of("2").reason == "no execution with all epochs on a complete seed"
 
 
-def raced(scores, *, seeds=20, stop_after=None, tests=False, **options):
-    """A search as a race leaves it, and the race."""
-    race = Race(seeds).start(ACCURACY, **{"alpha": 0.05, **options})
-    done = {name: [] for name in scores}
-    for name in scores:
-        race.add(name, baseline=name == "relu")
-    count = 0
-    while (asked := race.ask()) is not None and (stop_after is None or count < stop_after):
-        name, n = asked
-        done[name].append(scores[name][n - 1])
-        race.tell(name, n, scores[name][n - 1])
-        count += 1
-    made = [
-        trial(name, name, s, test_scores=[x and x - 0.01 for x in s] if tests else None) for name, s in done.items()
-    ]
-    return search(made, config=SearchConfig(allocation="race", max_executions=seeds, **options)), race
-
-
-@pytest.mark.parametrize("tests", [False, True])
-def test_the_verdict_of_a_race_is_the_races(tests):
-    record, race = raced(SCORES, tests=tests)
-    verdict = verdict_of(record)
-    claims = {d.trial_id: d.outcome for d in race.decisions if d.action is Action.CLAIMED}
-    assert claims
-    assert {f.activation: f.outcome for f in verdict.comparisons if f.outcome is not Outcome.UNDECIDED} == claims
-    assert {f.activation for f in verdict.comparisons if f.beaten} == {
-        d.trial_id for d in race.decisions if d.action is Action.DROPPED
-    }
-    assert verdict.source == ("test" if tests else "validation")
-    assert verdict.baseline_beaten
-    assert any(note.startswith("A race: ") for note in verdict.notes)
-
-
-def test_intervals_of_a_race_are_wider_than_those_of_a_single_test():
-    record, _ = raced(SCORES)
-    selu = next(f for f in verdict_of(record).comparisons if f.activation == "selu")
-    once = verdict_of(search({n: s[: selu.num_pairs] for n, s in SCORES.items()}))
-    fixed = next(f for f in once.comparisons if f.activation == "selu")
-    assert selu.interval.high - selu.interval.low > fixed.interval.high - fixed.interval.low
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 70))
-def test_a_race_stopped_at_any_moment_is_judged_by_complete_seeds(stop_after):
-    record, race = raced(SCORES, stop_after=stop_after)
-    verdict = verdict_of(record)
-    assert len(verdict.executions) >= stop_after // 5 if stop_after < 20 else verdict.executions
-    assert {f.activation: f.outcome for f in verdict.comparisons if f.outcome is not Outcome.UNDECIDED} == {
-        d.trial_id: d.outcome for d in race.decisions if d.action is Action.CLAIMED
-    }
-
-
-def test_a_failed_trial_and_a_race_without_a_baseline():
-    record, _ = raced(SCORES | {"mish": [None] * 20})
-    found = {f.activation: f for f in verdict_of(record).comparisons}
-    assert found["mish"].outcome is Outcome.FAILED
-    without = verdict_of(replace(record, baseline=None))
-    assert without.leader == "selu"
-    assert outcomes(without)["tanh"] == "worse"
-
-
-def test_a_joint_race_is_judged_by_intervals_that_hold_at_every_look():
-    plain = joint({"relu": 3, "gelu": 3}, count=20)
-    verdict = verdict_of(replace(plain, config=SearchConfig(allocation="race", max_executions=20)))
-    (comparison,) = verdict.comparisons
-    (once,) = verdict_of(plain).comparisons
-    assert comparison.interval.low <= once.interval.low
-    assert comparison.activation == "gelu"
-
-
 def test_costs_are_ratios_with_intervals_and_fronts():
     verdict = verdict_of(search(SCORES, seconds={"elu": 1.3, "selu": 1.0, "tanh": 0.5}))
     found = {f.activation: f for f in verdict.comparisons}
@@ -322,7 +289,7 @@ def test_executions_without_resources_have_no_cost():
     verdict = verdict_of(search(bare))
     assert not any(f.cost_ratios for f in verdict.comparisons)
     assert verdict.fronts == {}
-    assert "cost not measured" in verdict.recommendation
+    assert "time not measured" in verdict.recommendation
 
 
 def test_a_verdict_is_one_line_in_repr_and_a_table_in_notebooks():
@@ -330,3 +297,4 @@ def test_a_verdict_is_one_line_in_repr_and_a_table_in_notebooks():
     assert repr(verdict) == f"<Verdict: {verdict.recommendation}>"
     assert verdict._repr_html_().count("<tr>") == len(SCORES)
     assert "<b>" in verdict._repr_html_()
+    assert verdict._repr_html_().count("<circle") == len(SCORES) - 1

@@ -112,7 +112,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("conditional random", "bayesian", "hyperband")
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CASES])
 def test_the_result_is_the_same_however_many_are_under_way(case, tmp_path):
     def outcome(name, **shape):
         folder = Path(tmp_path / name)
@@ -161,7 +164,7 @@ def test_no_trial_is_proposed_long_before_somebody_is_free(tmp_path):
     waiting = []
     executor.at_end = lambda e: waiting.append(sum(r.execution == 1 for r in e.waiting))
     search(executor, tmp_path, oracle="random", build=network, max_trials=20)
-    assert max(waiting) <= 3  # of four that the oracle has not been told of
+    assert max(waiting) <= 5  # of six that the oracle has not been told of
 
 
 def test_all_take_part_while_an_oracle_waits_for_a_score(tmp_path):

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from actsearch.records import ExecutionRecord, Resources, Status
-from actsearch.tuning.progress import Lines, Live, Pace
+from actsearch.reports.standings import Pace
+from actsearch.tuning.progress import Lines, Silent, Warnings, warn
 from tests.helpers.factories import search
 
 
@@ -60,13 +61,11 @@ def test_the_score_of_a_running_search_is_named():
     assert "status=COMPLETED val_accuracy=0.5000 train=1.00s" in stream.getvalue()
 
 
-def test_the_live_view_names_the_score_of_the_best_trial():
-    record = search({"relu": [0.5, 0.7]})
-    live = Live(io.StringIO())
-    live.begin(record, "found")
-    try:
-        live.execution(record.trials[0], record.trials[0].executions[1])
-        (task,) = live._progress.tasks
-        assert task.description.startswith("1 trials, best val_accuracy so far: relu 0.6000 [")
-    finally:
-        live.end()
+def test_warnings_are_messages_to_a_reporter_without_a_method_for_them(capsys):
+    stream = io.StringIO()
+    warn(Lines(stream), "MLflow is unreachable.")
+    assert stream.getvalue() == "MLflow is unreachable.\n"
+    warn(Warnings(), "MLflow is unreachable.")
+    Warnings().message("30 epochs")
+    warn(Silent(), "MLflow is unreachable.")
+    assert capsys.readouterr() == ("", "Warning: MLflow is unreachable.\n")

@@ -14,6 +14,7 @@ from actsearch.tracking.store import model_file
 from actsearch.tuning.result import SearchResult, load_result
 from tests.helpers.factories import search, trial
 from tests.helpers.ledgers import written
+from tests.helpers.searches import run_search, tuner_for
 
 SCORES = {"relu": [0.90, 0.91, 0.92], "elu": [0.95, 0.96, 0.975], "tanh": [0.5, None, 0.52]}
 
@@ -136,8 +137,31 @@ def test_of_test_data_and_splits_the_model_has_both_scores_and_its_split():
 
 def test_a_search_of_which_everything_failed_can_be_shown(tmp_path):
     result = SearchResult(search({"relu": [None, None]}), Path(tmp_path))
-    assert "nothing to compare" in str(result)
+    assert "Nothing to compare" in str(result)
     assert "failed" in str(result)
     assert result.figures() == {}
     with pytest.raises(SearchFailedError, match="None of the 2 executions completed"):
         result.best  # noqa: B018
+
+
+def joint_network(hp):
+    activation = actsearch.choose(hp, ["relu", "selu"])
+    rate = hp.Choice("learning_rate", [1e-4, 1e-3, 1e-2])
+    layers = [keras.Input((64,)), keras.layers.Dense(hp.Choice("units", [8, 32])), activation.layer()]
+    model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_a_joint_search_names_its_best_trial_and_keeps_and_refits_it(digits):
+    result = run_search(tuner_for(joint_network, epochs=3, tracking=False), digits)
+    best, importance = result.verdict.best_trial, result.importance()
+    assert set(best.values) == {"activation", "learning_rate", "units"}
+    assert importance.shares[0].name == "learning_rate"
+    assert "a full grid" in importance.basis
+    assert result.verdict.recommended == best.trial_id == result.best.trial_id
+    assert best.named in str(result).replace("\n", " ")
+    x, y = digits
+    refitted = result.refit(x[:300], y[:300], verbose=0)
+    assert float(refitted.optimizer.learning_rate.numpy()) == pytest.approx(best.values["learning_rate"])
+    assert result.best_model().layers[0].units == refitted.layers[0].units == best.values["units"]

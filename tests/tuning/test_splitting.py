@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import actsearch
-from actsearch.errors import UsageError
+from actsearch.data.division import ArrayDivision
+from actsearch.data.splits import Splits
+from actsearch.errors import DataError, UsageError
 from actsearch.ledger.samples import StoredSamples
 
 RNG = np.random.default_rng(0)
@@ -58,9 +60,16 @@ def test_the_mean_of_the_samples_is_the_score(each):
             assert samples(trial.trial_id, e.execution, "validation").values.mean() == pytest.approx(e.score, abs=1e-6)
 
 
+class EachBatch(keras.callbacks.Callback):
+    """Needs every batch, so that `model.fit` trains."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen = batch, logs
+
+
 def test_an_execution_trains_as_fit_does_on_its_split(each):
     result, _ = each
-    by_fit, _ = searched(result.directory.parent / "fit", executions=3, callbacks=[keras.callbacks.TerminateOnNaN()])
+    by_fit, _ = searched(result.directory.parent / "fit", executions=3, callbacks=[EachBatch()])
     assert {e.trainer for t in by_fit.trials for e in t.executions} == {"fit"}
     ours, theirs = ([e.score for t in r.trials for e in t.executions] for r in (result, by_fit))
     assert len(ours) == len(theirs) == 6
@@ -78,6 +87,19 @@ def test_one_split_folds_and_groups(tmp_path):
     grouped, samples = searched(tmp_path / "grouped", executions=2, groups=GROUPS)
     for part in ids_tested(samples, grouped):
         assert all(set(np.flatnonzero(group == GROUPS)) <= set(part) for group in GROUPS[list(part)])
+
+
+def test_weights_are_divided_with_their_samples(tmp_path):
+    weight = np.where(X[:, 0] > 0, 1.0, 0.25).astype("float32")
+    result, samples = searched(tmp_path, sample_weight=weight, objective="val_loss", executions=2)
+    assert {e.trainer for t in result.trials for e in t.executions} == {"compiled"}
+    for e in result.trials[0].executions:
+        assert samples("0000", e.execution, "test").values.mean() == pytest.approx(e.test_score, abs=1e-6)
+    division = ArrayDivision(X, Y, Splits("each", 120, 0), "", weight=weight)(1)
+    assert [len(part) for part in (division.train, division.validation, division.test)] == [3, 3, 3]
+    assert np.array_equal(division.test[2], weight[division.test_ids])
+    with pytest.raises(UsageError, match="data.fingerprint"):
+        searched(tmp_path, sample_weight=weight + 1, objective="val_loss", executions=2)
 
 
 def test_given_test_data_is_kept_and_the_rest_divided(tmp_path):
@@ -110,6 +132,30 @@ def test_a_process_of_its_own_divides_alike(each, tmp_path):
 def test_what_contradicts_the_division_is_refused_before_training(tmp_path, options, says):
     with pytest.raises(UsageError, match=says):
         searched(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [({"divide": "random"}, {"divide": "in_order"}), ({"test_data": (X, Y)}, {"test_data": (X + 1, Y)})],
+)
+def test_another_division_or_test_data_is_another_search(tmp_path, first, then):
+    how = {"executions": 1, "epochs": 1}
+    searched(tmp_path, **how, **first)
+    with pytest.raises(UsageError, match="data.fingerprint"):
+        searched(tmp_path, **how, **then)
+
+
+def test_a_split_that_fails_later_ends_its_executions_alone(tmp_path, monkeypatch):
+    original = Splits.__call__
+
+    def call(self, execution):
+        if execution == 2:
+            raise DataError("one class only")
+        return original(self, execution)
+
+    monkeypatch.setattr(Splits, "__call__", call)
+    result, _ = searched(tmp_path, executions=3)
+    assert [[e.reason for e in trial.executions] for trial in result.trials] == [[None, "one class only", None]] * 2
 
 
 def test_a_tuner_divides_if_it_is_told_to(tmp_path):

@@ -10,10 +10,11 @@ import actsearch
 from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
 from actsearch.errors import UnknownNameError, UsageError
+from actsearch.ledger import Kind, Ledger
 from actsearch.records import Extension
 from actsearch.reports.leaderboard import leaderboard_rows
 from actsearch.tuning.allocation import Fixed, Race
-from actsearch.tuning.state import extension_of
+from actsearch.tuning.state import SearchState, extension_of
 from tests.helpers.factories import search
 
 RNG = np.random.default_rng(0)
@@ -85,6 +86,65 @@ def test_the_same_again_trains_nothing(extended):
     assert len(again.record.extensions) == 2
 
 
+def pairs(result):
+    return {c.activation: c.num_pairs for c in result.verdict.comparisons}
+
+
+STEPS = [
+    ({"executions": 3}, {"relu": 3, "elu": 3, "tanh": 3}),
+    ({"allocation": Fixed(5, only=["elu"])}, {"relu": 5, "elu": 5, "tanh": 3}),
+    ({"allocation": Fixed(6, only=["elu"])}, {"relu": 6, "elu": 6, "tanh": 3}),
+    ({"allocation": Fixed(6, only=["tanh"])}, {"relu": 6, "elu": 6, "tanh": 6}),
+    ({"allocation": Race(8, only=["elu"])}, {"relu": 8, "elu": 8, "tanh": 6}),
+    ({"allocation": Race(9, only=["tanh"])}, {"relu": 9, "elu": 8, "tanh": 9}),
+    ({"allocation": Race(10)}, {"relu": 10, "elu": 10, "tanh": 10}),
+]
+
+
+@pytest.fixture(scope="module")
+def extended_by_turns(tmp_path_factory):
+    """A search that is extended for one activation, for the other, and for all, with nothing to decide it."""
+    directory = tmp_path_factory.mktemp("turns") / "found"
+    return [searched(directory, margin=0.0, alpha=1e-9, **options) for options, _ in STEPS]
+
+
+@pytest.mark.slow
+def test_in_any_order_each_gets_what_was_asked_for_and_all_of_it_is_judged(extended_by_turns):
+    for result, (options, wanted) in zip(extended_by_turns, STEPS, strict=True):
+        assert counts(result) == wanted, options
+        assert pairs(result) == {name: wanted[name] for name in ("elu", "tanh")}, options
+
+
+@pytest.mark.slow
+def test_what_everyone_named_has_already_is_refused_by_name(extended_by_turns):
+    directory = extended_by_turns[-1].directory
+    for wrong, says in (
+        (Race(10, only=["tanh"]), "has at most 10 executions of tanh .race., but at most 10 executions"),
+        (Race(12, only=["relu"]), "only names just the baseline, relu"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            searched(directory, margin=0.0, alpha=1e-9, allocation=wrong)
+
+
+def test_only_in_a_new_directory_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="only=.'elu'. would be ignored: it extends a search, but .* holds none"):
+        searched(tmp_path / "new", allocation=Fixed(3, only=["elu"]))
+
+
+def test_the_number_of_executions_that_are_left_is_that_of_those_who_get_them(tmp_path):
+    added = (Extension(2.0, 3, "fixed", 5, only=("elu",)),)
+    before = search({"relu": [0.9] * 3, "elu": [0.8] * 3, "tanh": [0.8] * 3})
+    ledger = Ledger(tmp_path, create=True)
+    ledger.append_search(replace(before, trials=()))
+    for each in before.trials:
+        ledger.append_trial(replace(each, executions=()))
+        for done in each.executions:
+            ledger.append_execution(done)
+    ledger.append(Kind.EXTENSION, "1", added[0])
+    assert SearchState(tmp_path, before).num_left(3, executions=5) == 4
+    assert SearchState(tmp_path, before).num_left(5, executions=5) == 14
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -103,6 +163,9 @@ RECORD = search({"relu": [0.9] * 4, "elu": [0.8] * 4})
 BEFORE = replace(RECORD, config=replace(RECORD.config, allocation="fixed", executions=4, max_executions=None))
 
 
+BEFORE_RACE = replace(BEFORE, config=replace(BEFORE.config, allocation="race", executions=None, max_executions=4))
+
+
 def numbers(**values):
     return SearchConfig(**{"executions": None, "max_executions": None, "factor": None, "rungs": None, **values})
 
@@ -116,6 +179,22 @@ def test_the_rules_of_extensions():
             extension_of(BEFORE, wrong, ())
     with pytest.raises(UnknownNameError):
         extension_of(BEFORE, numbers(executions=6), ("mish",))
+
+
+def test_an_interrupted_search_may_go_on_for_some_only_but_not_with_fewer():
+    planned = replace(BEFORE, config=replace(BEFORE.config, executions=10))
+    assert extension_of(planned, numbers(executions=10), ("elu",)).only == ("elu",)
+    with pytest.raises(UsageError, match="has 10 executions of each trial .fixed., but 6 executions"):
+        extension_of(planned, numbers(executions=6), ())
+
+
+def test_an_extension_counts_seeds_by_the_sample_scores_as_the_race_does():
+    """Without them, Student's intervals would decide otherwise, and after other seeds."""
+    asked = []
+    extension_of(
+        BEFORE_RACE, numbers(allocation="race", max_executions=9), ("elu",), lambda *which: asked.append(which)
+    )
+    assert ("1", 4, "validation") in asked
 
 
 def test_a_list_of_activations_is_not_a_text():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import keras
 import keras_tuner
@@ -12,8 +13,11 @@ import actsearch
 from actsearch._locks import is_locked, locked
 from actsearch.errors import UsageError
 from actsearch.ledger import FILE_NAME, End, Kind, Ledger, parse
+from actsearch.tracking.store import saved_models
 from actsearch.tuning.allocation import Race
+from actsearch.tuning.state import check_same_search
 from actsearch.tuning.storage import load_weights
+from tests.helpers import factories
 from tests.helpers.networks import small_network
 from tests.helpers.tracking import runs_of
 
@@ -110,8 +114,14 @@ def test_oracle_and_allocation_come_to_the_state_they_were_in(digits, without_ml
 
 def test_a_finished_search_is_read_and_not_trained_again(digits, without_mlflow):
     first = search("found", digits)
+    before = Ledger("found").facts()
     again = search("found", digits, callbacks=[After()])
-    assert again.record.trials == first.record.trials
+    assert again.record == first.record
+    assert Ledger("found").facts() == before, "an end of nothing makes MLflow look up all runs"
+    for model in saved_models(Path("found")):
+        model.unlink()
+    search("found", digits)
+    assert len(Ledger("found").facts()) == len(before) + 1, "MLflow gets the model that was missing"
 
 
 def test_another_search_is_refused_with_what_differs(digits, without_mlflow):
@@ -125,6 +135,14 @@ def test_another_search_is_refused_with_what_differs(digits, without_mlflow):
         with pytest.raises(UsageError, match="--overwrite") as refused:
             search("found", digits, **{"executions": 1, **options})
         assert named in str(refused.value)
+
+
+def test_what_a_later_version_tells_of_the_data_is_no_difference():
+    then = factories.search({}, data={"name": "arrays"})
+    now = factories.search({}, data={"name": "arrays", "num_training": 100})
+    check_same_search(then, now, "there")
+    with pytest.raises(UsageError, match="data.num_training"):
+        check_same_search(now, then, "there")
 
 
 def test_other_data_and_another_model_are_refused(digits, without_mlflow):

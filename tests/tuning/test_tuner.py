@@ -282,7 +282,7 @@ def test_activations_for_each_layer(digits, without_mlflow):
     result = run_search(tuner_for(build, executions=1, epochs=1, max_trials=4), digits)
     assert len(result.trials) == 4
     assert result.trials[0].activation == result.record.baseline == "relu"
-    assert any("," in t.activation for t in result.trials)
+    assert any("→" in t.activation for t in result.trials)
 
 
 @pytest.mark.slow
@@ -331,6 +331,7 @@ def test_hyperparameters_that_only_some_trials_have_are_searched(digits, without
     assert {v["units_0"] for v in tried if v["layers"] == 2} == {4, 8}
 
 
+@pytest.mark.slow
 def test_long_labels_are_drawn(digits, store):
     def build(hp):
         model = keras.Sequential([keras.Input((64,))])
@@ -373,3 +374,16 @@ def test_without_tracking_nothing_is_written_to_mlflow(digits, tmp_path):
     assert result.mlflow == {}
     assert not (tmp_path / "mlflow.db").exists()
     assert result.best_model() is not None
+
+
+def test_auto_says_where_executions_run(digits, without_mlflow):
+    said = []
+
+    class Listening(Silent):
+        def message(self, text):
+            said.append(text)
+
+    result = run_search(tuner_for(classic, epochs=1, executions=1, executor="auto", verbose=Listening()), digits)
+    [message] = [text for text in said if text.startswith("executor: ")]
+    assert message.startswith("executor: one process, since ")
+    assert "workers" not in result.record.environment

@@ -140,9 +140,3 @@ def test_batches_of_a_data_set_are_its_own(digits):
     data = tf.data.Dataset.from_tensor_slices(digits).batch(32)
     with pytest.raises(UsageError, match="batch_size would be ignored"):
         tuner_for(classic).search(data, validation_data=data, batch_size=16)
-
-
-def test_weights_of_samples_are_never_divided_apart_from_them(digits):
-    x, y = digits
-    with pytest.raises(UsageError, match="validation_data"):
-        actsearch.search(classic, x, y, sample_weight=np.ones(len(y)), directory="found")

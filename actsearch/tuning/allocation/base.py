@@ -1,6 +1,7 @@
 """The interface of allocations: they assign executions seed by seed and keep the scores that are reported."""
 
 import copy
+import heapq
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any, Self
 
 from actsearch.analysis.looks import Looks
 from actsearch.analysis.results import Decision
-from actsearch.config import SearchConfig, check_alpha, check_margin
+from actsearch.config import check_alpha, check_margin
 from actsearch.errors import UsageError
 from actsearch.records import Objective, SampleScores, Scope
 
@@ -21,20 +22,19 @@ class Allocation(ABC):
 
     Attributes:
         trials_may_join: Whether trials may be added at any time.
+        needs_samples: Whether it decides by the scores of single samples; otherwise they are not kept.
     """
 
-    trials_may_join = False
+    trials_may_join = needs_samples = False
 
     def __init__(self) -> None:
         self._started_for: Objective | None = None
-        self._alpha: float = SearchConfig.alpha
-        self._margin: float | None = None
-        self._scope = Scope.NEW_DATA
-        self._plans: tuple[Looks, ...] = ()
+        self._rules: dict[str, Any] = {}
         self._limits: dict[str, int] = {}
         self._samples: dict[str, dict[int, SampleScores]] = {}
         self._results: dict[str, dict[int, float | None]] = {}
         self._asked: dict[str, set[int]] = {}
+        self._free: list[tuple[int, int, str]] = []  # a heap: a number that may be free, the trial's place, the trial
         self._baselines: list[str] = []
         self._stopped_at: int | None = None
 
@@ -46,6 +46,8 @@ class Allocation(ABC):
         margin: float | None = None,
         scope: Scope = Scope.NEW_DATA,
         plans: Sequence[Looks] = (),
+        sizes: Mapping[str, int | None] | None = None,
+        existing: Mapping[str, float] | None = None,
     ) -> Self:
         """Returns a copy for one search; this object is unchanged, so that it can be passed to several searches.
 
@@ -54,7 +56,9 @@ class Allocation(ABC):
             alpha: Probability of ever dropping a trial that is among the best, and of a wrong claim.
             margin: Difference that does not matter; None for the objective's default, 0 for no equivalence.
             scope: What the decisions are to hold for.
-            plans: The looks at the search before it was extended.
+            plans: The looks of a race; empty for one after each seed.
+            sizes: `num_samples` and `num_training` as for `Differences`, where they are known.
+            existing: Number of executions that trials had before the search was extended.
 
         Raises:
             UsageError: alpha or margin is out of range.
@@ -62,7 +66,8 @@ class Allocation(ABC):
         check_alpha(alpha)
         check_margin(margin)
         started = copy.deepcopy(self)
-        vars(started).update(_started_for=objective, _alpha=alpha, _margin=margin, _scope=scope, _plans=tuple(plans))
+        rules = {"alpha": alpha, "margin": margin, "scope": scope, "plans": tuple(plans), "sizes": sizes}
+        vars(started).update(_started_for=objective, _rules=rules | {"existing": existing})
         return started
 
     @property
@@ -109,6 +114,7 @@ class Allocation(ABC):
         """
         if trial_id in self._results:
             raise UsageError(f"Trial {trial_id!r} was already added.")
+        heapq.heappush(self._free, (1, len(self._results), trial_id))
         self._results[trial_id], self._asked[trial_id], self._samples[trial_id] = {}, set(), {}
         if baseline:
             self._baselines.append(trial_id)
@@ -145,12 +151,13 @@ class Allocation(ABC):
             raise UsageError(f"Execution {execution} of trial {trial_id!r} was already reported.")
         self._asked[trial_id].add(execution)
         self._results[trial_id][execution] = score if score is not None and math.isfinite(score) else None
-        if samples is not None:
+        if samples is not None and self.needs_samples:
             self._samples[trial_id][execution] = samples
 
     def take_back(self, trial_id: str, execution: int) -> None:
         """Withdraws an assigned execution that was not started, so that it can be assigned again."""
         self._asked[trial_id].discard(execution)
+        heapq.heappush(self._free, (execution, list(self._results).index(trial_id), trial_id))
 
     def stop(self) -> None:
         """Starts no further seed; executions that complete the current seed are still assigned."""
@@ -170,15 +177,24 @@ class Allocation(ABC):
 
     def _next(self) -> tuple[str, int] | None:
         """Returns the lowest execution that is not assigned yet; in a tie, that of the trial added first."""
+        beyond = []  # their trials may be assigned more later
         lowest: tuple[str, int] | None = None
-        for trial in self._results:
-            limit = min(self._limit(trial), self._limits.get(trial, math.inf))
-            if self._stopped_at is not None:
-                limit = min(limit, self._stopped_at)
-            execution = next((e for e in range(1, int(limit) + 1) if e not in self._asked[trial]), None)
-            if execution is not None and (lowest is None or execution < lowest[1]):
+        while self._free and lowest is None:
+            execution, place, trial = self._free[0]
+            if execution in self._asked[trial]:
+                heapq.heapreplace(self._free, (execution + 1, place, trial))
+            elif execution <= min(self._limit(trial), self._limits.get(trial, math.inf), self._last):
                 lowest = (trial, execution)
+            else:
+                beyond.append(heapq.heappop(self._free))
+        for entry in beyond:
+            heapq.heappush(self._free, entry)
         return lowest
+
+    @property
+    def _last(self) -> float:
+        """Number of the last execution, if no further seed is started."""
+        return math.inf if self._stopped_at is None else self._stopped_at
 
 
 class Waves(Allocation):
@@ -191,6 +207,8 @@ class Waves(Allocation):
     def __init__(self) -> None:
         super().__init__()
         self._wave = 1
+        self._in_wave: list[str] | None = None  # trials that get the execution of this wave; None until it is asked for
+        self._num_assigned = 0  # of them, from the first on
 
     def add(self, trial_id: str, *, baseline: bool = False, limit: int | None = None) -> None:
         if self._wave > 1:
@@ -200,6 +218,11 @@ class Waves(Allocation):
                 "learns from scores."
             )
         super().add(trial_id, baseline=baseline, limit=limit)
+        self._in_wave = None
+
+    def take_back(self, trial_id: str, execution: int) -> None:
+        super().take_back(trial_id, execution)
+        self._num_assigned = 0
 
     @abstractmethod
     def _running(self) -> list[str]:
@@ -214,10 +237,22 @@ class Waves(Allocation):
 
     def _next(self) -> tuple[str, int] | None:
         while True:
-            following = super()._next()
-            running = [t for t in self._running() if self._wave <= self._limits.get(t, self._wave)]
-            complete = bool(running) and all(self._wave in self._results[t] for t in running)
-            if following is not None or not complete:
+            if self._in_wave is None:
+                limits = self._limits
+                self._in_wave = [t for t in self._running() if self._wave <= limits.get(t, self._wave)]
+                self._num_assigned = 0
+            following = self._next_in(self._in_wave)
+            if following is not None or not self._in_wave:
                 return following
-            self._close({t: self._results[t][self._wave] for t in running})
-            self._wave += 1
+            if not all(self._wave in self._results[t] for t in self._in_wave):
+                return None
+            self._close({t: self._results[t][self._wave] for t in self._in_wave})
+            self._wave, self._in_wave = self._wave + 1, None
+
+    def _next_in(self, trials: list[str]) -> tuple[str, int] | None:
+        """Returns the first of these trials that was not assigned the execution of this wave."""
+        while self._num_assigned < len(trials) and self._wave in self._asked[trials[self._num_assigned]]:
+            self._num_assigned += 1
+        if self._num_assigned == len(trials) or self._wave > self._last:
+            return None
+        return trials[self._num_assigned], self._wave

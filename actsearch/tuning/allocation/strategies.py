@@ -165,6 +165,8 @@ class Race(Waves):
     [('sigmoid', 'dropped', 4), ('sigmoid', 'claimed', 4)]
     """
 
+    needs_samples = True
+
     def __init__(self, max_executions: int = MAX_EXECUTIONS, *, only: Sequence[str] = ()) -> None:
         super().__init__()
         check_count("max_executions", max_executions)
@@ -185,22 +187,18 @@ class Race(Waves):
         return tuple(self._evidence.decisions) if self._evidence else ()
 
     def _running(self) -> list[str]:
+        if self._wave > self._max_executions:
+            return []
         if self._evidence is None:
             return list(self._results)
         return [] if self._evidence.finished else self._evidence.running
 
     def _close(self, scores: dict[str, float | None]) -> None:
         if self._evidence is None:
-            self._evidence = RaceTest(
-                list(self._results),
-                self._baselines,
-                self._objective,
-                alpha=self._alpha,
-                margin=self._margin,
-                plans=[*self._plans, Looks(self._max_executions, every=True)],
-                scope=self._scope,
-            )
-        self._evidence.observe(scores, {trial: self._samples[trial].get(self._wave) for trial in scores})
+            plans = self._rules.get("plans") or [Looks(self._max_executions, every=True)]
+            rules = self._rules | {"plans": plans}
+            self._evidence = RaceTest(list(self._results), self._baselines, self._objective, **rules)
+        self._evidence.observe(scores, {trial: self._samples[trial].pop(self._wave, None) for trial in scores})
 
 
 def checked_labels(only: Sequence[str]) -> tuple[str, ...]:

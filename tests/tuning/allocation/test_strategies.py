@@ -252,3 +252,36 @@ def test_one_object_serves_several_searches():
         race.add("relu")
         race.add("elu")
         run(race, flat)
+
+
+@pytest.mark.parametrize("kind", [Fixed, Race])
+def test_the_next_execution_is_found_without_looking_at_all_trials(kind, monkeypatch):
+    """A search of ten times as many trials takes ten times as long, not a hundred times."""
+
+    def looks(num_trials):
+        counted = []
+        monkeypatch.setattr(kind, "_limit", lambda self, trial: counted.append(trial) or 4)
+        monkeypatch.setattr(Race, "_running", lambda self: counted.extend(self._results) or list(self._results))
+        monkeypatch.setattr(Race, "_close", lambda self, scores: None)
+        made = started(kind(4))
+        for number in range(num_trials):
+            made.add(str(number), baseline=number == 0)
+        for _ in range(4 * num_trials):
+            made.tell(*made.ask(), 0.5)
+        return len(counted)
+
+    assert looks(200) <= 10.5 * looks(20)
+
+
+def test_what_is_taken_back_is_assigned_again_first():
+    grid = Fixed(3)
+    for name in ("a", "b"):
+        grid.add(name)
+    asked = [grid.ask() for _ in range(5)]
+    grid.take_back("b", 1)
+    assert [grid.ask() for _ in range(3)] == [("b", 1), ("b", 3), None]
+    assert asked == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]
+
+
+def test_samples_are_kept_only_by_those_that_decide_by_them():
+    assert (Fixed.needs_samples, Halving.needs_samples, Race.needs_samples) == (False, False, True)

@@ -1,0 +1,1 @@
+"""What the score of a joint search depends on."""
