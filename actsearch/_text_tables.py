@@ -1,5 +1,6 @@
-"""Tables of text, plain and as HTML, for objects that print and that notebooks show."""
+"""Tables of text, plain and as HTML, with small pictures, for objects that print and that notebooks show."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -8,6 +9,9 @@ from markupsafe import Markup, escape
 
 _GAP = "  "
 _NARROWEST = 8  # characters
+_BEYOND = 3  # times the range of the middle half, from where on values are outliers
+_SQUEEZING = 8  # times the range of the others, from where on outliers are cut
+_MOST = 0.75  # of the values, which are never cut
 
 
 def text_table(
@@ -61,6 +65,133 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     head = _joined("<th>{}</th>", headers)
     body = Markup("").join(Markup("<tr>{}</tr>").format(_joined("<td>{}</td>", row)) for row in rows)
     return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+
+
+def core(values: Iterable[float]) -> tuple[float, float]:
+    """Returns the range of all values, or of all but a few that would squeeze the others.
+
+    Example:
+
+    >>> core([0.95, 0.97, 0.96, 0.98]), core([0.95, 0.97, 0.96, 0.98, 0.1])
+    ((0.95, 0.98), (0.95, 0.98))
+    """
+    known = sorted(value for value in values if math.isfinite(value))
+    if not known:
+        return 0.0, 0.0
+    low, high = known[(len(known) + 1) // 4], known[len(known) - 1 - (len(known) + 1) // 4]
+    reach = _BEYOND * (high - low)
+    inner = [value for value in known if low - reach <= value <= high + reach]
+    squeezes = known[-1] - known[0] > _SQUEEZING * (inner[-1] - inner[0]) > 0
+    is_cut = squeezes and len(inner) >= _MOST * len(known)
+    return (inner[0], inner[-1]) if is_cut else (known[0], known[-1])
+
+
+def interval_view(ends: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Returns the range in which bars of intervals are drawn; one of several times the usual width is cut.
+
+    Args:
+        ends: Ends of each finite interval.
+
+    Example:
+
+    >>> interval_view([(-1.0, 1.0), (0.0, 2.0), (-90.0, 90.0)])
+    (-4.0, 5.0)
+    """
+    intervals = list(ends)
+    middles = [(low + high) / 2 for low, high in intervals]
+    first, last = core(middles)[0], max(middles, default=0.0)  # what is best is never cut
+    widths = sorted(high - low for low, high in intervals)
+    most = 2 * widths[len(widths) // 2] if widths else 0.0
+    low = min([0.0, *(max(low, first - most) for low, _ in intervals)])
+    return low, max([0.0, *(min(high, last + most) for _, high in intervals)])
+
+
+def interval_bar(
+    gain: float | None, ends: tuple[float, float] | None, view: tuple[float, float], *, margin: float, title: str
+) -> Markup:
+    """Draws a gain and its interval around 0 as a small picture; what is cut has an arrow.
+
+    Args:
+        gain: The gain; None for the baseline, which is the line at 0.
+        ends: Ends of its interval; None if there is none.
+        view: Range of all pictures of a column.
+        margin: Difference that does not matter, a grey band.
+        title: What it shows, in words.
+
+    Example:
+
+    >>> picture = interval_bar(1.0, (0.5, 9.0), (-1.0, 3.0), margin=0.5, title="+1.0 [0.5, 9.0]")
+    >>> picture.count("<polygon"), picture.count("<circle")
+    (1, 1)
+    """
+    low, high = view
+    reach = (high - low) or 1.0
+
+    def at(value: float) -> float:
+        return round(_INSET + (_BAR_WIDTH - 2 * _INSET) * (min(max(value, low), high) - low) / reach, 1)
+
+    zero, middle = at(0.0), _BAR_HEIGHT / 2
+    parts = [
+        f'<rect x="{at(-margin)}" y="0" width="{at(margin) - at(-margin):.1f}" height="{_BAR_HEIGHT}" opacity=".15"/>'
+    ]
+    parts.append(f'<path d="M{zero} 0V{_BAR_HEIGHT}" stroke="currentColor" opacity=".6"/>')
+    if ends is not None and ends[0] <= high and ends[1] >= low:
+        parts.append(f'<path d="M{at(ends[0])} {middle}H{at(ends[1])}" stroke="currentColor" stroke-width="2"/>')
+    reached = [value for value in (gain, *(ends or ())) if value is not None and math.isfinite(value)]
+    if reached and min(reached) < low:
+        parts.append(f'<polygon points="0,{middle} {_INSET},{middle - 3} {_INSET},{middle + 3}"/>')
+    if reached and max(reached) > high:
+        start = _BAR_WIDTH - _INSET
+        parts.append(f'<polygon points="{_BAR_WIDTH},{middle} {start},{middle - 3} {start},{middle + 3}"/>')
+    if gain is not None and low <= gain <= high:
+        parts.append(f'<circle cx="{at(gain)}" cy="{middle}" r="3"/>')
+    return small_picture("".join(parts), (_BAR_WIDTH, _BAR_HEIGHT), title=title)
+
+
+_BAR_WIDTH, _BAR_HEIGHT, _INSET = 120, 14, 6
+
+
+def curve_picture(values: Sequence[float], *, title: str) -> Markup:
+    """Draws a function from -4 to 4 as a small picture with both axes; from -2 to 4, where it exceeds that.
+
+    Args:
+        values: Its values at equal distances.
+        title: What it shows, in words.
+
+    Example:
+
+    >>> curve_picture([-4.0, 0.0, 4.0], title="linear").count("<polyline")
+    1
+    """
+    width, height = _CURVE
+    low, high = max(min([-0.5, *values]), -2.0), min(max([1.0, *values]), 4.0)
+
+    def at(value: float) -> float:
+        return round(1 + (height - 2) * (high - min(max(value, low), high)) / (high - low), 1)
+
+    step = width / max(len(values) - 1, 1)
+    points = " ".join(f"{number * step:.1f},{at(value)}" for number, value in enumerate(values) if math.isfinite(value))
+    axes = f'<path d="M0 {at(0.0)}H{width}M{width // 2} 0V{height}" stroke="currentColor" opacity=".3"/>'
+    line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+    return small_picture(axes + line, _CURVE, title=title)
+
+
+_CURVE = (48, 24)
+
+
+def small_picture(drawn: str, size: tuple[int, int], *, title: str) -> Markup:
+    """Makes an `<svg>` element in the colour of the text.
+
+    Args:
+        drawn: Elements of SVG, of which nothing came from the user.
+        size: Width and height in pixels.
+        title: What it shows, in words; escaped here.
+    """
+    width, height = size
+    head = Markup(
+        '<svg viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" fill="currentColor" stroke-width="1">'
+    )
+    return Markup("{}<title>{}</title>{}</svg>").format(head.format(width, height), title, Markup(drawn))
 
 
 def html_heading(text: str) -> Markup:

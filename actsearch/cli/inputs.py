@@ -1,4 +1,4 @@
-"""The data and the model that `actsearch search` is given."""
+"""The data, the model and the workers that `actsearch search` is given."""
 
 import sys
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from actsearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
+    from actsearch.executors import Auto, Local, Ray
     from actsearch.swap.networks import OutputSpec
     from actsearch.tuning.progress import Reporter
 
@@ -128,3 +129,59 @@ def _existing_model(file: str, dataset: "Dataset") -> Any:
             f"{dataset.input_shape}. Give data of the model's shape, for example with package.module:function."
         )
     return model
+
+
+def workers_of(
+    *,
+    isolate: bool,
+    timeout: float | None,
+    workers: str,
+    address: str | None,
+    gpus: float | None,
+    max_retries: int | None,
+) -> "Local | Ray | Auto | None":
+    """Returns where executions run: on Ray if an address is given, else in processes on this machine.
+
+    Returns:
+        The executor; None for this process.
+
+    Raises:
+        UsageError: The other options make an option meaningless.
+    """
+    from actsearch.executors import Auto, Local, Ray
+
+    num = num_workers_of(workers)
+    is_isolated = num == 0 and (isolate or timeout is not None)
+    if address is not None and not num:
+        raise UsageError("--address is for workers. Give their number too: --workers 2.")
+    if gpus is not None and address is None:
+        raise UsageError("--gpus-per-worker is for workers on Ray. Give an address too: --workers 2 --address local.")
+    if max_retries is not None and num == 0 and not is_isolated:
+        raise UsageError("--max-retries is for executions in other processes. Give --workers or --isolate too.")
+    if is_isolated:
+        return Local(1, timeout=timeout, max_retries=max_retries or 0)
+    retries = 1 if max_retries is None else max_retries
+    if num is None:
+        return Auto(isolated=isolate, timeout=timeout, max_retries=retries)
+    if address is not None:
+        return Ray(num, address=address, gpus=gpus, timeout=timeout, max_retries=retries)
+    return Local(num, timeout=timeout, max_retries=retries) if num else None
+
+
+def num_workers_of(workers: str) -> int | None:
+    """Parses the number of workers; None for `auto`.
+
+    Raises:
+        UsageError: The text is neither.
+
+    Example:
+
+    >>> num_workers_of("4"), num_workers_of("auto")
+    (4, None)
+    """
+    if workers == "auto":
+        return None
+    try:
+        return int(workers)
+    except ValueError:
+        raise UsageError(f"--workers {workers!r} is not a number of processes. Write 0, 1, 2, ... or auto.") from None

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actsearch.cli.inputs import DEFAULT_SPACE, problem_of
+from actsearch.cli.inputs import DEFAULT_SPACE, problem_of, workers_of
 from actsearch.cli.terminal import show_interrupted, show_result
 from actsearch.config import EXECUTIONS, MAX_EXECUTIONS, SearchConfig, help_of
 from actsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from actsearch.data import Dataset
-    from actsearch.executors import Local, Ray
+    from actsearch.executors import Auto, Local, Ray
+    from actsearch.tuning.progress import Reporter
 
 
-INTERRUPTED = 130  # exit status
-EXAMPLES = """
+NONE_BETTER, INCOMPLETE_STORE, INTERRUPTED = 3, 4, 130  # exit statuses
+STATUSES = (
+    "Exit status: 0; 1 if no execution completed; 2 for wrong use; 3 with --fail-unless-better if no activation is "
+    "shown to be better than the baseline; 4 if MLflow is missing data; 130 if interrupted."
+)
+EXAMPLES = f"""
 Examples:
 
   actsearch search relu_variants --data digits
@@ -27,6 +32,10 @@ Examples:
   actsearch search relu,gelu,selu --data my.csv --target y --executions 5
 
   actsearch search --model my_model.keras --data my.npz --allocation race
+
+  actsearch search relu,gelu --data my.npz --json --fail-unless-better
+
+{STATUSES}
 """
 
 
@@ -77,11 +86,16 @@ def search(
     ] = None,
     data: Annotated[
         str,
-        _option(DATA, "digits, breast_cancer, wine, diabetes; a .npz, .csv or .parquet file; package.module:function."),
+        _option(
+            DATA,
+            "digits, breast_cancer, wine, diabetes; a .npz, .csv or .parquet file; a folder with x.npy and y.npy; "
+            "package.module:function.",
+        ),
     ] = "digits",
-    target: Annotated[str | None, _option(DATA, "Column to learn, for .csv and .parquet.")] = None,
+    target: Annotated[str | None, _option(DATA, "Column to learn, in a .csv or .parquet file.")] = None,
     task: Annotated[
-        str | None, _option(DATA, "binary, multiclass or regression.", default="inferred from the target")
+        str | None,
+        _option(DATA, "Kind of target: binary, multiclass or regression.", default="inferred from the target"),
     ] = None,
     splits: Annotated[
         str | None,
@@ -158,7 +172,8 @@ def search(
         int | None, _option(BUDGET, help_of("max_executions"), default=str(SearchConfig.max_executions))
     ] = None,
     only: Annotated[
-        str | None, _option(BUDGET, "Activations that the search in the directory is extended for: selu,elu.")
+        list[str] | None,
+        _option(BUDGET, "Activation that the search in the directory is extended for; from resume.", hidden=True),
     ] = None,
     max_trials: Annotated[int | None, _option(BUDGET, help_of("max_trials"))] = None,
     time_budget: Annotated[
@@ -175,7 +190,9 @@ def search(
             metavar="DURATION",
         ),
     ] = None,
-    workers: Annotated[int, _option(PARALLEL, "Number of parallel worker processes; 0 trains in this process.")] = 0,
+    workers: Annotated[
+        str, _option(PARALLEL, "Number of parallel worker processes; 0 trains in this process; auto chooses.")
+    ] = "0",
     address: Annotated[
         str | None,
         _option(PARALLEL, "Run workers on Ray: HOST:PORT or auto for a cluster, local to start Ray on this machine."),
@@ -198,24 +215,34 @@ def search(
     overwrite: Annotated[bool, _option(OUTPUT, "Delete the search in the directory first.", "--overwrite")] = False,
     log_models: Annotated[str, _option(OUTPUT, "Trained models to save and log: best, all or none.")] = "best",
     register: Annotated[str | None, _option(OUTPUT, help_of("register"))] = None,
+    log_curves: Annotated[str, _option(OUTPUT, help_of("log_curves"))] = SearchConfig.log_curves,
     tracking_uri: Annotated[
-        str | None, _option(OUTPUT, "MLflow store.", default="MLFLOW_TRACKING_URI, else mlflow.db here")
+        str | None, _option(OUTPUT, "Address of the MLflow store.", default="MLFLOW_TRACKING_URI, else mlflow.db here")
     ] = None,
     experiment: Annotated[
-        str | None, _option(OUTPUT, "MLflow experiment.", default="MLFLOW_EXPERIMENT_NAME, else actsearch")
+        str | None, _option(OUTPUT, "Name of the MLflow experiment.", default="MLFLOW_EXPERIMENT_NAME, else actsearch")
     ] = None,
     no_tracking: Annotated[bool, _option(OUTPUT, "Write nothing to MLflow.", "--no-tracking")] = False,
-    json: Annotated[bool, _option(OUTPUT, "Print the result as one JSON object.", "--json")] = False,
-    quiet: Annotated[bool, _option(OUTPUT, "Print the result only.", "--quiet")] = False,
+    json: Annotated[
+        bool, _option(OUTPUT, "Print the result as one JSON object; only warnings go to standard error.", "--json")
+    ] = False,
+    fail_unless_better: Annotated[
+        bool,
+        _option(
+            OUTPUT,
+            "Exit with status 3 if no activation is shown to be better than the baseline, as for CI.",
+            "--fail-unless-better",
+        ),
+    ] = False,
+    quiet: Annotated[bool, _option(OUTPUT, "Print the result and warnings only.", "--quiet")] = False,
     verbose: Annotated[bool, _option(OUTPUT, "Print a line for each execution.", "--verbose")] = False,
 ) -> None:
     """Search the activation function of a model on data; every trial is logged to MLflow."""
     from actsearch.tracking.sync_process import started_early
-    from actsearch.tuning.progress import reporter_for
 
     network = _given(layers=layers, units=units, dropout=dropout, learning_rate=learning_rate, batch_norm=batch_norm)
     existing = _given(weights=weights, include_frozen=include_frozen, include_recurrent=include_recurrent)
-    reporter = reporter_for(0 if json or quiet else 2 if verbose else 1)
+    reporter = _reporter(None if json or quiet else 2 if verbose else 1)
     elsewhere = workers_of(
         isolate=isolate,
         timeout=seconds_of(execution_timeout, "--execution-timeout"),
@@ -224,7 +251,7 @@ def search(
         gpus=gpus_per_worker,
         max_retries=max_retries,
     )
-    with nullcontext() if no_tracking else started_early(), elsewhere.start() if elsewhere else nullcontext() as where:
+    with nullcontext() if no_tracking else started_early(), _started(elsewhere) as where:
         load = _given(target=target, task=task, in_order=in_order, groups=groups, seed=seed)
         dataset, build, own_objective = problem_of(data, splits, load, model, space, network, existing, reporter)
         tuner = _tuner(
@@ -243,13 +270,24 @@ def search(
             batch_size=batch_size,
             seed=seed,
             executor=where,
-            tracking=_tracking(tracking_uri, experiment, log_models, register, no_tracking),
+            tracking=_tracking(tracking_uri, experiment, no_tracking, log_models, register, log_curves),
             screen=screen,
             directory=directory,
             overwrite=overwrite,
             verbose=reporter,
         )
-        _run(tuner, dataset, as_json=json)
+        _run(tuner, dataset, as_json=json, must_gain=fail_unless_better)
+
+
+def _reporter(verbose: int | None) -> "Reporter":
+    """Makes the reporter, of warnings only if None; on a terminal, says first what takes the next seconds."""
+    from actsearch.tuning.progress import Warnings, reporter_for
+
+    if verbose is None:
+        return Warnings()
+    if sys.stderr.isatty():
+        print("Loading TensorFlow …", file=sys.stderr)
+    return reporter_for(verbose)
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -257,10 +295,9 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value is not False}
 
 
-def _allocation(name: str, executions: int | None, max_executions: int | None, only: str | None) -> Any:
+def _allocation(name: str, executions: int | None, max_executions: int | None, only: list[str] | None) -> Any:
     from actsearch.tuning.allocation import Fixed, Race, get
 
-    labels = tuple(label.strip() for label in only.split(",")) if only else ()
     if max_executions is not None and name != "race":
         raise UsageError(
             f"--max-executions would be ignored: it limits a race, but --allocation is {name}. Give --executions, or "
@@ -270,48 +307,21 @@ def _allocation(name: str, executions: int | None, max_executions: int | None, o
         raise UsageError(f"--only would be ignored: {name} cannot be extended. Omit it.")
     if name == "race" and (only or max_executions is not None):
         get(name, executions=executions)  # refuses executions
-        return Race(max_executions or MAX_EXECUTIONS, only=labels)
-    return Fixed(executions or EXECUTIONS, only=labels) if only else name
+        return Race(max_executions or MAX_EXECUTIONS, only=only or ())
+    return Fixed(executions or EXECUTIONS, only=only) if only else name
 
 
-def workers_of(
-    *,
-    isolate: bool,
-    timeout: float | None,
-    workers: int,
-    address: str | None,
-    gpus: float | None,
-    max_retries: int | None,
-) -> "Local | Ray | None":
-    """Chooses where executions run: on Ray if an address is given, else in processes on this machine.
-
-    Returns:
-        The executor; None for this process.
-
-    Raises:
-        UsageError: The other options make an option meaningless.
-    """
+def _started(elsewhere: "Local | Ray | Auto | None") -> Any:
+    """Starts workers that are certain to be needed, so that they import TensorFlow while this process does."""
     from actsearch.executors import Local, Ray
 
-    is_isolated = not workers and (isolate or timeout is not None)
-    if address is not None and not workers:
-        raise UsageError("--address is for workers. Give their number too: --workers 2.")
-    if gpus is not None and address is None:
-        raise UsageError("--gpus-per-worker is for workers on Ray. Give an address too: --workers 2 --address local.")
-    if max_retries is not None and not workers and not is_isolated:
-        raise UsageError("--max-retries is for executions in other processes. Give --workers or --isolate too.")
-    if is_isolated:
-        return Local(1, timeout=timeout, max_retries=max_retries or 0)
-    retries = 1 if max_retries is None else max_retries
-    if address is not None:
-        return Ray(workers, address=address, gpus=gpus, timeout=timeout, max_retries=retries)
-    return Local(workers, timeout=timeout, max_retries=retries) if workers else None
+    return elsewhere.start() if isinstance(elsewhere, Local | Ray) else nullcontext(elsewhere)
 
 
-def _tracking(uri: str | None, experiment: str | None, log_models: str, register: str | None, no_tracking: bool) -> Any:
+def _tracking(uri: str | None, experiment: str | None, no_tracking: bool, *logged: Any) -> Any:
     from actsearch.tracking.store import MLflow
 
-    tracking = MLflow(uri, experiment, log_models, register)
+    tracking = MLflow(uri, experiment, *logged)
     given = [flag for flag, value in (("--tracking-uri", uri), ("--experiment", experiment)) if value is not None]
     if no_tracking and given:
         raise UsageError(f"{given[0]} would be ignored with --no-tracking. Omit one of them.")
@@ -324,8 +334,9 @@ def _tuner(*arguments: Any, **options: Any) -> Any:
     return ActivationTuner(*arguments, **options)
 
 
-def _run(tuner: Any, dataset: "Dataset", *, as_json: bool) -> None:
-    """Searches, and shows what was found, also so far if interrupted."""
+def _run(tuner: Any, dataset: "Dataset", *, as_json: bool, must_gain: bool) -> None:
+    """Searches, and shows what was found, also so far if interrupted; the exit status says what is wrong."""
+    from actsearch.analysis.results import Outcome
     from actsearch.training.data import TrainingData
 
     try:
@@ -335,3 +346,9 @@ def _run(tuner: Any, dataset: "Dataset", *, as_json: bool) -> None:
         show_interrupted(tuner.search_directory)
         raise typer.Exit(INTERRUPTED) from None
     show_result(result, as_json=as_json)
+    if must_gain and not result.verdict.with_outcome(Outcome.BETTER):
+        against = result.verdict.baseline or result.verdict.leader
+        print(f"--fail-unless-better: no activation is shown to be better than {against}.", file=sys.stderr)
+        raise typer.Exit(NONE_BETTER)
+    if "problem" in result.mlflow:  # a message has said so
+        raise typer.Exit(INCOMPLETE_STORE)

@@ -8,8 +8,12 @@ import typer
 
 def sync(
     directory: Annotated[Path, typer.Argument(help="Directory of a search.")],
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.", show_default="the search's own")] = None,
-    experiment: Annotated[str | None, typer.Option(help="MLflow experiment.", show_default="the search's own")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Address of the MLflow store to upload to.", show_default="the search's own")
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Name of the MLflow experiment to upload to.", show_default="the search's own")
+    ] = None,
 ) -> None:
     """Upload whatever MLflow is missing for a search."""
     from actsearch._locks import is_locked

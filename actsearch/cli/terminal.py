@@ -1,8 +1,14 @@
 """Output of the command line: tables, the result of a search, and how to resume it."""
 
 import json
+import os
+import shlex
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+import webbrowser
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -11,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actsearch.analysis.units import metric_label
 from actsearch.records import SearchRecord
 
 if TYPE_CHECKING:
@@ -36,18 +41,54 @@ def print_table(
     console.print(table)
 
 
-def print_leaderboard(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
-    """Prints the trials, the best first, and why executions failed; a terminal shows only the columns that fit."""
-    from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows, text_leaderboard
+def print_result(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
+    """Prints what a search found, and its leaderboard: on a terminal in colour, and only the columns that fit."""
+    from actsearch.reports.text import MARKS, text_report
 
-    console = Console(file=stream)
-    if console.is_terminal:
-        print(text_leaderboard(search, verdict, width=console.width), file=stream)
-        return
-    rows = [list(map(str, row.cells)) for row in leaderboard_rows(search, verdict)]
-    print_table(headers_of(search, verdict), rows, stream, numbers=True)
-    for failure in failures_of(search):
-        print(failure, file=stream)
+    console = Console(file=stream, highlight=False)
+    width = console.width if console.is_terminal else _FILE_WIDTH
+    styles = {f"{MARKS[outcome]} ": style for outcome, style in _STYLES.items()}
+    for number, line in enumerate(text_report(search, verdict, width=width).splitlines()):
+        text = Text(line, style=styles.get(line[:2], "") if number else "bold")
+        console.print(text, soft_wrap=True)
+
+
+_STYLES = {"better": "green", "worse": "red", "failed": "red"}
+
+
+def print_commands(heading: str, *commands: str) -> None:
+    """Prints each command on a line of its own, to be copied; nothing without commands."""
+    if given := [command for command in commands if command]:
+        print("\n".join([f"\n{heading}", *(f"  {command}" for command in given)]))
+
+
+def print_wrapped(text: str, *, indent: str = "") -> None:
+    """Prints a paragraph; a terminal shows it in lines that fit."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
+    print(textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+
+
+def short(path: Path) -> str:
+    """Returns a path as a user would type it: relative to the working directory if it is in there.
+
+    Example:
+
+    >>> short(Path.cwd() / "runs")
+    'runs'
+    """
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+
+
+def open_in_browser(address: str) -> bool:
+    """Opens a page in the user's browser; returns whether there is one."""
+    variables = (
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "BROWSER",
+    )  # without them, a browser in the terminal would take its place
+    has_display = sys.platform == "darwin" or any(os.environ.get(name) for name in variables)
+    return has_display and webbrowser.open(address)
 
 
 def show_interrupted(directory: Path) -> None:
@@ -56,10 +97,11 @@ def show_interrupted(directory: Path) -> None:
     from actsearch.ledger import FILE_NAME, Ledger
     from actsearch.ledger.samples import StoredSamples
 
-    print(f"Interrupted. Completed executions are kept. To resume: actsearch resume {directory}", file=sys.stderr)
+    again = shlex.join(["actsearch", "resume", short(directory)])
+    print(f"Interrupted. Completed executions are kept. To resume:\n  {again}\n", file=sys.stderr)
     if (directory / FILE_NAME).exists():
         search = Ledger(directory).read()
-        print_leaderboard(search, verdict_of(search, StoredSamples(directory)), sys.stderr)
+        print_result(search, verdict_of(search, StoredSamples(directory)), sys.stderr)
 
 
 def show_result(result: "SearchResult", *, as_json: bool) -> None:
@@ -67,24 +109,29 @@ def show_result(result: "SearchResult", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(as_plain(result)))
         return
-    print_leaderboard(result.record, result.verdict, sys.stdout)
-    print(f"{result.verdict.recommendation}.")
-    if result.how_to_settle:
-        print(f"To settle it: {result.how_to_settle}")
-    print(f"\nBest by {metric_label(result.record.objective.name)}: {result.describe_model()}.")
-    print(f"Ledger and weights: {result.directory}")
+    print_result(result.record, result.verdict, sys.stdout)
+    print_commands("To settle it:", result.how_to_settle)
+    where = shlex.quote(short(result.directory))
+    pages = f"actsearch ui {where}" if result.mlflow_run_id else ""
+    print_commands("To look at it:", f"actsearch report {where}", pages)
+    print()
+    print_wrapped(f"Model kept: {result.describe_model()}.", indent="  ")
+    print(f"Ledger and weights: {short(result.directory)}")
     if result.mlflow_run_id:
-        print(f"MLflow: run {result.mlflow_run_id} in {result.mlflow['tracking_uri']}")
-    print(f"View it:  actsearch report {result.directory}  ·  actsearch ui {result.directory}")
+        uri = result.mlflow["tracking_uri"]
+        store = short(Path(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:///") else uri
+        print(f"MLflow: run {result.mlflow_run_id} in {store}")
 
 
 def as_plain(result: "SearchResult") -> dict[str, Any]:
     """Returns the result as plain data for `--json`, the best score first; unknown and infinite values are null."""
+    from actsearch.reports.joint import joint_plain
     from actsearch.reports.leaderboard import leaderboard_rows
 
     search = result.record
     runs = result.mlflow.get("trial_run_ids", {})
     rows = {row.trial_id: row.plain() for row in leaderboard_rows(search, result.verdict)}
+    activations: dict[str | None, str] = {trial.trial_id: trial.activation for trial in search.trials}
     trials = [
         {
             **rows[trial.trial_id],
@@ -98,15 +145,55 @@ def as_plain(result: "SearchResult") -> dict[str, Any]:
     return {
         "search_id": search.search_id,
         "directory": str(result.directory),
-        "mlflow": {name: result.mlflow.get(name) for name in ("tracking_uri", "experiment_id", "run_id")},
+        "mlflow": _plain_tracking(result.mlflow),
         "objective": {"name": search.objective.name, "direction": search.objective.direction.value},
         "baseline": search.baseline,
         "score_name": result.verdict.judged_score,
         "best": result.best.trial_id,
+        "best_activation": result.best.activation,
         "recommended": result.verdict.recommended,
-        "recommendation": result.verdict.recommendation,
+        "recommended_activation": activations.get(result.verdict.recommended),
+        "verdict": _plain_verdict(search, result.verdict),
+        **joint_plain(search, result.verdict),
         "trials": trials,
     }
+
+
+def _plain_tracking(mlflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns where MLflow has the search, whether it has all of it (null without tracking), and why not."""
+    is_complete = "problem" not in mlflow and "run_id" in mlflow if mlflow else None
+    names = ("tracking_uri", "experiment_id", "run_id", "problem")
+    return {"complete": is_complete, **{name: mlflow.get(name) for name in names}}
+
+
+def _plain_verdict(search: SearchRecord, verdict: "Verdict") -> dict[str, Any]:
+    """Returns the verdict as plain data: what to do, on what evidence, and each comparison; unknown values are null."""
+    from actsearch.reports.leaderboard import leaderboard_rows
+    from actsearch.reports.story import story_of
+
+    rows = (row.plain() for row in leaderboard_rows(search, verdict) if verdict.of(row.trial_id))
+    return {
+        "recommendation": verdict.recommendation,
+        **asdict(story_of(search, verdict)),
+        "source": verdict.source,
+        "scope": verdict.scope.value,
+        "margin": verdict.margin,
+        "alpha": verdict.alpha,
+        "findings": [{new: row[old] for new, old in _FINDING.items()} for row in rows],
+    }
+
+
+_FINDING = {
+    "trial_id": "trial_id",
+    "activation": "activation",
+    "outcome": "verdict",
+    "gain": "gain",
+    "low": "gain_low",
+    "high": "gain_high",
+    "pairs": "num_pairs",
+    "more_executions": "more_executions",
+    "samples_needed": "samples_needed",
+}
 
 
 def _plain_execution(execution: Any) -> dict[str, Any]:

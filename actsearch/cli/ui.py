@@ -10,12 +10,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from actsearch.cli.terminal import open_in_browser
 from actsearch.errors import TrackingError
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ def ui(
     directory: Annotated[
         Path | None, typer.Argument(help="Directory of a search.", show_default="the store of this folder")
     ] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store.", show_default="the search's own")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the server.", show_default="a free one")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Address of another MLflow store.", show_default="the search's own")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port that the server listens on.", show_default="a free one")
+    ] = None,
 ) -> None:
     """Open the MLflow UI for a search."""
     raise typer.Exit(_serve(directory, tracking_uri, port))
@@ -51,8 +55,8 @@ def _serve(directory: Path | None, tracking_uri: str | None, port: int | None) -
         _wait_until_up(server, port)
         url = f"http://{HOST}:{port}" + (_view(directory, address, port) if directory else "")
         print(f"MLflow UI: {url}  (experiment {address.experiment}; Ctrl-C stops it)", flush=True)
-        if sys.stdout.isatty() and _has_display():
-            webbrowser.open(url)
+        if sys.stdout.isatty():
+            open_in_browser(url)
         server.wait()
         return 1
     except KeyboardInterrupt:
@@ -83,10 +87,6 @@ def _view(directory: Path, address: "StoreAddress", port: int) -> str:
     except OSError:  # includes HTTPError, if the experiment does not exist
         return ""
     return view_path(experiment, key_of(Ledger(directory).read()))
-
-
-def _has_display() -> bool:
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _free_port() -> int:

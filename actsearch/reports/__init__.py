@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from actsearch.reports.html import html_report as html_report
     from actsearch.reports.leaderboard import LeaderboardRow as LeaderboardRow
     from actsearch.reports.leaderboard import leaderboard_rows as leaderboard_rows
-    from actsearch.reports.leaderboard import text_report as text_report
     from actsearch.reports.markdown import markdown_report as markdown_report
+    from actsearch.reports.text import text_report as text_report
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -18,6 +18,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "html_report": "html",
         "leaderboard_rows": "leaderboard",
         "markdown_report": "markdown",
-        "text_report": "leaderboard",
+        "text_report": "text",
     },
 )

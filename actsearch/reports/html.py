@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import io
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
@@ -19,18 +20,25 @@ from matplotlib.figure import Figure
 
 from actsearch._text_tables import html_heading, html_table
 from actsearch._version import __version__
-from actsearch.analysis.comparison import is_joint, is_race
+from actsearch.analysis.comparison import is_joint
+from actsearch.analysis.hyperparameters.importance import importance_of, percent
 from actsearch.analysis.results import Outcome, Verdict
-from actsearch.analysis.units import objective_label
+from actsearch.analysis.schedule import is_race
+from actsearch.analysis.units import COST_UNITS, objective_label
 from actsearch.records import SearchRecord
-from actsearch.reports.leaderboard import LeaderboardRow, failures_of, headers_of, leaderboard_rows
-from actsearch.visualization._style import INK, NARROW, WIDE, Style, styles_of
+from actsearch.reports.joint import joint_sentences
+from actsearch.reports.leaderboard import LeaderboardRow, failures_of
+from actsearch.reports.page_table import BoardColumn, board_of, pairs_of
+from actsearch.reports.story import glance_of, story_of
+from actsearch.reports.text import MARKS
+from actsearch.visualization._style import INK, NARROW, Style, styles_of, titles_of
 from actsearch.visualization.comparisons import plot_differences
 from actsearch.visualization.figures import Caption, all_figures, captions_of
 
 _SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"(?<=#)[^)\s]+")
-_LARGEST = 1.25  # times the size of the figure
+PAGE = 9.0  # inches
+_LARGEST = 1.35  # times the size of the figure
 
 ElementTree.register_namespace("", _SVG.strip("{}"))
 
@@ -70,9 +78,10 @@ def _adapt(drawn: list[Element], name: str) -> None:
     names = {reference: f"{name}-{number}" for number, reference in enumerate(used)}
     for element in drawn:
         attributes = element.attrib
-        own = attributes.pop("id", None)
+        own = attributes.pop("id", "")
         if own in names:
             attributes["id"] = names[own]
+        _add_titles(element, titles_of(own))
         if _HREF in attributes:
             attributes["href"] = _REFERENCE.sub(lambda match: names[match[0]], attributes.pop(_HREF))
         if "clip-path" in attributes:
@@ -84,33 +93,53 @@ def _adapt(drawn: list[Element], name: str) -> None:
         element.text = element.tail = None
 
 
-def html_report(search: SearchRecord, verdict: Verdict) -> str:
+def _add_titles(element: Element, titles: Sequence[str]) -> None:
+    """Adds texts that are shown where the pointer is: one for each point of a line, or one for the whole mark."""
+    points = list(element.iter(f"{_SVG}use"))
+    for marked, title in zip(points if len(points) == len(titles) else [element], titles, strict=False):
+        inner = Element(f"{_SVG}title")
+        inner.text = title
+        marked.insert(0, inner)
+
+
+def html_report(search: SearchRecord, verdict: Verdict, *, drawn: Mapping[str, bytes] | None = None) -> str:
     """Writes an HTML page with the verdict, a sortable table, the figures, the methods, and how to reproduce it.
 
-    It follows the reader's light or dark mode, fits a phone and a sheet of paper, and works without its script. It
-    loads and sends nothing: style, script and figures are embedded, and its security policy forbids anything else. It
-    does not mention the tracking store.
+    Its script sorts the table and compares any two trials seed by seed; the rest works without it. The page follows the
+    reader's light or dark mode, and fits a phone and a sheet of paper. It loads and sends nothing: style, script and
+    figures are embedded, and its security policy forbids anything else. It does not mention the tracking store.
 
     Args:
         search: Record of the search, which may still be running or have failed.
         verdict: Its verdict, from `judge`.
+        drawn: PNG files of the figures, by name; they are embedded instead of figures that would be drawn now.
 
     Returns:
         The text of an HTML file, to be written as UTF-8. The same search always gives the same text.
     """
     loader = PackageLoader("actsearch.reports", "")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    script = _file("page.js")
+    script, pairs = _file("page.js"), pairs_of(search, verdict)
+    pictures = _pictures(search, verdict) if drawn is None else _embedded(search, verdict, drawn)
+    importance = importance_of(search, verdict) if verdict.best_trial else None
     return pages.get_template("page.html").render(
         search=search,
         verdict=verdict,
+        story=story_of(search, verdict),
         score=objective_label(search.objective, verdict.judged_score),
-        headers=headers_of(search, verdict),
-        rows=leaderboard_rows(search, verdict),
+        glance=glance_of(search, verdict),
+        contents=_contents(pictures, has_pairs=pairs is not None, has_best=importance is not None),
+        board=board_of(search, verdict),
+        marks=MARKS,
+        arrow=Markup("→<wbr>"),
+        pairs=json.dumps(pairs, allow_nan=False) if pairs else "",
         styles=styles_of(t.activation for t in search.trials),
         outcomes=set(Outcome),
-        pictures=_pictures(search, verdict),
+        pictures=pictures,
         failures=list(failures_of(search)),
+        paragraphs=joint_sentences(search, verdict),
+        importance=importance,
+        percent=percent,
         raced=is_race(search),
         joint=is_joint(search),
         matched=len({t.matching.get("initializer") for t in search.trials}) > 1,
@@ -125,18 +154,43 @@ def html_report(search: SearchRecord, verdict: Verdict) -> str:
     )
 
 
-def _pictures(search: SearchRecord, verdict: Verdict) -> list[tuple[Caption, Markup, Markup]]:
-    """Draws each figure with its caption, in a wide version and one for a phone."""
+Picture = tuple[str, Caption, Markup, Markup]
+
+
+def _contents(pictures: Sequence[Picture], *, has_pairs: bool, has_best: bool) -> list[tuple[str, str]]:
+    """Lists the sections and figures of the page with their anchors."""
+    contents = [("verdict", "Verdict"), ("trials", "Trials")]
+    contents += [("compare", "Compare two")] if has_pairs else []
+    contents += [("best", "Best trial")] if has_best else []
+    contents += [(f"figure-{name}", caption.title) for name, caption, *_ in pictures]
+    return [*contents, ("methods", "Methods"), ("repeat", "Reproduce this search")]
+
+
+def _pictures(search: SearchRecord, verdict: Verdict) -> list[Picture]:
+    """Draws each figure with its name and caption, in a wide version and one for a phone."""
     captions = captions_of(search, verdict)
-    wide, narrow = (all_figures(search, verdict, width=width) for width in (WIDE, NARROW))
+    wide, narrow = (all_figures(search, verdict, width=width) for width in (PAGE, NARROW))
     return [
         (
+            name,
             captions[name],
             Markup(inline_svg(wide[name], captions[name], name=f"w{number}")),
             Markup(inline_svg(narrow[name], captions[name], name=f"n{number}")),
         )
         for number, name in enumerate(wide)
     ]
+
+
+def _embedded(search: SearchRecord, verdict: Verdict, drawn: Mapping[str, bytes]) -> list[Picture]:
+    """Embeds pictures with their captions, in one version for all windows."""
+    captions = captions_of(search, verdict)
+    pictures = []
+    for name, caption in captions.items():
+        if name in drawn:
+            data = base64.b64encode(drawn[name]).decode()
+            image = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(data, caption.content)
+            pictures.append((name, caption, image, Markup("")))
+    return pictures
 
 
 def _file(name: str) -> str:
@@ -189,17 +243,31 @@ def _plain_data(value: Any) -> Any:
 
 
 def search_html(search: SearchRecord, verdict: Verdict) -> str:
-    """The recommendation, the leaderboard with the symbols that its activations have in plots, and the forest plot."""
-    styles = styles_of(t.activation for t in search.trials)
-    rows = [_cells(row, styles) for row in leaderboard_rows(search, verdict)]
-    parts = [html_heading(f"{verdict.recommendation}."), html_table(headers_of(search, verdict), rows)]
+    """What the search found, the leaderboard with the symbols of its activations in plots, and the forest plot."""
+    styles, story, board = (
+        styles_of(t.activation for t in search.trials),
+        story_of(search, verdict),
+        board_of(search, verdict),
+    )
+    columns = [column for column in board.columns if column.is_kept or column.header not in _COST_NAMES]
+    parts = [html_heading(story.advice), *(Markup("<p>{}</p>").format(each) for each in story.sentences[1:])]
+    headers = [Markup("{} <small>{}</small>").format(column.header, column.unit) for column in columns]
+    cells = [[_shown(row, column, number, styles) for column in columns] for number, row in enumerate(board.rows)]
+    parts.append(html_table(headers, cells))
     if any(comparison.num_pairs for comparison in verdict.comparisons):
         caption = captions_of(search, verdict)["differences"]
         parts.append(Markup(inline_svg(plot_differences(verdict), caption, name=f"search-{search.search_id}")))
     return "".join(parts)
 
 
-def _cells(row: LeaderboardRow, styles: Mapping[str, Style]) -> list[Markup]:
-    style, (first, *others) = styles[row.activation], row.cells
-    symbol = Markup('<span style="color: {}">{}</span> {}').format(style.css_colour, style.symbol, first.text)
-    return [symbol, *(Markup("{}<br><small>{}</small>").format(cell.text, cell.note) for cell in others)]
+_COST_NAMES = {unit.name for unit in COST_UNITS.values()}
+
+
+def _shown(row: LeaderboardRow, column: BoardColumn, number: int, styles: Mapping[str, Style]) -> Markup:
+    """Makes a cell of a notebook's table, which has no style sheet."""
+    cell = column.cells[number]
+    if column.header == "activation":
+        style, mark = styles[row.activation], MARKS[row.outcome]
+        symbol = Markup('<span style="color: {}">{}</span>').format(style.css_colour, style.symbol)
+        return Markup("{} {} {}").format(mark, symbol, cell.text)
+    return Markup("{}{} <small>{}</small>").format(cell.text, cell.picture or "", cell.note)

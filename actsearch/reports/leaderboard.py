@@ -6,13 +6,10 @@ This module loads neither SciPy nor matplotlib.
 
 import math
 import statistics
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from actsearch._text_tables import text_table
-from actsearch.analysis.results import Verdict
 from actsearch.analysis.units import COST_UNITS, Units, lacking_data, number_range, settling, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from actsearch.analysis.statistics import Interval
 
 NOTHING = "–"
-SHORT = 5  # columns: activation, verdict, score, gain, training time
 MAX_REASON = 80  # characters
 _ORDER = ("better", "baseline", "equivalent", "undecided", "", "worse", "failed")
 
@@ -159,7 +155,7 @@ class LeaderboardRow:
         if name not in self.costs:
             return Cell(NOTHING, None)
         ratio = self.cost_ratios.get(name)
-        return Cell(COST_UNITS[name].text(self.costs[name]), self.costs[name], _ratio(ratio) if ratio else "")
+        return Cell(COST_UNITS[name].text(self.costs[name]), self.costs[name], ratio_text(ratio) if ratio else "")
 
 
 def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[LeaderboardRow]:
@@ -243,7 +239,7 @@ def _without_score(trial: TrialRecord) -> tuple[str, str]:
     return ("skipped", shortened(trial.screening.get("reason"))) if trial.skipped else ("not run", "")
 
 
-def _ratio(ratio: "CostRatio") -> str:
+def ratio_text(ratio: "CostRatio") -> str:
     """Formats a ratio, with its interval if there is one and it is not a single value."""
     if ratio.has_interval and not ratio.is_settled:
         return "cost not settled"
@@ -310,39 +306,3 @@ def model_text(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> 
     mean, num_scores = verdict.mean_score(trial.trial_id), len(verdict.scores.get(trial.trial_id, {}))
     shown = "" if mean is None else f"{verdict.units.score(mean)} (n={num_scores})"
     return text if mean is None else f"{text}; the trial's mean {verdict.judged_score} is {shown}"
-
-
-WIDTH = 80  # characters
-_MAX_LINES = 3
-_MAX_FAILURES = 5
-
-
-def text_report(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
-    """Formats the verdict in at most three lines, the leaderboard, and why executions failed.
-
-    Args:
-        search: Record of the search.
-        verdict: Its verdict, from `judge`.
-        width: Maximum number of characters per line.
-
-    Returns:
-        The text.
-    """
-    recommendation = textwrap.wrap(f"{verdict.recommendation}.", width, max_lines=_MAX_LINES, placeholder=" …")
-    return "\n".join([*recommendation, "", text_leaderboard(search, verdict, width=width)])
-
-
-def text_leaderboard(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -> str:
-    """Formats activation, verdict, score, gain and training time of each trial, and why executions failed."""
-    headers = headers_of(search, verdict)[:SHORT]
-    rows = [[cell.text for cell in row.cells[:SHORT]] for row in leaderboard_rows(search, verdict)]
-    return "\n".join([text_table(headers, rows, left=2, width=width), *_failures(search, width)])
-
-
-def _failures(search: SearchRecord, width: int) -> Iterator[str]:
-    failures = list(failures_of(search))
-    for failure in failures[:_MAX_FAILURES]:
-        text = f"{failure.label}, {failure.executions} failed: {shortened(failure.reason)}"
-        yield textwrap.fill(text, width, subsequent_indent="  ")
-    if len(failures) > _MAX_FAILURES:
-        yield f"… and {len(failures) - _MAX_FAILURES} more failures."

@@ -1,10 +1,16 @@
 """What to do next with a search that is not decided."""
 
+import math
+import shlex
 from pathlib import Path
 
+from actsearch.analysis.comparison import is_joint
 from actsearch.analysis.results import Verdict
+from actsearch.analysis.schedule import planned_executions
 from actsearch.analysis.units import rounded_up
 from actsearch.records import SearchRecord
+
+CHOOSING_TOO = 1.5  # executions for a pair, where a third of them choose configurations
 
 
 def how_to_settle(search: SearchRecord, verdict: Verdict, directory: Path) -> str:
@@ -16,12 +22,21 @@ def how_to_settle(search: SearchRecord, verdict: Verdict, directory: Path) -> st
         directory: Directory of the search.
     """
     helped = [each for each in verdict.comparisons if each.more_executions is not None]
-    if not helped:
+    if not helped or search.allocation not in ("fixed", "race"):
         return ""
-    total = rounded_up(max(each.num_pairs + (each.more_executions or 0) for each in helped))
-    only = [each.activation for each in helped] if len(helped) < len(verdict.comparisons) else []
-    if str(search.environment.get("command", "")).startswith("actsearch search"):
-        for_some = f" --only {','.join(only)}" if only else ""
-        return f"actsearch resume {directory} --until-decided --max-executions {total}{for_some}"
+    by_command = str(search.environment.get("command", "")).startswith("actsearch search")
+    trials = {t.trial_id: t for t in search.trials}
+    left = (trials[each.trial_id] for each in helped)
+    if any(len(trial.executions) < planned_executions(search, trial) for trial in left):
+        again = f"run it again with directory={str(directory)!r}"
+        return shlex.join(["actsearch", "resume", str(directory)]) if by_command else again
+    each_pair = CHOOSING_TOO if is_joint(search) else 1
+    needed = {each.trial_id: math.ceil(each_pair * (each.more_executions or 0)) for each in helped}
+    most = max(len(trials[trial].executions) + more for trial, more in needed.items())
+    total = max(rounded_up(most), max(verdict.executions) + 1)
+    only = list(dict.fromkeys(each.activation for each in helped)) if len(helped) < len(verdict.comparisons) else []
+    if by_command:
+        words = ["actsearch", "resume", str(directory), "--until-decided", "--max-executions", str(total)]
+        return shlex.join([*words, *(word for label in only for word in ("--only", label))])
     for_some = f", only={only}" if only else ""
     return f"run it again with directory={str(directory)!r}, allocation=Race(max_executions={total}{for_some})"

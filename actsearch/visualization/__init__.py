@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from actsearch.visualization.dead_units import health_map as health_map
     from actsearch.visualization.dead_units import plot_health_map as plot_health_map
     from actsearch.visualization.functions_plot import plot_activation as plot_activation
+    from actsearch.visualization.hyperparameters import plot_importance as plot_importance
+    from actsearch.visualization.hyperparameters import plot_interaction as plot_interaction
+    from actsearch.visualization.site_map import compare_sites as compare_sites
+    from actsearch.visualization.site_map import plot_site_map as plot_site_map
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "compare_sites": "site_map",
         "health_map": "dead_units",
         "plot_activation": "functions_plot",
         "plot_costs": "costs",
@@ -24,6 +29,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         "plot_differences": "comparisons",
         "plot_executions": "comparisons",
         "plot_health_map": "dead_units",
+        "plot_importance": "hyperparameters",
+        "plot_interaction": "hyperparameters",
         "plot_pareto": "comparisons",
+        "plot_site_map": "site_map",
     },
 )

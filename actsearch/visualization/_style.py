@@ -1,5 +1,7 @@
-"""The common style of all figures: axes, row names, legends, and colours and markers of activations."""
+"""The common style of all figures: axes, row names, legends, hover texts, and colours and markers of activations."""
 
+import io
+import json
 import re
 import textwrap
 import zlib
@@ -17,7 +19,7 @@ from actsearch.activations.bound import activation_name
 from actsearch.activations.catalogue import ENTRIES
 
 WIDE, NARROW = 8.0, 3.5  # inches
-MAX_ROWS = 60
+MAX_ROWS, MAX_NARROW_ROWS = 60, 20
 GREY = "#B0B0B0"
 SMALL, _LABEL = 8, 9  # points
 CHARACTER, _LABEL_CHARACTER = 0.075, 0.085  # inches
@@ -25,6 +27,17 @@ _LINE = 0.14  # inches, of small text
 _MARKS = 0.26  # inches, for what is drawn in a row
 _NAME_LENGTH, _NAME_LINES = 28, 3
 _LOG_FROM = 100
+_NOTEBOOK_DPI = 110
+TITLES = "titles:"
+
+
+class PlotFigure(Figure):
+    """A figure that a notebook shows by itself, also if pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=_NOTEBOOK_DPI)
+        return buffer.getvalue()
 
 
 def rows(names: Sequence[str], notes: Sequence[str], x_label: str, *, width: float) -> tuple[Figure, Axes, float]:
@@ -35,11 +48,16 @@ def rows(names: Sequence[str], notes: Sequence[str], x_label: str, *, width: flo
     Returns:
         The figure, its axes, and the height that marks may take to each side, in rows.
     """
-    figure = Figure(layout="constrained")
+    figure = PlotFigure(layout="constrained")
     axes = plain(figure.subplots())
     lines = label_x(axes, x_label, width - (2.2 if width > NARROW else 0.2))
     figure.set_size_inches(width, rows_height(names, width) + 0.35 + 0.17 * lines)
     return figure, axes, name_rows(axes, names, notes, width=width)
+
+
+def most_rows(width: float) -> int:
+    """Returns the maximum number of rows of a figure of this width in inches."""
+    return MAX_NARROW_ROWS if width <= NARROW else MAX_ROWS
 
 
 def name_rows(axes: Axes, names: Sequence[str], notes: Sequence[str] = (), *, width: float) -> float:
@@ -85,7 +103,7 @@ def _note(axes: Axes, row: int, text: str, *, x: float, above: float, ha: str, v
 
 def area(*, width: float) -> tuple[Figure, Axes]:
     """Makes a figure for curves or points."""
-    figure = Figure(figsize=(width, 0.35 * width + 2.0), layout="constrained")
+    figure = PlotFigure(figsize=(width, 0.35 * width + 2.0), layout="constrained")
     return figure, plain(figure.subplots())
 
 
@@ -104,7 +122,7 @@ def plain(axes: Axes) -> Axes:
 
 def figure_of(axes: Axes) -> Figure:
     """Returns the figure that contains the axes."""
-    figure = axes.get_figure(root=True)
+    figure = axes.figure.figure  # of a subfigure, the figure that holds it
     assert isinstance(figure, Figure)
     return figure
 
@@ -144,6 +162,16 @@ def fit_scale(axes: Axes, which: str, values: Sequence[float]) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
+def titled(artist: Artist, *titles: str) -> None:
+    """Gives a mark, or each point of a line, a text that an HTML page shows where the pointer is."""
+    artist.set_gid(TITLES + json.dumps(titles))
+
+
+def titles_of(gid: str) -> list[str]:
+    """Returns the texts that `titled` gave; none for another id."""
+    return list(json.loads(gid.removeprefix(TITLES))) if gid.startswith(TITLES) else []
+
+
 def shown(name: str, length: int = _NAME_LENGTH) -> str:
     """Formats a name for a figure: literal text in at most three lines of this length, its middle omitted if longer."""
     text = " ".join(_drawable(name).split())
@@ -158,7 +186,7 @@ def shown(name: str, length: int = _NAME_LENGTH) -> str:
 class _Wrapper(textwrap.TextWrapper):
     """Breaks lines also between the words of an identifier."""
 
-    wordsep_re = re.compile(r"(\s+)|(?<=[_,=-])(?=\w)")
+    wordsep_re = re.compile(r"(\s+)|(?<=[_,=→-])(?=\w)")
 
 
 def _lines(text: str, inches: float) -> str:
@@ -248,9 +276,10 @@ def styles_of(activations: Iterable[str]) -> dict[str, Style]:
     ({'#009E73'}, 3)
     """
     styles: dict[str, Style] = {}
+    taken: set[Style] = set()
     for activation in sorted(set(activations), key=lambda name: (name not in KNOWN, name)):
-        taken = set(styles.values())
         styles[activation] = next((s for s in _styles(activation) if s not in taken), style_of(activation))
+        taken.add(styles[activation])
     return styles
 
 

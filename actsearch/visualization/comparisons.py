@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
+from actsearch._text_tables import core
 from actsearch.analysis.cost_ratios import mean_cost
-from actsearch.analysis.results import Verdict
+from actsearch.analysis.results import Verdict, describe
 from actsearch.analysis.units import COST_UNITS, cost_label, objective_label, trial_label
 from actsearch.records import SearchRecord
 from actsearch.visualization._style import (
     GREY,
     INK,
-    MAX_ROWS,
     SMALL,
     WIDE,
     Style,
@@ -29,16 +29,19 @@ from actsearch.visualization._style import (
     label_x,
     label_y,
     legend,
+    most_rows,
     rows,
     shown,
     styles_of,
+    titled,
 )
 
 
 def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     """Draws a forest plot: each trial's gain over the baseline with its interval, and the margin; + is better.
 
-    An interval that exceeds the figure ends in an arrow. At most the best 60 are shown.
+    An interval that exceeds the figure ends in an arrow, and so does a gain that would squeeze all others. At most the
+    best 60 are shown, 20 on a narrow figure.
 
     Args:
         verdict: Verdict of a search, from `judge`.
@@ -47,33 +50,47 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     Returns:
         The figure.
     """
-    paired = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[-MAX_ROWS:]
+    paired = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[
+        -most_rows(width) :
+    ]
     against = verdict.baseline or verdict.leader or ""
-    notes = [f"{f.outcome}, n={f.num_pairs}" for f in paired]
+    scale = 100 if verdict.units.in_points else 1
+    middles, margin = [scale * (f.difference or 0.0) for f in paired], scale * verdict.margin
+    inner = core([0.0, *middles])[0], max([0.0, *middles])  # what is best is never cut
+    beyond = [not inner[0] <= middle <= inner[1] for middle in middles]
+    notes = [
+        f"{f.outcome}, {verdict.units.signed(f.difference or 0.0) if is_cut else f'n={f.num_pairs}'}"
+        for f, is_cut in zip(paired, beyond, strict=True)
+    ]
     figure, axes, _ = rows([f.activation for f in paired], notes, verdict.gain_label, width=width)
     if not paired:
         return figure
-    scale = 100 if verdict.units.in_points else 1
-    middles, margin = [scale * (f.difference or 0.0) for f in paired], scale * verdict.margin
     axes.axvspan(-margin, margin, color=GREY, alpha=0.3, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1)
     ends = [(scale * f.interval.low, scale * f.interval.high) for f in paired]
-    low, high = _view([*middles, -margin, margin], ends)
+    low, high = _view([*inner, -margin, margin], ends)
     axes.set_xlim(low, high)
     styles = styles_of([against, *(f.activation for f in verdict.comparisons)])
     for row, (comparison, middle, (left, right)) in enumerate(zip(paired, middles, ends, strict=True)):
         style = styles[comparison.activation]
-        if math.isfinite(left) and math.isfinite(right):
+        if math.isfinite(left) and math.isfinite(right) and left < high and right > low:
             axes.plot([max(left, low), min(right, high)], [row, row], color=style.colour, linewidth=2)
-            _arrows(axes, row, style, [(low, "<", left < low), (high, ">", right > high)])
-        axes.plot(middle, row, style.marker, color=style.colour)
+        is_known = math.isfinite(left) and math.isfinite(right)
+        arrows = [(low, "<", left < low and is_known), (high, ">", right > high and is_known)]
+        title = f"{comparison.activation}: {describe(comparison, verdict.units)}"
+        _arrows(axes, row, style, arrows, title)
+        if low <= middle <= high:
+            titled(axes.plot(middle, row, style.marker, color=style.colour)[0], title)
+        elif not is_known:
+            _arrows(axes, row, style, [(low, "<", middle < low), (high, ">", middle > high)], title)
     return figure
 
 
 def plot_executions(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> Figure:
     """Draws the judged score of each execution as a point, and the mean of each trial as a bar; the best is on top.
 
-    At most the best 60 trials are shown.
+    Scores that would squeeze all others are arrows at the edge. At most the best 60 trials are shown, 20 on a
+    narrow figure.
 
     Args:
         search: Record of the search.
@@ -83,22 +100,41 @@ def plot_executions(search: SearchRecord, verdict: Verdict, *, width: float = WI
     Returns:
         The figure.
     """
-    trials = [t for t in verdict.ranked(search) if verdict.scores.get(t.trial_id)][:MAX_ROWS][::-1]
+    trials = [t for t in verdict.ranked(search) if verdict.scores.get(t.trial_id)][: most_rows(width)][::-1]
     judged = [list(verdict.scores[t.trial_id].values()) for t in trials]
-    names, notes = [trial_label(search, t) for t in trials], [f"n={len(scores)}" for scores in judged]
+    names, (low, high) = [trial_label(search, t) for t in trials], core(s for scores in judged for s in scores)
+    means = [float(np.mean(scores)) for scores in judged]
+    notes = [
+        f"n={len(scores)}" if low <= mean <= high else f"mean {verdict.units.score(mean)}"
+        for scores, mean in zip(judged, means, strict=True)
+    ]
     figure, axes, half = rows(names, notes, objective_label(search.objective, verdict.judged_score), width=width)
     styles = styles_of(t.activation for t in search.trials)
-    for row, (trial, scores) in enumerate(zip(trials, judged, strict=True)):
-        style = styles[trial.activation]
-        heights = row + np.linspace(-half, half, len(scores)) if len(scores) > 1 else [row]
-        axes.plot(scores, heights, style.marker, color=style.colour, markersize=4, alpha=0.6, markeredgewidth=0)
-        axes.plot([np.mean(scores)] * 2, [row - half, row + half], color=style.colour, linewidth=2.5)
-    fit_scale(axes, "x", [score for scores in judged for score in scores])
+    edge = 0.04 * (high - low)
+    for row, (trial, mean) in enumerate(zip(trials, means, strict=True)):
+        style, scores = styles[trial.activation], verdict.scores[trial.trial_id]
+        heights = row + np.linspace(-half, half, len(scores)) if len(scores) > 1 else np.array([row])
+        inside = [n for n, score in enumerate(scores.values()) if low <= score <= high]
+        (points,) = axes.plot(
+            [list(scores.values())[n] for n in inside], heights[inside], style.marker, color=style.colour,
+            markersize=4, alpha=0.6, markeredgewidth=0,
+        )  # fmt: skip
+        told = [f"{names[row]}, execution {n}: {verdict.units.score(score)}" for n, score in scores.items()]
+        titled(points, *(told[n] for n in inside))
+        title = f"{names[row]}: mean {verdict.units.score(mean)}"
+        below, above = (min(scores.values()) < low, max(scores.values()) > high) if edge else (False, False)
+        _arrows(axes, row, style, [(low - edge, "<", below), (high + edge, ">", above)], title)
+        if low <= mean <= high:
+            (bar,) = axes.plot([mean] * 2, [row - half, row + half], color=style.colour, linewidth=2.5)
+            titled(bar, title)
+    fit_scale(axes, "x", [s for scores in judged for s in scores if low <= s <= high])
     return figure
 
 
 def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_seconds", *, width: float = WIDE) -> Figure:
     """Draws the judged score against a cost, with a mark for each trial; the Pareto front is joined and named.
+
+    A trial that would squeeze all others is an arrow at the edge.
 
     Args:
         search: Record of the search.
@@ -118,10 +154,18 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
             points[trial.trial_id] = (mean / COST_UNITS[cost].scale, score)
     labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
     marks = dict[str, Line2D]()
+    sides = [core(point[axis] for point in points.values()) for axis in (0, 1)]
     for trial in trials:
         if trial.trial_id in points:
-            style = styles[trial.activation]
-            (marks[trial.activation],) = axes.plot(*points[trial.trial_id], style.marker, color=style.colour)
+            style, (at, arrow) = styles[trial.activation], _clamped(points[trial.trial_id], sides)
+            (mark,) = axes.plot(*at, arrow or style.marker, color=style.colour)
+            marks[trial.activation] = (
+                mark if not arrow else Line2D([], [], color=style.colour, marker=style.marker, ls="")
+            )
+            cost_text = COST_UNITS[cost].text(points[trial.trial_id][0] * COST_UNITS[cost].scale)
+            score_text = verdict.units.score(points[trial.trial_id][1])
+            titled(mark, f"{trial_label(search, trial)}: {score_text}, {cost_text} {COST_UNITS[cost].unit}")
+    points = {trial: _clamped(point, sides)[0] for trial, point in points.items()}
     front = [t for t in verdict.fronts.get(cost, ()) if t in points]
     axes.plot([points[t][0] for t in front], [points[t][1] for t in front], color=GREY, linewidth=1.5, zorder=1)
     fit_scale(axes, "x", [x for x, _ in points.values()])
@@ -145,10 +189,21 @@ def _view(middles: Sequence[float], intervals: Sequence[Sequence[float]]) -> tup
     return start - reach / 20, end + reach / 20
 
 
-def _arrows(axes: Axes, row: int, style: Style, ends: Sequence[tuple[float, str, bool]]) -> None:
+def _arrows(axes: Axes, row: int, style: Style, ends: Sequence[tuple[float, str, bool]], title: str) -> None:
     for at, marker, cut in ends:
         if cut:
-            axes.plot(at, row, marker, color=style.colour, markersize=5, clip_on=False)
+            titled(axes.plot(at, row, marker, color=style.colour, markersize=5, clip_on=False)[0], title)
+
+
+def _clamped(point: tuple[float, float], sides: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], str]:
+    """Moves a point that is outside to the edge, and returns the arrow that stands for it there; empty for others."""
+    placed, arrow = list(point), ""
+    for axis, (low, high) in enumerate(sides):
+        if not low <= point[axis] <= high:
+            edge = 0.1 * (high - low)
+            placed[axis] = low - edge if point[axis] < low else high + edge
+            arrow = ("<>" if axis == 0 else "v^")[point[axis] > high]
+    return (placed[0], placed[1]), arrow
 
 
 _AWAY = 6  # points
@@ -170,7 +225,8 @@ def name_points(axes: Axes, named: Sequence[tuple[float, float, str]], points: S
         points: x and y of all points.
     """
     figure = figure_of(axes)
-    figure.draw_without_rendering()
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)  # half of what `draw_without_rendering` takes
     reach = _MARK * figure.dpi / 72
     taken = [Bbox.from_extents(x, y, x, y).padded(reach) for x, y in map(axes.transData.transform, points)]
     for x, y, name in named:

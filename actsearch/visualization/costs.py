@@ -15,26 +15,29 @@ from actsearch.visualization._style import (
     CHARACTER,
     GREY,
     INK,
-    MAX_ROWS,
     NARROW,
     SMALL,
     WIDE,
+    PlotFigure,
     label_x,
     name_rows,
     plain,
     rows_height,
     styles_of,
+    titled,
 )
 
 _NAMES = 2.2  # inches
 _MAX_PANELS = 4  # side by side
+_MAX_NARROW, _MAX_WIDE = 8, 30  # rows
 
 
 def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> Figure:
     """Draws the mean of each cost over the completed executions as a bar, and its standard deviation as a line.
 
-    A grey line marks the baseline's cost. The trial with the best judged score is on top; at most the best 60 are
-    shown. Costs that are the same for all trials are omitted, except training time.
+    A grey line marks the baseline's cost. The trial with the best judged score is on top; at most the best 30 and the
+    baseline are shown, on a narrow figure the best 8 and the first four costs. Costs that are the same for all trials
+    are omitted, except training time.
 
     Args:
         search: Record of the search.
@@ -44,14 +47,15 @@ def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -
     Returns:
         The figure.
     """
-    trials = [t for t in verdict.ranked(search) if t.mean_score is not None][:MAX_ROWS][::-1]
+    trials = _shown_trials(search, verdict, _MAX_NARROW if width <= NARROW else _MAX_WIDE)
     costs = [p for p in COST_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]
     names = [trial_label(search, t) for t in trials]
     narrow = width <= NARROW
+    costs = costs[:_MAX_PANELS] if narrow else costs
     columns = 1 if narrow else min(len(costs), _MAX_PANELS)
     shape = (math.ceil(len(costs) / columns), columns)
     inches = width - 0.2 if narrow else (width - _NAMES) / columns
-    figure = Figure(layout="constrained")
+    figure = PlotFigure(layout="constrained")
     panels, lines = list(figure.subplots(*shape, squeeze=False).flat), 1
     for axes in panels[len(costs) :]:
         axes.set_visible(False)
@@ -65,6 +69,13 @@ def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -
     return figure
 
 
+def _shown_trials(search: SearchRecord, verdict: Verdict, most: int) -> list[TrialRecord]:
+    """Returns the best trials and the baseline, the best last."""
+    trials = [t for t in verdict.ranked(search) if t.mean_score is not None]
+    best, baselines = trials[:most], [t for t in trials if t.activation == search.baseline]
+    return [*best, *(baselines[:1] if not any(t in best for t in baselines) else [])][::-1]
+
+
 def _draw(
     axes: Axes, search: SearchRecord, trials: Sequence[TrialRecord], cost: str, *, half: float, inches: float
 ) -> None:
@@ -75,7 +86,8 @@ def _draw(
         if not values:
             continue
         mean, sd = statistics.fmean(values) / unit.scale, _sd(values) / unit.scale
-        axes.barh(row, mean, 2 * half, color=styles[trial.activation].colour, alpha=0.55)
+        (bar,) = axes.barh(row, mean, 2 * half, color=styles[trial.activation].colour, alpha=0.55)
+        titled(bar, f"{trial_label(search, trial)}: {unit.text(mean * unit.scale)} {unit.unit}")
         axes.plot([mean - sd, mean + sd], [row, row], color=INK, linewidth=1)
         texts.append(unit.text(mean * unit.scale))
         ends.append(mean + sd)

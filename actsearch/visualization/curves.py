@@ -1,5 +1,6 @@
-"""Learning curves: the mean over the executions of each activation, and a band of one standard deviation."""
+"""Learning curves: the gain of each activation over the baseline by epoch, or the scores where there is no baseline."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from actsearch._text_tables import core
 from actsearch.analysis.statistics import Array
-from actsearch.analysis.units import metric_label, trial_label
+from actsearch.analysis.units import Units, metric_label, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.visualization._style import (
     GREY,
     INK,
-    SMALL,
     WIDE,
     Style,
     area,
@@ -22,22 +23,22 @@ from actsearch.visualization._style import (
     label_x,
     label_y,
     legend,
-    plain,
-    shown,
     styles_of,
+    titled,
 )
 
-MAX_TOGETHER = 8
-MAX_PANELS = 30
-_PANEL = 1.7  # inches
-_TITLE_LENGTH = 22
+MAX_COLOURED = 8
+_MAX_BANDS = 3
+_STARTING = 0.25  # of the epochs, which do not determine the scale
 
 
 def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float = WIDE) -> Figure:
-    """Draws learning curves over epochs: the mean of the executions, and a band of one standard deviation to each side.
+    """Draws learning curves: how far the mean of each activation is from the baseline's after each epoch.
 
-    Of several configurations of an activation, the one with the best mean objective is shown. More than 8 activations
-    get separate panels, for at most the best 30, with the baseline in grey for comparison.
+    Of the objective, differences are gains: + is better. Without curves of the baseline, or of another activation, the
+    curves are those of the metric itself. The best eight are coloured, the others grey; up to three have a band of one
+    standard deviation to each side. Of several configurations of an activation, the one with the best mean objective
+    is shown. The first quarter of the epochs may exceed the figure.
 
     Args:
         search: Record of the search.
@@ -49,18 +50,57 @@ def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float
     """
     metric = metric or search.objective.name
     trials = curve_trials(search, metric)
-    styles = styles_of(t.activation for t in search.trials)
-    if len(trials) > MAX_TOGETHER:
-        return _apart(search, trials[:MAX_PANELS], metric, width)
+    reference = reference_of(search, trials)
     figure, axes = area(width=width)
-    marks = dict[str, Artist]()
-    for trial in trials:
-        marks[trial_label(search, trial)] = _draw(axes, mean_curve(trial, metric), styles[trial.activation])
-    _scale(axes, [mean_curve(t, metric)[0] for t in trials])
-    label_x(axes, "epoch (mean of the executions ± one standard deviation)", width - 0.9)
-    label_y(axes, metric_label(metric))
+    styles, marks = styles_of(t.activation for t in search.trials), dict[str, Artist]()
+    curves = {t.trial_id: mean_curve(t, metric) for t in trials}
+    if reference is not None:
+        sign = _sign(search, metric)
+        curves = {t.trial_id: difference_curve(t, reference, metric, sign) for t in trials if t is not reference}
+        longest = max(mean_curve(reference, metric)[0].size, 2)
+        (marks[f"{reference.activation} (0)"],) = axes.plot([1, longest], [0, 0], color=INK, linewidth=1)
+    shown = [t for t in trials if t.trial_id in curves]
+    has_bands = len(shown) <= _MAX_BANDS
+    for trial in shown[MAX_COLOURED:][::-1]:
+        _draw(axes, curves[trial.trial_id], Style(GREY, "", "-"), trial_label(search, trial), has_band=False)
+    for trial in shown[:MAX_COLOURED]:
+        label = trial_label(search, trial)
+        marks[label] = _draw(axes, curves[trial.trial_id], styles[trial.activation], label, has_band=has_bands)
+    if len(shown) > MAX_COLOURED:
+        (marks[f"{len(shown) - MAX_COLOURED} others"],) = axes.plot([], [], color=GREY)
+    _scale(axes, [curves[t.trial_id][0] for t in shown], is_difference=reference is not None)
+    label_x(axes, "epoch", width - 0.9)
+    label_y(axes, curves_label(search, metric, reference))
     legend(axes, marks)
     return figure
+
+
+def reference_of(search: SearchRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Returns the trial of the baseline among those with curves; None if there is nothing to compare with it."""
+    return next((t for t in trials if t.activation == search.baseline and len(trials) > 1), None)
+
+
+def curves_label(search: SearchRecord, metric: str, reference: TrialRecord | None) -> str:
+    """Labels the y axis."""
+    if reference is None:
+        return metric_label(metric)
+    unit = "points" if _in_points(search, metric) else "+ is better"
+    if metric != search.objective.name:
+        return f"{metric_label(metric)} minus that of {reference.activation}"
+    return f"gain over {reference.activation} in {metric_label(metric)} ({unit})"
+
+
+def _in_points(search: SearchRecord, metric: str) -> bool:
+    best = search.best
+    level = (best.mean_score if best else None) or 0.0
+    return metric == search.objective.name and Units(search.objective, level).in_points
+
+
+def _sign(search: SearchRecord, metric: str) -> float:
+    """Returns the factor that turns differences of the objective into gains, in points where it has them."""
+    if metric != search.objective.name:
+        return 1.0
+    return Units(search.objective, 0.0).sign * (100.0 if _in_points(search, metric) else 1.0)
 
 
 def curve_trials(search: SearchRecord, metric: str) -> list[TrialRecord]:
@@ -74,7 +114,26 @@ def curve_trials(search: SearchRecord, metric: str) -> list[TrialRecord]:
 
 def mean_curve(trial: TrialRecord, metric: str) -> tuple[Array, Array]:
     """Computes mean and standard deviation by epoch, over the executions that reached it; SD nan for fewer than two."""
-    curves = [e.history[metric] for e in trial.completed if e.history.get(metric)]
+    return _moments([np.array(e.history[metric]) for e in trial.completed if e.history.get(metric)])
+
+
+def difference_curve(trial: TrialRecord, reference: TrialRecord, metric: str, sign: float = 1.0) -> tuple[Array, Array]:
+    """Computes mean and standard deviation of the paired differences by epoch, over the executions that both reached.
+
+    Without common executions, it is the difference of the means, without a deviation.
+    """
+    own, other = (
+        {e.execution: np.array(e.history[metric]) for e in t.completed if e.history.get(metric)}
+        for t in (trial, reference)
+    )
+    pairs = [(own[n], other[n]) for n in own if n in other]
+    if not pairs:
+        pairs = [(mean_curve(trial, metric)[0], mean_curve(reference, metric)[0])]
+    lengths = [min(a.size, b.size) for a, b in pairs]
+    return _moments([sign * (a[:size] - b[:size]) for (a, b), size in zip(pairs, lengths, strict=True)])
+
+
+def _moments(curves: Sequence[Array]) -> tuple[Array, Array]:
     grid = np.full((len(curves), max(map(len, curves))), np.nan)
     for row, curve in enumerate(curves):
         grid[row, : len(curve)] = np.where(np.isfinite(curve), curve, np.nan)
@@ -85,41 +144,25 @@ def mean_curve(trial: TrialRecord, metric: str) -> tuple[Array, Array]:
     return mean, np.sqrt(squares / np.where(counts > 1, counts - 1, np.nan))
 
 
-def _draw(axes: Axes, curve: tuple[Array, Array], style: Style) -> Artist:
+def _draw(axes: Axes, curve: tuple[Array, Array], style: Style, label: str, *, has_band: bool) -> Artist:
     mean, sd = curve
     epochs = np.arange(1, mean.size + 1)
-    (line,) = axes.plot(epochs, mean, color=style.colour, linestyle=style.line)
+    (line,) = axes.plot(epochs, mean, color=style.colour, linestyle=style.line, linewidth=1.5 if style.marker else 0.8)
     line.set(marker=style.marker, markevery=max(mean.size // 8, 1), markersize=4)
-    axes.fill_between(epochs, mean - sd, mean + sd, color=style.colour, alpha=0.12, linewidth=0)
+    known = mean[np.isfinite(mean)]
+    titled(line, f"{label}: {known[-1]:.3g} at the end" if known.size else label)
+    if has_band:
+        axes.fill_between(epochs, mean - sd, mean + sd, color=style.colour, alpha=0.12, linewidth=0)
     return line
 
 
-def _scale(axes: Axes, means: Sequence[Array]) -> None:
+def _scale(axes: Axes, means: Sequence[Array], *, is_difference: bool) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    fit_scale(axes, "y", [float(value) for mean in means for value in mean if np.isfinite(value)])
-
-
-def _apart(search: SearchRecord, trials: Sequence[TrialRecord], metric: str, width: float) -> Figure:
-    """Draws a separate panel for each trial, with common axes."""
-    columns = max(int(width / _PANEL), 1)
-    num_rows = -(-len(trials) // columns)
-    names = [shown(trial_label(search, t), _TITLE_LENGTH) for t in trials]
-    title = 0.14 * max(name.count("\n") + 1 for name in names)
-    figure = Figure(figsize=(width, 0.7 + num_rows * (1.2 + title)), layout="constrained")
-    grid = figure.subplots(num_rows, columns, sharex=True, sharey=True, squeeze=False)
-    styles, means = styles_of(t.activation for t in search.trials), [mean_curve(t, metric)[0] for t in trials]
-    reference = next((m for t, m in zip(trials, means, strict=True) if t.activation == search.baseline), None)
-    for number, axes in enumerate(grid.flat):
-        if number >= len(trials):
-            axes.set_visible(False)
-            continue
-        plain(axes)
-        if reference is not None:
-            axes.plot(np.arange(1, reference.size + 1), reference, color=GREY, linewidth=1)
-        _draw(axes, mean_curve(trials[number], metric), styles[trials[number].activation])
-        axes.set_title(names[number], fontsize=SMALL, color=INK)
-        axes.tick_params(labelbottom=number + columns >= len(trials))
-    _scale(grid[0, 0], means)
-    figure.supxlabel("epoch", fontsize=9, color=INK)
-    figure.supylabel(metric_label(metric), fontsize=9, color=INK)
-    return figure
+    if not is_difference:
+        fit_scale(axes, "y", [float(value) for mean in means for value in mean if np.isfinite(value)])
+        return
+    late = [float(v) for mean in means for v in mean[math.ceil(_STARTING * mean.size) :] if np.isfinite(v)]
+    low, high = core([0.0, *late])
+    if high > low:
+        room = 0.08 * (high - low)
+        axes.set_ylim(min(low, 0.0) - room, max(high, 0.0) + room)

@@ -22,8 +22,10 @@ from actsearch.visualization._style import (
     NARROW,
     SMALL,
     WIDE,
+    PlotFigure,
     figure_of,
     label_x,
+    most_rows,
     plain,
     shown,
 )
@@ -135,6 +137,8 @@ def health_map(search: SearchRecord) -> HealthMap | None:
 def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
     """Draws the share of dead units and the relative gradient norm of each trial at each site.
 
+    A narrow figure has the best 20 trials.
+
     Args:
         health: Result of `health_map`.
         width: Width of the figure in inches.
@@ -142,14 +146,14 @@ def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
     Returns:
         The figure.
     """
-    narrow = width <= NARROW
-    names = [shown(name, _NARROW_NAME) if narrow else shown(name) for name in health.names]
+    narrow, most = width <= NARROW, most_rows(width)
+    names = [shown(name, _NARROW_NAME) if narrow else shown(name) for name in health.names[:most]]
     inches = (width - _NAMES[narrow]) / (1 if narrow else 2)
     panels = _stacked(names, health.sites, (2, 1) if narrow else (1, 2), width)
     titles = ("share of dead units", "gradient norm, as a multiple of the last site's")
     draws: tuple[Callable[..., None], ...] = (heat_of_shares, heat_of_ratios)
     for (axes, bar), draw, values, title in zip(panels, draws, (health.dead, health.gradient), titles, strict=True):
-        draw(axes, bar, values, inches=inches)
+        draw(axes, bar, values[:most], inches=inches)
         axes.set_title(shown(title, int(inches / 0.085)), fontsize=9, color=INK)
         _name_columns(axes, health.sites, inches)
         label_x(axes, "site, from input to output", inches)
@@ -202,7 +206,7 @@ def _stacked(
     lines = max(name.count("\n") + 1 for name in names)
     cells = len(names) * max(ROW, 0.14 * lines + 0.06)
     labels = 1.3 + CHARACTER * max(map(len, columns)) / 1.5
-    figure = Figure(figsize=(width, shape[0] * (cells + labels)), layout="constrained")
+    figure = PlotFigure(figsize=(width, shape[0] * (cells + labels)), layout="constrained")
     grid = figure.subplots(2 * shape[0], shape[1], squeeze=False, height_ratios=[cells, _BAR] * shape[0])
     pairs = zip(grid[::2].flat, grid[1::2].flat, strict=True)
     return [(plain(axes), bar) for axes, bar in pairs]

@@ -1,25 +1,29 @@
 """The figures of a report with their captions, by the names of their files."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from actsearch.analysis.hyperparameters.importance import Importance, importance_of, percent
 from actsearch.analysis.results import Verdict, describe
-from actsearch.analysis.units import COST_UNITS, metric_label, trial_label
+from actsearch.analysis.units import COST_UNITS, metric_label, trial_label, value_text
 from actsearch.records import SearchRecord
 from actsearch.visualization._style import WIDE
 from actsearch.visualization.comparisons import plot_differences, plot_executions, plot_pareto
 from actsearch.visualization.costs import costs_of, plot_costs
-from actsearch.visualization.curves import curve_trials, mean_curve, plot_curves
+from actsearch.visualization.curves import curve_trials, mean_curve, plot_curves, reference_of
 from actsearch.visualization.dead_units import HealthMap, health_map, plot_health_map
+from actsearch.visualization.hyperparameters import plot_importance, plot_interaction, shown_interaction
+from actsearch.visualization.site_map import SiteMap, compare_sites, plot_site_map
 
 
 def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> dict[str, Figure]:
-    """Draws forest plot, executions, learning curves, judged score against training time, costs, and health.
+    """Draws forest plot, executions, learning curves, score against time, costs, health, sites, importance.
 
     Empty figures are omitted.
 
@@ -31,21 +35,38 @@ def all_figures(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) 
     Returns:
         The figures by name.
     """
-    pictures = dict[str, Figure]()
+    return {name: make() for name, make in figure_makers(search, verdict, width=width).items()}
+
+
+def figure_makers(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> dict[str, Callable[[], Figure]]:
+    """Returns functions that draw the figures of `all_figures`, by name."""
+    makers = dict[str, Callable[[], Figure]]()
     if any(f.num_pairs for f in verdict.comparisons):
-        pictures["differences"] = plot_differences(verdict, width=width)
+        makers["differences"] = partial(plot_differences, verdict, width=width)
     if any(verdict.scores.values()):
-        pictures["executions"] = plot_executions(search, verdict, width=width)
+        makers["executions"] = partial(plot_executions, search, verdict, width=width)
     if curve_trials(search, search.objective.name):
-        pictures["curves"] = plot_curves(search, width=width)
+        makers["curves"] = partial(plot_curves, search, width=width)
     if verdict.fronts.get("train_seconds"):
-        pictures["pareto"] = plot_pareto(search, verdict, width=width)
+        makers["pareto"] = partial(plot_pareto, search, verdict, width=width)
     if any(t.mean_resource("train_seconds") is not None for t in search.trials):
-        pictures["costs"] = plot_costs(search, verdict, width=width)
+        makers["costs"] = partial(plot_costs, search, verdict, width=width)
     health = health_map(search)
     if health is not None:
-        pictures["health"] = plot_health_map(health, width=width)
-    return pictures
+        makers["health"] = partial(plot_health_map, health, width=width)
+    if (sites := compare_sites(search, verdict)) is not None:
+        makers["sites"] = partial(plot_site_map, sites, verdict, width=width)
+    return makers | _hyperparameters(search, verdict, width)
+
+
+def _hyperparameters(search: SearchRecord, verdict: Verdict, width: float) -> dict[str, Callable[[], Figure]]:
+    """Returns what draws how the judged score depends on several hyperparameters, if the data show it."""
+    if verdict.best_trial is None or not (importance := importance_of(search, verdict)).shares:
+        return {}
+    makers: dict[str, Callable[[], Figure]] = {"importance": partial(plot_importance, importance, width=width)}
+    if shown_interaction(importance) is not None:
+        makers["interaction"] = partial(plot_interaction, search, importance, width=width)
+    return makers
 
 
 def save_figures(search: SearchRecord, verdict: Verdict, folder: Path) -> list[Path]:
@@ -86,7 +107,9 @@ def captions_of(search: SearchRecord, verdict: Verdict) -> dict[str, Caption]:
         "costs": _costs(search, verdict),
     }
     health = health_map(search)
-    return captions if health is None else captions | {"health": _health(health)}
+    captions |= {} if health is None else {"health": _health(health)}
+    captions |= {} if (sites := compare_sites(search, verdict)) is None else {"sites": _sites(sites, verdict)}
+    return captions | ({} if verdict.best_trial is None else _dependence(importance_of(search, verdict)))
 
 
 def _differences(verdict: Verdict) -> Caption:
@@ -110,19 +133,29 @@ def _executions(search: SearchRecord, verdict: Verdict) -> Caption:
     return Caption(
         "All executions",
         f"Each point is the {verdict.judged_score} of one training from scratch with its own seed; the bar is their "
-        "mean.",
+        "mean. An arrow stands for scores that would squeeze all others.",
         _listed(listed),
     )
 
 
 def _curves(search: SearchRecord) -> Caption:
     metric = search.objective.name
-    last = {trial_label(search, t): mean_curve(t, metric)[0] for t in curve_trials(search, metric)}
+    trials = curve_trials(search, metric)
+    last, reference = {trial_label(search, t): mean_curve(t, metric)[0] for t in trials}, reference_of(search, trials)
+    reading = f"The mean {metric_label(metric)} over the executions by epoch."
+    if reference is not None:
+        mean = last[trial_label(search, reference)]
+        reading = (
+            f"How far each activation is from {reference.activation} after each epoch, as the mean over the executions "
+            f"that both reached, turned so that + is better. {reference.activation} itself has a "
+            f"{metric_label(metric)} of {mean[0]:.4g} after epoch 1 and {mean[-1]:.4g} after epoch {mean.size}. The "
+            "first epochs may exceed the figure."
+        )
     return Caption(
         "Learning curves",
-        f"The mean {metric_label(metric)} over the executions by epoch, and a band of one standard deviation to each "
-        f"side. Of several configurations of an activation, the one with the best {metric_label(metric)} is shown. "
-        "Executions that have stopped no longer count.",
+        f"{reading} At most three activations have a band of one standard deviation to each side; beyond the best "
+        f"eight, they are grey. Of several configurations of an activation, the one with the best "
+        f"{metric_label(metric)} is shown. Executions that have stopped no longer count.",
         _listed(
             f"{name}: {metric_label(metric)} {mean[0]:.4g} after epoch 1, {mean[-1]:.4g} after epoch {mean.size}"
             for name, mean in last.items()
@@ -136,7 +169,7 @@ def _pareto(search: SearchRecord, verdict: Verdict) -> Caption:
     return Caption(
         f"{verdict.judged_score.capitalize()} against training time",
         f"Each mark is a trial: its mean {verdict.judged_score} and its mean training time. The grey line joins the "
-        "trials that no other beats in both.",
+        "trials that no other beats in both. An arrow at the edge stands for a trial that would squeeze all others.",
         f"No other trial is both better and faster to train than these, fastest first: {', '.join(front)}."
         if front
         else "",
@@ -161,6 +194,22 @@ def _costs(search: SearchRecord, verdict: Verdict) -> Caption:
     )
 
 
+def _sites(sites: SiteMap, verdict: Verdict) -> Caption:
+    shown = [
+        f"{name} at {site}: {verdict.units.signed(float(gain))} ({count} trials)"
+        for name, gains, counts in zip(sites.activations, sites.gains, sites.counts, strict=True)
+        for site, gain, count in zip(sites.sites, gains, counts, strict=True)
+        if count
+    ]
+    return Caption(
+        "Activations by site",
+        f"The mean {verdict.judged_score} of the trials that have an activation at a site, minus the mean of all "
+        "trials, turned so that + is better. What the other sites have is averaged over, so it holds as far as the "
+        "sites do not depend on each other.",
+        _listed(shown),
+    )
+
+
 def _health(health: HealthMap) -> Caption:
     return Caption(
         "Health",
@@ -173,6 +222,26 @@ def _health(health: HealthMap) -> Caption:
             if np.isfinite(dead).any()
         ),
     )
+
+
+def _dependence(importance: Importance) -> dict[str, Caption]:
+    seeds = [] if importance.seeds_share is None else [f"seeds and splits {percent(importance.seeds_share)}"]
+    captions = {
+        "importance": Caption(
+            "Importance of hyperparameters",
+            f"The share of the variance of {importance.judged_score} between executions that depends on each, alone or "
+            "together with others, with its standard error; the grey bar is what seeds and splits contribute. From "
+            f"{importance.basis}.",
+            _listed([*map(str, importance.shares), *seeds]),
+        )
+    }
+    if shown := shown_interaction(importance):
+        means = "Means of the trials" if shown.observed else "Means predicted by the forest, over all trials"
+        clear = str(shown) if shown.is_clear else "The data do not show an interaction"
+        reading = f"{means}, for each {shown.activation} and {shown.other}. {clear}."
+        best = _listed(f"{name}: best at {value_text(level)}" for name, level in shown.best.items())
+        captions["interaction"] = Caption(f"{shown.activation} and {shown.other}", reading, best)
+    return captions
 
 
 def _listed(lines: Iterable[str]) -> str:

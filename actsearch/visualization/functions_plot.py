@@ -64,7 +64,7 @@ def trial_activation_figure(trial: TrialRecord) -> Figure | None:
 
     Layers that learn other parameters are not sites of the activation and are omitted.
     """
-    bound = _only_activation(trial)
+    bound = only_activation(trial)
     if bound is None:
         return None
     sites = next((e.learned for e in trial.completed if e.learned), {}) if bound.activation.learns else {}
@@ -73,7 +73,7 @@ def trial_activation_figure(trial: TrialRecord) -> Figure | None:
     )
 
 
-def _only_activation(trial: TrialRecord) -> BoundActivation | None:
+def only_activation(trial: TrialRecord) -> BoundActivation | None:
     """Returns the activation of a trial; None if its sites have different ones, or it is not in the catalogue."""
     try:
         activations = {BoundActivation.from_dict(data) for data in trial.activations.values()}

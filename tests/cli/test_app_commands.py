@@ -8,15 +8,42 @@ import urllib.request
 
 import psutil
 import pytest
+from typer.main import get_command
 
 import actsearch
 from actsearch.activations import registry
+from actsearch.cli.app import app
 from tests.helpers.networks import small_network
 
 
 def test_help_names_every_command(program):
     _, out, _ = program("--help")
     assert all(command in out for command in ("search", "report", "ui", "activations", "spaces"))
+
+
+COMMANDS = get_command(app).commands
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_fits_80_columns_and_has_examples(program, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = program(name, "--help")
+    assert status == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert f"actsearch {name}" in out.partition("Examples:")[2]
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_option_has_a_sentence(name):
+    for option in COMMANDS[name].params:
+        assert option.help.endswith((".", ").")), option.name
+        assert len(option.help.split()) > 2, option.name
+
+
+def test_help_says_how_the_program_ends(program):
+    _, out, _ = program("--help")
+    assert "3 with" in out
+    assert all(f"─ {panel} ─" in out for panel in ("Search", "Results", "Activations and models"))
 
 
 def test_the_list_needs_no_tensorflow_and_no_statistics():
@@ -48,7 +75,17 @@ def test_one_activation_in_full(program, name):
     assert entry.formula in out
     assert entry.reference in out
     assert "matched initializer" in out
-    assert out.count("*") > 50
+    assert sum(0x2800 <= ord(mark) < 0x2900 for mark in out) > 50  # its curve, in braille
+
+
+def test_the_list_of_activations_fits_a_narrow_terminal_by_family(program, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = program("activations")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0] == "linear:"
+    assert "  parametric_selu" in out
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])

@@ -6,13 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from actsearch.cli.search import workers_of
 from actsearch.data import load_data
-from actsearch.errors import UsageError
-from actsearch.executors import Local, Ray
-from actsearch.executors import get as get_executor
 from actsearch.ledger import Ledger
-from actsearch.training.epochs import order_of
+from tests.helpers.executions import interrupted_in
 from tests.helpers.networks import small_network
 from tests.helpers.tracking import runs_of
 
@@ -32,10 +28,31 @@ def test_the_main_job(program, store, tmp_path):
         "baseline",
         "score_name",
         "best",
+        "best_activation",
         "recommended",
-        "recommendation",
+        "recommended_activation",
+        "verdict",
+        "best_trial",
+        "importance",
         "trials",
     ]
+    verdict = found["verdict"]
+    assert (verdict["source"], verdict["scope"], verdict["margin"], verdict["alpha"]) == (
+        "test",
+        "new data",
+        0.005,
+        0.05,
+    )
+    assert {each["activation"] for each in verdict["findings"]} == {"leaky_relu", "prelu", "elu", "selu"}
+    assert all(each["low"] <= each["gain"] <= each["high"] for each in verdict["findings"])
+    assert set(verdict) >= {"recommendation", "advice", "evidence", "reason", "findings"}
+    keys = {"activation", "outcome", "gain", "low", "high", "pairs", "more_executions", "samples_needed", "trial_id"}
+    assert all(set(each) == keys for each in verdict["findings"])
+    named = {t["trial_id"]: t["activation"] for t in found["trials"]}
+    assert found["best_activation"] == named[found["best"]]
+    assert found["recommended_activation"] == named[found["recommended"]]
+    assert found["mlflow"]["complete"] is True
+    assert found["mlflow"]["problem"] is None
     assert found["objective"] == {"name": "val_accuracy", "direction": "max"}
     assert Ledger("one").read().config.splits == "each"
     assert found["baseline"] == "relu"
@@ -66,9 +83,10 @@ def test_the_main_job(program, store, tmp_path):
 
 
 def test_a_list_of_activations_is_searched(program, store):
-    status, out, _ = program("search", "gelu,Swish", *QUICK, "--json")
+    status, out, err = program("search", "gelu,Swish", *QUICK, "--json", "--fail-unless-better")
     found = json.loads(out)
-    assert (status, found["baseline"]) == (0, "gelu")
+    assert (status, found["baseline"]) == (3, "gelu")  # one execution shows nothing
+    assert "no activation is shown to be better than gelu" in err
     assert sorted(t["activation"] for t in found["trials"]) == ["gelu", "silu"]
     record = Ledger("found").read()
     assert record.name == "gelu-silu"
@@ -107,7 +125,7 @@ def function(folder):
     ("source", "says"),
     [
         pytest.param(lambda folder: ("breast_cancer",), "two classes", marks=pytest.mark.slow),
-        (lambda folder: ("diabetes",), "regression"),
+        pytest.param(lambda folder: ("diabetes",), "regression", marks=pytest.mark.slow),
         pytest.param(lambda folder: ("wine",), "multi-class", marks=pytest.mark.slow),
         pytest.param(npz, "two classes", marks=pytest.mark.slow),
         (csv, "two classes"),
@@ -171,10 +189,7 @@ def test_nothing_completed_is_status_1(program, without_mlflow, tmp_path):
 
 
 def test_ctrl_c_is_status_130(program, without_mlflow, monkeypatch):
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("actsearch.training.execution.order_of", interrupted)
+    monkeypatch.setattr("actsearch.training.execution.order_of", interrupted_in(1))
     status, _, err = program("search", "classic", *QUICK)
     assert status == 130
     assert "actsearch resume found" in err
@@ -182,16 +197,8 @@ def test_ctrl_c_is_status_130(program, without_mlflow, monkeypatch):
 
 def test_resume_goes_on_from_anywhere(program, store, monkeypatch, tmp_path):
     """After the second of six executions, in the folder that the search was begun in."""
-    begun = []
-
-    def interrupted(*arguments):
-        begun.append(arguments)
-        if len(begun) == 3 * 2 - 1:
-            raise KeyboardInterrupt
-        return order_of(*arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr("actsearch.training.execution.order_of", interrupted)
+        patch.setattr("actsearch.training.execution.order_of", interrupted_in(3 * 2 - 1))
         assert program("search", "classic", *QUICK, "--executions", 2)[0] == 130
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -305,57 +312,6 @@ def test_an_option_that_there_is_not_is_status_2(program):
     assert program("search", "--epoch", 3)[0] == 2
 
 
-NO_WORKERS = {"isolate": False, "timeout": None, "workers": 0, "address": None, "gpus": None, "max_retries": None}
-
-
-@pytest.mark.parametrize(
-    ("options", "executor"),
-    [
-        ({}, None),
-        ({"isolate": True}, get_executor("isolated")),
-        ({"timeout": 120.0}, Local(1, timeout=120.0, max_retries=0)),
-        ({"isolate": True, "max_retries": 2}, Local(1, max_retries=2)),
-        ({"workers": 4}, Local(4)),
-        ({"workers": 4, "isolate": True, "max_retries": 0}, Local(4, max_retries=0)),
-        ({"workers": 2, "address": "local", "timeout": 9.0}, Ray(2, address="local", timeout=9.0)),
-        ({"workers": 16, "address": "auto", "gpus": 0.5}, Ray(16, address="auto", gpus=0.5)),
-    ],
-)
-def test_options_say_where_executions_run(options, executor):
-    assert workers_of(**NO_WORKERS | options) == executor
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"address": "auto"}, "Give their number too: --workers 2"),
-        ({"workers": 2, "gpus": 1.0}, "--workers 2 --address local"),
-        ({"max_retries": 1}, "Give --workers or --isolate too"),
-        ({"workers": -1}, "number of workers must be a whole number"),
-    ],
-)
-def test_options_that_would_mean_nothing_are_refused(options, message):
-    with pytest.raises(UsageError, match=message):
-        workers_of(**NO_WORKERS | options)
-
-
-def test_a_search_is_resumed_on_other_workers(program, without_mlflow, monkeypatch):
-    """What was asked for of workers is replaced, in whatever way it was written."""
-    import actsearch.cli.resume as resume
-
-    begun = "actsearch search --workers=4 --epochs 1 --address there:6379 --executions 1 --gpus-per-worker 0.5 relu_variants"
-    assert resume._without(begun.split(), "--workers", "--address", "--gpus-per-worker") == (
-        ["actsearch", "search", "--epochs", "1", "--executions", "1", "relu_variants"]
-    )
-    assert program("search", *QUICK)[0] == 0
-    status, _, err = program("resume", "found", "--workers", 0)
-    assert status == 0
-    assert "resuming after 5 executions" in err
-    status, _, err = program("resume", "found", "--address", "there:1")
-    assert status == 2
-    assert "Give their number too: --workers 2" in err
-
-
 def test_the_help_shows_its_options_in_panels_with_examples(program, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     status, out, _ = program("search", "--help")
@@ -378,33 +334,17 @@ def test_spaces_and_activations_complete():
 
 
 def test_without_tracking_there_is_no_store(program, tmp_path):
-    status, _, err = program("search", "classic", *QUICK, "--no-tracking")
+    status, out, err = program("search", "classic", *QUICK, "--no-tracking", "--json")
     assert status == 0, err
+    assert json.loads(out)["mlflow"]["complete"] is None
     assert not (tmp_path / "mlflow.db").exists()
 
 
-@pytest.mark.slow
-def test_a_search_of_this_process_is_completed_by_workers(program, store, monkeypatch):
-    """What they train is what it would have trained."""
-    begun = []
-
-    def interrupted(*arguments):
-        begun.append(arguments)
-        if len(begun) == 3 * 2 - 1:
-            raise KeyboardInterrupt
-        return order_of(*arguments)
-
-    arguments = ("search", "classic", "--epochs", 2, "--executions", 2, "--directory")
-    assert program(*arguments, "whole")[0] == 0
-    with monkeypatch.context() as patch:
-        patch.setattr("actsearch.training.execution.order_of", interrupted)
-        assert program(*arguments, "found")[0] == 130
-    status, _, err = program("resume", "found", "--workers", 2)
-    assert status == 0, err
-    assert "resuming after 2 executions" in err
-    assert scores_in("found") == scores_in("whole")
-
-
-def scores_in(directory):
-    trials = Ledger(directory).read().trials
-    return {(t.activation, e.execution): (e.score, e.history) for t in trials for e in t.executions}
+@pytest.mark.parametrize("options", [(), ("--quiet",)])
+def test_a_store_that_lacks_data_is_status_4(program, monkeypatch, without_mlflow, options):
+    problem = "everything of this run (no answer)"
+    monkeypatch.setattr("actsearch.tracking.sync_process.SyncProcess.finish", lambda self: {"problem": problem})
+    status, out, err = program("search", "classic", *QUICK, *options)
+    assert status == 4
+    assert "relu" in out
+    assert f"MLflow is missing data: {problem}" in err

@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
 from actsearch.reports import html_report
 from actsearch.reports.html import search_html
+from actsearch.reports.page_table import board_of, pairs_of
+from actsearch.reports.story import glance_of, story_of
 from tests.helpers.factories import ACCURACY, diagnosed, search, trial
 
 HOSTILE = "<script>alert(1)</script>\"'--><b>|`&\n{{ 7*7 }}"
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -70,8 +73,8 @@ def known(**options):
 def test_the_page_says_what_was_found_how_and_where():
     record = known()
     page = Page(report(record))
-    assert verdict_of(record).recommendation in page.text
-    assert page.inside["h2"] == ["Verdict", "Trials", "Figures", "Methods", "Reproduce this search"]
+    assert story_of(record, verdict_of(record)).advice in page.text
+    assert page.inside["h2"] == ["Verdict", "Trials", "Compare two", "Figures", "Methods", "Reproduce this search"]
     for words in (
         "better",
         "failed",
@@ -98,10 +101,60 @@ def test_the_table_has_a_row_a_trial_and_what_it_is_sorted_by():
     rows = [element for element in page.elements if element[0] in ("tr", "td") or "data-order" in element[1]]
     cells = [attributes["data-order"] for tag, attributes in rows if tag in ("th", "td")]
     width = len(page.all("th")) - 4
-    assert width == 11
+    assert width == 13
     assert cells[::width] == ["elu", "relu", "tanh", "selu"]
-    assert [round(float(value), 3) if value else None for value in cells[2::width]] == [0.962, 0.91, 0.905, None]
-    assert [value != "" for value in cells[3::width]] == [True, False, True, False]
+    gains = [round(float(value), 3) if value else None for value in cells[2::width]]
+    assert gains[1:] == [0.0, -0.005, None]
+    assert gains[0] > 0
+    assert [round(float(value), 3) if value else None for value in cells[4::width]] == [0.962, 0.91, 0.905, None]
+
+
+def test_every_link_of_the_contents_leads_to_a_section():
+    page = Page(report(known()))
+    links = [attributes["href"].removeprefix("#") for attributes in page.all("a")]
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    assert set(links) <= ids
+    assert len(links) == 5 + len(page.all("figure"))
+
+
+def test_five_questions_are_answered_first():
+    record = known()
+    page = Page(report(record))
+    assert page.inside["dt"][:5] == ["Which?", "How much?", "At what cost?", "How sure?", "Why?"]
+    glance = glance_of(record, verdict_of(record))
+    for answer in (glance.gain, glance.cost, glance.certainty, glance.reason):
+        assert answer in page.text
+
+
+def test_marks_tell_their_values_where_the_pointer_is():
+    titles = Page(report(known())).inside["title"]
+    assert "elu, execution 2: 0.9600" in titles
+    assert any(title.startswith("elu: better, +5.2 points") for title in titles)
+    assert any(title.startswith("elu: 1 s") for title in titles)
+
+
+def test_settings_are_columns_where_several_hyperparameters_vary():
+    made = [trial(str(n), name, [0.9 + n / 100] * 3, hyperparameters={"activation": name, "learning_rate": rate})
+            for n, (name, rate) in enumerate([("relu", 0.1), ("relu", 0.01), ("elu", 0.1), ("elu", 0.01)])]  # fmt: skip
+    record = search(made)
+    board = board_of(record, verdict_of(record))
+    assert [column.header for column in board.columns[:3]] == ["activation", "learning rate", "verdict"]
+    assert [cell.text for cell in board.columns[0].cells] == ["elu", "elu", "relu", "relu"]
+    assert [cell.text for cell in board.columns[1].cells] == ["0.01", "0.1", "0.01", "0.1"]
+
+
+def test_any_two_trials_can_be_compared_seed_by_seed():
+    record = known()
+    found = pairs_of(record, verdict_of(record))
+    assert [each["label"] for each in found["trials"]] == ["elu", "relu", "tanh"]
+    assert found["trials"][0]["scores"] == {"1": 0.95, "2": 0.96, "3": 0.975}
+    assert found["trials"][2]["scores"].keys() == {"1", "3"}
+    assert (found["first"], found["second"]) == (1, 0)
+    assert found["trials"][0]["told"].startswith("better, +5.2 points")
+    (section,) = [attributes for attributes in Page(report(record)).all("section") if "data-pairs" in attributes]
+    assert json.loads(section["data-pairs"]) == found
+    one = search({"relu": [0.9, 0.8]})
+    assert pairs_of(one, verdict_of(one)) is None
 
 
 def test_no_word_of_the_user_becomes_markup():
@@ -122,6 +175,7 @@ def test_no_word_of_the_user_becomes_markup():
     assert {tag for tag, _ in page.elements} <= {
         *("html", "head", "meta", "title", "link", "style", "body", "header", "h1", "h2", "h3", "p", "main", "section"),
         *("ul", "li", "div", "table", "thead", "tbody", "tr", "th", "td", "span", "b", "small", "figure", "figcaption"),
+        *("nav", "a", "input", "label", "select", "circle", "polygon"),
         *(
             "svg",
             "desc",
@@ -174,10 +228,10 @@ def test_each_picture_is_told_to_who_does_not_see_it():
     page = Page(report(known()))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    pictures = page.all("svg")
+    pictures = [picture for picture in page.all("svg") if "aria-labelledby" in picture]
     assert len(pictures) == 2 * len(page.all("figure")) == 12
+    assert {picture["role"] for picture in page.all("svg")} == {"img"}
     for picture in pictures:
-        assert picture["role"] == "img"
         assert set(picture["aria-labelledby"].split()) <= set(ids)
     assert any("elu: better, +5.2 points" in text for text in page.inside["desc"])
     assert all(len(text) > 20 for text in page.inside["desc"])
@@ -205,7 +259,7 @@ def test_every_search_has_a_page(baseline):
     for scores in ({}, {"relu": []}, {"relu": [None]}, {"relu": [0.9]}, {"relu": [0.9, 0.8], "elu": [0.7]}):
         record = search(scores, baseline=baseline)
         page = Page(report(record))
-        assert verdict_of(record).recommendation in page.text
+        assert story_of(record, verdict_of(record)).advice in page.text
         assert "nan" not in page.text.replace("loss is nan", "")
 
 
@@ -225,7 +279,7 @@ def test_notebooks_show_a_verdict_and_a_search():
     assert len(shown.all("tr")) == 4
     page = Page(search_html(record, verdict_of(record)))
     assert len(page.all("tr")) == 5
-    assert len(page.all("svg")) == 1
+    assert len([picture for picture in page.all("svg") if "aria-labelledby" in picture]) == 1
     assert page.all("script") == []
 
 

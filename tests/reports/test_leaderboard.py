@@ -7,7 +7,7 @@ import pytest
 from actsearch.analysis.results import Outcome
 from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
-from actsearch.reports.leaderboard import SHORT, failures_of, headers_of, leaderboard_rows, text_report
+from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows
 from tests.helpers.factories import LOSS, search, trial
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
@@ -90,7 +90,7 @@ def test_where_data_are_the_limit_the_row_says_so():
     (elu,) = verdict.comparisons
     few = replace(elu, reason="", more_executions=None, num_samples=114, samples_needed=873)
     row = next(r for r in leaderboard_rows(record, replace(verdict, comparisons=(few,))) if r.activation == "elu")
-    said = "more executions would not settle it: 114 samples are too few, about 880 would do"
+    said = "more executions would hardly settle it: 114 samples are too few, about 880 would do"
     assert texts(row)[1] == f"undecided ({said})"
     assert row.plain()["samples_needed"] == 873
 
@@ -177,20 +177,6 @@ def test_long_reasons_are_cut_and_failures_are_listed_by_reason():
     assert len(texts(rows_of(record)[0])[1]) < 100
     assert [(f.executions, len(f.reason)) for f in failures_of(record)] == [("execution 1", 500), ("execution 2", 11)]
     assert str(list(failures_of(record))[1]) == "relu, execution 2 failed: loss is nan"
-
-
-@pytest.mark.parametrize(
-    "scores", [SCORES, MANY, {}, {"relu": [None]}, {f"a_rather_long_name_{n}": [0.9] for n in range(30)}]
-)
-def test_text_fits_80_columns_and_says_the_verdict_first(scores):
-    record = search(scores)
-    lines = text_report(record, verdict_of(record)).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert lines[0].startswith(verdict_of(record).recommendation[:20])
-    assert "" in lines[1:4]
-    heading = lines[lines.index("") + 1]
-    assert all(word in heading for word in ("activation", "verdict"))
-    assert SHORT == 5
 
 
 def test_every_outcome_of_a_comparison_can_be_sorted():

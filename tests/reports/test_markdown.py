@@ -8,6 +8,7 @@ from markdown_it import MarkdownIt
 from actsearch.analysis.verdict import verdict_of
 from actsearch.reports.leaderboard import headers_of
 from actsearch.reports.markdown import escape, markdown_report
+from actsearch.reports.story import story_of
 from tests.helpers.factories import search
 
 SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, None, None], "gelu": [0.9, None, 0.9]}
@@ -16,7 +17,7 @@ SCORES = {"relu": [0.90, 0.92, 0.91], "elu": [0.95, 0.95, 0.96], "tanh": [None, 
 def test_markdown_has_recommendation_leaderboard_notes_and_failures():
     record = search(SCORES)
     text = markdown_report(record, verdict_of(record))
-    assert verdict_of(record).recommendation.split(":")[0] in text
+    assert story_of(record, verdict_of(record)).advice in text
     assert f"| {' | '.join(headers_of(record, verdict_of(record)))} |" in text
     assert "| undecided (1 of 3 executions failed) | 0.9000 ± 0.0000 (n=2, 1 failed) |" in text
     assert "| failed (loss is nan) | – |" in text
@@ -105,7 +106,7 @@ def test_a_search_without_trials_is_an_empty_table():
     record = search({})
     text = markdown_report(record, verdict_of(record))
     assert "| activation |" in text
-    assert "nothing to compare" in text
+    assert "Nothing to compare" in text
 
 
 def test_neither_analysis_nor_the_report_loads_keras_or_mlflow():

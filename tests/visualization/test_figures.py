@@ -7,13 +7,13 @@ from matplotlib.colors import to_hex
 
 from actsearch.analysis.units import COST_UNITS
 from actsearch.analysis.verdict import verdict_of
-from actsearch.visualization._style import KNOWN, NARROW, WIDE, style_of
+from actsearch.visualization._style import GREY, KNOWN, NARROW, WIDE, style_of
 from actsearch.visualization.comparisons import plot_differences, plot_executions, plot_pareto
 from actsearch.visualization.costs import plot_costs
 from actsearch.visualization.curves import plot_curves
 from actsearch.visualization.dead_units import diagnoses_of, health_map, plot_health, plot_health_map
 from actsearch.visualization.figures import all_figures
-from tests.helpers.factories import LOSS, diagnosed, search, trial
+from tests.helpers.factories import ACCURACY, LOSS, diagnosed, search, trial
 from tests.helpers.figures import cut_off, overlaps, words
 
 LONG = "a_very_long_name_of_an_activation_${}$_of_the_user"
@@ -153,15 +153,49 @@ def test_curves_of_executions_that_stopped_early_are_means_of_those_that_go_on()
 
 def test_curves_of_several_settings_are_those_of_the_best():
     lines = [trial("0", "relu", [0.5]), trial("1", "relu", [0.9]), trial("2", "elu", [0.7])]
-    axes = plot_curves(search(lines)).axes[0]
+    axes = plot_curves(search(lines, baseline=None)).axes[0]
     assert [line.get_ydata()[-1] for line in axes.get_lines()] == [0.9, 0.7]
 
 
-def test_many_curves_have_a_panel_each_with_the_baseline_for_comparison():
-    figure = plot_curves(made(9))
-    panels = [axes for axes in figure.axes if axes.get_visible()]
-    assert len(panels) == 9
-    assert {len(axes.get_lines()) for axes in panels} == {2}
+def test_curves_are_gains_over_the_baseline_in_pairs():
+    figure = plot_curves(search({"relu": [0.9, 0.8], "elu": [0.92, 0.86]}))
+    zero, elu = figure.axes[0].get_lines()
+    assert list(zero.get_ydata()) == [0, 0]
+    assert elu.get_ydata() == pytest.approx([2.0, 4.0])  # points
+    assert figure.axes[0].get_ylabel().replace("\n", " ") == "gain over relu in val accuracy (points)"
+    losses = search({"relu": [0.9, 0.8], "elu": [0.7, 0.6]}, objective=replace(ACCURACY, direction=LOSS.direction))
+    assert plot_curves(losses).axes[0].get_lines()[1].get_ydata()[-1] == pytest.approx(0.2)
+    assert "minus that of relu" in plot_curves(losses, "loss").axes[0].get_ylabel().replace("\n", " ")
+
+
+def test_beyond_the_best_eight_curves_are_grey():
+    figure = plot_curves(made(12))
+    colours = [line.get_color() for line in figure.axes[0].get_lines() if len(line.get_xdata())]
+    assert colours.count(GREY) == 3
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(names) == 10
+    assert names[0] == "relu (0)"
+    assert names[-1] == "3 others"
+
+
+def test_a_trial_that_fails_to_learn_does_not_squeeze_the_others():
+    scores = {name: [0.96 + n / 500, 0.961 + n / 500, 0.963 + n / 500] for n, name in enumerate(KNOWN[:6])}
+    record = search(scores | {"tanh_shrink": [0.1, 0.1, 0.11]})
+    verdict = verdict_of(record)
+    for figure, name in ((plot_executions(record, verdict), "x"), (plot_pareto(record, verdict), "y")):
+        low, high = getattr(figure.axes[0], f"get_{name}lim")()
+        assert 0.94 < low < 0.96 < high < 1.0
+        assert {line.get_marker() for line in figure.axes[0].get_lines()} & {"<", "v"}
+    forest = plot_differences(verdict)
+    assert forest.axes[0].get_xlim()[0] > -20
+    assert "worse, -85.8 points" in words(forest)
+    assert "mean 0.1033" in words(plot_executions(record, verdict))
+
+
+def test_the_narrow_costs_are_those_of_the_best_and_the_baseline():
+    record = search({"relu": [0.1], **{f"f{n}": [n / 100 + 0.2] for n in range(20)}})
+    narrow = plot_costs(record, verdict_of(record), width=NARROW)
+    assert len(narrow.axes[0].patches) == 9
 
 
 def test_scores_of_many_sizes_are_on_a_logarithmic_axis():
@@ -236,4 +270,4 @@ def test_axes_name_the_scores_that_were_judged():
     assert points == [pytest.approx([0.4] * 3), pytest.approx([0.6, 0.5, 0.7])]
     costs = pictures["costs"].axes[0]
     assert [label.get_text() for label in costs.get_yticklabels()] == ["elu", "relu"]
-    assert pictures["curves"].axes[0].get_ylabel() == "val accuracy"
+    assert pictures["curves"].axes[0].get_ylabel().replace("\n", " ") == "gain over relu in val accuracy (points)"

@@ -1,9 +1,23 @@
 import itertools
 
 import pytest
+from matplotlib.figure import Figure
 
 from actsearch.activations.catalogue import ENTRIES
-from actsearch.visualization._style import COLOURS, INK, KNOWN, LINES, MARKERS, Style, style_of, styles_of
+from actsearch.visualization._style import (
+    COLOURS,
+    INK,
+    KNOWN,
+    LINES,
+    MARKERS,
+    NARROW,
+    Style,
+    area,
+    style_of,
+    styles_of,
+    titled,
+    titles_of,
+)
 
 
 def test_the_styles_of_the_first_entries_never_change():
@@ -28,7 +42,7 @@ def test_each_activation_of_the_catalogue_has_its_own_style():
 
 
 def test_the_colour_of_an_activation_depends_on_nothing_else():
-    names = ["relu", "elu", "mine", "elu(alpha=2)", "relu, elu, elu", *KNOWN]
+    names = ["relu", "elu", "mine", "elu(alpha=2)", "relu→elu→elu", *KNOWN]
     for some in (names, names[:2], list(reversed(names))):
         assert {name: style.colour for name, style in styles_of(some).items()} == {n: style_of(n).colour for n in some}
 
@@ -66,3 +80,15 @@ def test_colours_are_told_apart_by_colour_blind_readers(blindness):
         )
         assert distance**0.5 > 0.1, (a, b)
     assert INK in COLOURS
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    figure, _ = area(width=NARROW)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_titles_are_kept_in_the_id_of_a_mark():
+    (line,) = Figure().subplots().plot([1, 2])
+    titled(line, 'a "b"', "c")
+    assert titles_of(line.get_gid()) == ['a "b"', "c"]
+    assert titles_of("axes_1") == []
