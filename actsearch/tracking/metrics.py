@@ -2,29 +2,36 @@
 
 import math
 import re
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
 from mlflow.entities import Metric
 
-from actsearch.records import ExecutionRecord, Objective, SearchRecord, TrialRecord
+from actsearch.analysis.hyperparameters.importance import Importance
+from actsearch.records import ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
 from actsearch.reports.leaderboard import LeaderboardRow
 from actsearch.visualization.curves import mean_curve
 
 GAIN = "gain"
+TIME_RATIO = "train_seconds_ratio"
+DEAD_UNITS = "dead_units_percent"
+NUM_CURVES = 6  # of the best five trials and the baseline
 TRAINING_MEMORY = "training_memory_mib"  # MLflow would show bytes with all their digits
 _IN_MIB = {"training_memory_bytes": TRAINING_MEMORY, "peak_rss_bytes": "peak_rss_mib"}
+_ROUNDED = {
+    "build_seconds", "trace_seconds", "train_seconds", "train_wall_seconds", "best_epoch_seconds", "cpu_seconds",
+    "inference_microseconds", TRAINING_MEMORY, "peak_rss_mib",
+}  # fmt: skip
 _WITHOUT_SD = {
     "num_parameters", "flops_per_sample", "training_memory_bytes", TRAINING_MEMORY,
     "best_epoch", "build_seconds", "trace_seconds",
 }  # fmt: skip
 
 
-def execution_points(execution: ExecutionRecord, objective: Objective) -> list[Metric]:
+def execution_points(execution: ExecutionRecord, objective: Objective, *, with_curves: bool = True) -> list[Metric]:
     """Lists an execution's curves, one point per epoch at the time when that epoch ended, and its figures."""
     points, at = [], execution.started_at
-    for epoch, seconds in enumerate(execution.epoch_seconds, start=1):
+    for epoch, seconds in enumerate(execution.epoch_seconds if with_curves else (), start=1):
         at += seconds
         used = {f"system/{name}": values for name, values in execution.samples.items()}  # MLflow has a page for these
         curves = {**execution.history, **used}
@@ -34,60 +41,175 @@ def execution_points(execution: ExecutionRecord, objective: Objective) -> list[M
     return points + [point(name, value, execution.ended_at, 0) for name, value in figures.items()] + _learned(execution)
 
 
-def trial_points(trial: TrialRecord, objective: Objective) -> list[Metric]:
-    """Lists means and standard deviations over a trial's executions so far, and the health of the latest one.
+class TrialFigures:
+    """Means and standard deviations over the executions of a trial, which may be many.
 
-    The step is the number of executions; for the health it is the epoch.
+    Args:
+        objective: Objective of the search.
     """
-    latest, number = trial.executions[-1], len(trial.executions)
-    figures = [_figures(execution, objective) for execution in trial.completed]
-    points = {"num_executions": float(len(figures)), "num_failed": float(number - len(figures))}
-    for name in figures[0] if figures else ():
-        values = [each[name] for each in figures if name in each]
-        points[name] = statistics.fmean(values)
-        if len(values) > 1 and name not in _WITHOUT_SD:
-            points[f"{name}_sd"] = statistics.stdev(values)
-    return [point(name, value, latest.ended_at, number) for name, value in points.items()] + _health_points(latest)
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._moments: dict[str, tuple[int, float, float]] = {}
+        self._num_completed = self._number = 0
+        self._at = 0.0
+        self._has_point = True  # there is nothing before the first execution
+
+    def add(self, execution: ExecutionRecord) -> list[Metric]:
+        """Takes in an execution; returns the points that it adds, and those of its health.
+
+        From 100 executions on, the figures get a point after every tenth of them, and so on. The step is the number of
+        executions; for the health it is the epoch.
+        """
+        self._number, self._at = self._number + 1, execution.ended_at
+        if execution.status is Status.COMPLETED:
+            self._num_completed += 1
+            for name, value in _figures(execution, self._objective).items():
+                count, mean, squares = self._moments.get(name, (0, 0.0, 0.0))
+                after = mean + (value - mean) / (count + 1)
+                self._moments[name] = count + 1, after, squares + (value - mean) * (value - after)
+        self._has_point = self._number % 10 ** max(len(str(self._number)) - 2, 0) == 0
+        return [*(self._latest() if self._has_point else ()), *_health_points(execution)]
+
+    def pending(self) -> list[Metric]:
+        """Lists the figures of the executions so far, unless `add` has returned them: MLflow is slow at duplicates."""
+        return [] if self._has_point else self._latest()
+
+    def _latest(self) -> list[Metric]:
+        failed = self._number - self._num_completed
+        points = {"num_executions": float(self._num_completed), "num_failed": float(failed)}
+        for name, (count, mean, squares) in self._moments.items():
+            shown = rounded if name in _ROUNDED else float
+            points[name] = shown(mean)
+            if count > 1 and name not in _WITHOUT_SD:
+                points[f"{name}_sd"] = shown(math.sqrt(squares / (count - 1)))
+        return [point(name, value, self._at, self._number) for name, value in points.items()]
 
 
-def curve_points(trial: TrialRecord) -> list[Metric]:
+def curve_points(trial: TrialRecord, shown: str | None = None) -> list[Metric]:
     """Lists the mean curves of a trial's executions, one point per epoch.
 
     All points have the end time of the last execution: the same executions give the same points, which MLflow stores
     only once.
+
+    Args:
+        trial: The trial.
+        shown: Curve that is also listed under `best_curve_key`, since a chart of MLflow cannot choose trials.
     """
     at = max((e.ended_at for e in trial.completed), default=0.0)
     names = dict.fromkeys(name for e in trial.completed for name, values in e.history.items() if values)
+    keys = {name: name for name in names} | ({best_curve_key(shown): shown} if shown in names else {})
     return [
-        point(name, value, at, epoch)
-        for name in names
+        point(key, value, at, epoch)
+        for key, name in keys.items()
         for epoch, value in enumerate(mean_curve(trial, name)[0], start=1)
         if math.isfinite(value)
     ]
 
 
+def best_curve_key(metric: str) -> str:
+    """Returns the name of the curve that only the best trials and the baseline have."""
+    return f"best_trials_{metric}"
+
+
 def cost_ratio_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
     """Lists the costs of a trial as multiples of the baseline's, where they are settled."""
     ratios = {name: ratio for name, ratio in row.cost_ratios.items() if ratio.is_settled}
-    return [point(f"{name}_ratio", ratio.estimate, at, step) for name, ratio in ratios.items()]
+    return [point(f"{name}_ratio", rounded(ratio.estimate), at, step) for name, ratio in ratios.items()]
+
+
+def reference_points(at: float, step: int) -> list[Metric]:
+    """Lists gain and cost of the trial that all others are compared with, so that tables and charts show it too."""
+    return [point(GAIN, 0.0, at, step), point(TIME_RATIO, 1.0, at, step)]
 
 
 def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
     """Lists the figures of a search at its end: counts, duration and best score."""
     executions = [e for t in search.trials for e in t.executions]
     figures = {"num_trials": float(len(search.trials)), "num_executions": float(len(executions))}
-    figures["search_seconds"] = at - search.created_at
+    figures["search_seconds"] = rounded(at - search.created_at)
     if search.best is not None and search.best.mean_score is not None:
         figures[_best(search.objective)] = search.best.mean_score
     return [point(name, value, at, step) for name, value in figures.items()]
 
 
+def importance_points(importance: Importance, at: float, step: int) -> list[Metric]:
+    """Lists the shares of the variance of the judged score, and R² on trials held out; none where nothing is known."""
+    if not importance.shares:
+        return []
+    figures = {f"importance/{each.name}": each.share for each in importance.shares}
+    figures |= {f"interaction/{e.activation}/{e.other}": e.share for e in importance.clear_interactions}
+    figures |= {} if importance.r2 is None else {"importance_r2": importance.r2}
+    figures |= {} if importance.seeds_share is None else {"importance/seeds_and_splits": importance.seeds_share}
+    return [point(name, value, at, step) for name, value in figures.items()]
+
+
 def judged_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
-    """Lists what the verdict found of a trial: its judged score and its gain, turned so that + is better."""
+    """Lists what the verdict found of a trial: its judged score and its gain, turned so that + is better.
+
+    The mean for tables and the gain are rounded, since MLflow shows all digits; `judged_key` has all of them.
+    """
     score, known = judged_key(row.score_name), row.plain()
     figures = {score: known["score"], f"{score}_sd": known["score_sd"]}
-    figures |= {name: known[name] for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
+    shown = {mean_key(row.score_name): known["score"]}
+    shown |= {name: known[name] for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
+    figures |= {name: rounded(value, known["score"] or 0.0) for name, value in shown.items() if value is not None}
     return [point(name, value, at, step) for name, value in figures.items() if value is not None]
+
+
+class BestSoFar:
+    """The mean judged score of the best trial so far, by the number of executions done; the objective chooses it.
+
+    Args:
+        objective: Objective of the search.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._number = 0
+        self._sums: dict[str, tuple[int, float, float]] = {}
+
+    def add(self, execution: ExecutionRecord) -> list[Metric]:
+        """Takes in an execution; returns the point that it adds. From 100 on, only every tenth has one, and so on."""
+        self._number += 1
+        if execution.status is Status.COMPLETED and execution.score is not None:
+            is_tested = execution.test_score is not None
+            count, score, judged = self._sums.get(execution.trial_id, (0, 0.0, 0.0))
+            own = execution.test_score if execution.test_score is not None else execution.score
+            self._sums[execution.trial_id] = count + 1, score + execution.score, judged + own
+            self._name = f"best_so_far_{'test_' if is_tested else ''}{self._metric(is_tested)}"
+        if not self._sums or self._number % 10 ** max(len(str(self._number)) - 2, 0):
+            return []
+        best = self._objective.best({trial: score / count for trial, (count, score, _) in self._sums.items()})
+        count, _, judged = self._sums[best]
+        return [point(self._name, rounded(judged / count), execution.ended_at, self._number)]
+
+    def _metric(self, is_tested: bool) -> str:
+        return self._objective.name.removeprefix("val_") if is_tested else self._objective.name
+
+
+def mean_key(score_name: str) -> str:
+    """Returns the name of the metric that has the judged score with the digits that a table shows.
+
+    Example:
+
+    >>> mean_key("test accuracy")
+    'mean_test_accuracy'
+    """
+    return f"mean_{score_name.replace(' ', '_')}"
+
+
+def rounded(value: float, level: float = 0.0) -> float:
+    """Rounds to four significant digits, and to the sixth digit of a level, below which a difference is noise.
+
+    Example:
+
+    >>> rounded(0.0124999), rounded(26112.4), rounded(1.98e-8, level=0.95)
+    (0.0125, 26110.0, 0.0)
+    """
+    if level and math.isfinite(level):
+        value = round(value, 5 - math.floor(math.log10(abs(level))))
+    return float(f"{value:.4g}")
 
 
 def judged_key(score_name: str) -> str:
@@ -156,6 +278,8 @@ def _health_points(execution: ExecutionRecord) -> list[Metric]:
         for site in diagnosis["sites"]:
             named = ("dead", "saturated", "sparsity", "gradient_norm")
             figures |= {f"{name}/{site['site']}": site[name] for name in named}
+        if dead := [site["dead"] for site in diagnosis["sites"] if site["dead"] is not None]:
+            figures[DEAD_UNITS] = rounded(100 * max(dead))
         measured = {name: value for name, value in figures.items() if value is not None}
         points += [point(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in measured.items()]
     return points

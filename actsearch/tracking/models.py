@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 
 from actsearch._private import conda_environment, save_example, write_python_environment
+from actsearch.tracking.serving import FILE
 from actsearch.tracking.store import example_file
 
 EXECUTION = "actsearch.execution"
@@ -76,9 +77,9 @@ def _prepare(folder: Path, file: Path, model: Model) -> None:
     """Writes the folder that `mlflow.keras.save_model` would write, with a loader that registers our layers."""
     from mlflow import pyfunc  # importing it warns of MLflow's own types
 
-    (folder / "data").mkdir()
-    shutil.copyfile(file, folder / "data" / "model.keras")
-    (folder / "data" / "keras_module.txt").write_text("keras")
+    (folder / FILE).parent.mkdir()
+    shutil.copyfile(file, folder / FILE)
+    (folder / FILE).with_name("keras_module.txt").write_text("keras")
     example = _example(example_file(file))
     if "x" in example:
         model.signature = infer_signature(example["x"], example.get("y"))

@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import DatasetInput, LoggedModelOutput, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from actsearch._locks import creation_lock
 from actsearch.errors import TrackingError, summarize
+from actsearch.tracking.drawing import save_png
+from actsearch.tracking.fresh_store import opened
 from actsearch.tracking.metrics import key as name_for_mlflow
 from actsearch.tracking.metrics import milliseconds
 from actsearch.tracking.models import is_permanent, log_model, register_model
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, ...]
 LEVEL, SEARCH_ID, TRIAL_ID, EXECUTION = (f"actsearch.{n}" for n in ("level", "search_id", "trial_id", "execution"))
-PARENT = "mlflow.parentRunId"
+_PROBLEM = "actsearch.model_problem"
+PARENT, NAME, NOTE = "mlflow.parentRunId", "mlflow.runName", "mlflow.note.content"
 _METRICS_A_BATCH = 800  # of 1000 entries of all kinds
 _OTHERS_A_BATCH = 100
 
@@ -65,6 +70,11 @@ class Runs:
 
     def __getitem__(self, key: Key) -> Run:
         return self._runs[key]
+
+    @property
+    def experiment_id(self) -> str:
+        """Id of the experiment that holds the runs."""
+        return self._experiment_id
 
     @property
     def ids(self) -> dict[Key, str]:
@@ -135,16 +145,27 @@ class Runs:
             run.status, run.ended_at = status, milliseconds(at)
             self._written()
 
-    def reopen(self, run: Run) -> None:
-        """Reopens a run, if its search is resumed."""
+    def reopen(self, run: Run, name: str | None = None) -> None:
+        """Reopens a run, if its search is resumed, under another name if one is given."""
         if run.is_over:
-            self._client.update_run(run.run_id, "RUNNING")
+            self._client.update_run(run.run_id, "RUNNING", name)
             run.status = "RUNNING"
+            run.tags |= {NAME: name} if name else {}
 
     def write_figure(self, run: Run, figure: "Figure", path: str) -> None:
         """Writes a figure to the run's artifacts."""
-        self._client.log_figure(run.run_id, figure, path)
+        folder, _, name = path.rpartition("/")
+        with TemporaryDirectory() as temporary:
+            file = Path(temporary) / name
+            save_png(figure, file)
+            self._client.log_artifact(run.run_id, str(file), folder or None)
         self._written()
+
+    def write_files(self, run: Run, folder: Path, path: str) -> None:
+        """Writes the files in a folder to the run's artifacts."""
+        if any(folder.iterdir()):
+            self._client.log_artifacts(run.run_id, str(folder), path)
+            self._written()
 
     def write_text(self, run: Run, text: str, path: str) -> None:
         """Writes a text to the run's artifacts."""
@@ -157,7 +178,7 @@ class Runs:
         A permanent error of the store becomes a tag of the run, so that a model never keeps a search from ending.
         """
         problem = None
-        with self._working():
+        with self.working():
             try:
                 model_id = log_model(self._client, self._experiment_id, run.run_id, file, name, execution)
                 if register:
@@ -167,10 +188,61 @@ class Runs:
                 if not is_permanent(error):
                     raise
                 problem = summarize(error)
-        self.log(run, tags={"actsearch.model_problem": problem})
+        self.log(run, tags={_PROBLEM: problem})
+
+    def log_data(self, run: Run, data_sets: Sequence[DatasetInput]) -> None:
+        """Names the data that a run used."""
+        if data_sets:
+            with self.optional("its data"):
+                self._client.log_inputs(run.run_id, list(data_sets))
+                self._written()
+
+    def link_model(self, run: Run, model_id: str) -> None:
+        """Shows the model of another run on this one's page, once."""
+        if run.tags.get(MODEL_ID) != model_id:
+            with self.optional("its best model"):
+                self._client.log_outputs(run.run_id, [LoggedModelOutput(model_id, step=0)])
+                self.log(run, tags={MODEL_ID: model_id})
+
+    def list_searches(self, write: Callable[[str, "list[MLflowRun]"], str], most: int) -> None:
+        """Writes the note of the experiment from its latest searches.
+
+        They are looked up in the store, so that of two that end together the later one lists both.
+
+        Args:
+            write: Called with the note so far and the runs of these searches; returns the note.
+            most: Maximum number of searches.
+        """
+        with self.optional("the list of searches"):
+            before = self._client.get_experiment(self._experiment_id).tags.get(NOTE, "")
+            order = ["attributes.start_time DESC"]
+            wanted = f"tags.`{LEVEL}` = 'search'"
+            found = self._client.search_runs([self._experiment_id], wanted, max_results=most, order_by=order)
+            if (note := write(before, list(found))) != before:
+                self._client.set_experiment_tag(self._experiment_id, NOTE, note)
+                self._written()
 
     @contextmanager
-    def _working(self) -> Iterator[None]:
+    def optional(self, part: str) -> Iterator[None]:
+        """Continues without a part of a page that the store refuses for good, after a line in the log.
+
+        Args:
+            part: The part, in words.
+        """
+        try:
+            yield
+        except MlflowException as error:
+            if not is_permanent(error):
+                raise
+            print(f"Warning: the page of the search lacks {part}, which this MLflow refuses: {summarize(error)}")
+
+    @property
+    def lack_a_model(self) -> bool:
+        """Whether the store refused a model, which may be allowed by now."""
+        return any(_PROBLEM in run.tags for run in self._runs.values())
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
         """Calls `written` every second in a `with` block, while a single call may take long."""
         done = Event()
 
@@ -186,16 +258,13 @@ class Runs:
             done.set()
             reporter.join()
 
-    def path(self, *key: str) -> str:
-        """Returns the link to a run, relative to the address of the server."""
-        return f"#/experiments/{self._experiment_id}/runs/{self._runs[key].run_id}"
-
     def _pages(self) -> Iterator[Run]:
         token: str | None = None
         wanted = f"tags.`{SEARCH_ID}` = '{self._search_id}'"
         while True:
             page = self._client.search_runs([self._experiment_id], wanted, max_results=1000, page_token=token)
             yield from map(_run, page)
+            self._written()
             token = page.token
             if not token:
                 return
@@ -231,7 +300,7 @@ def open_store(address: StoreAddress) -> tuple[MlflowClient, str]:
         TrackingError: The experiment was deleted.
     """
     with creation_lock(address.database):
-        client = MlflowClient(tracking_uri=address.tracking_uri)
+        client = opened(address.tracking_uri, address.database)
         return client, open_experiment(client, address)
 
 

@@ -1,17 +1,26 @@
 """MLflow's loader of logged models for prediction and serving: it registers our layers before Keras reads the file."""
 
+from pathlib import Path
 from typing import Any
 
-from actsearch._private import load_keras_model
+FILE = "data/model.keras"  # in the folder of a logged model
 
 
 def _load_pyfunc(path: str) -> Any:
-    """Loads a model: the entry point of `mlflow.pyfunc.load_model` and `mlflow models serve`."""
+    """Loads a model: the entry point of `mlflow.pyfunc.load_model` and `mlflow models serve`.
+
+    The model is not compiled: prediction needs neither its loss nor its optimizer, whose state is not saved.
+    """
+    import keras
+    from mlflow.keras.load import KerasModelWrapper
+    from mlflow.models import Model
+
     import actsearch.layers  # noqa: F401  registers them with Keras
 
-    loaded = load_keras_model(path)
-    model = loaded.get_raw_model()
-    return Several(model) if len(getattr(model, "outputs", None) or ()) > 1 else loaded
+    model = keras.saving.load_model(Path(path) / FILE, compile=False, safe_mode=True)
+    if len(getattr(model, "outputs", None) or ()) > 1:
+        return Several(model)
+    return KerasModelWrapper(model, Model.load(path).signature)
 
 
 class Several:

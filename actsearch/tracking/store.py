@@ -10,13 +10,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from actsearch._redact import MASK, mask
+from actsearch.config import SearchConfig
 from actsearch.errors import UnknownNameError, UsageError
 
 DEFAULT_EXPERIMENT = "actsearch"
+CONFIRMATION_NAME = "tracking.json"  # in the directory of a search
 SERVERS = ("databricks", "http", "https")
 DATABASES = ("mssql", "mysql", "postgresql", "sqlite")
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?)://(?:/([^?]*))?(\?.*)?")
 WHICH_MODELS = ("best", "all", "none")
+WHICH_CURVES = ("first", "all")
 _MODEL_NAME = re.compile(r"[^/:'\"\\]*[^/:'\"\\.\s][^/:'\"\\]*")
 _MAGIC = b"SQLite format 3\0"
 
@@ -57,9 +60,11 @@ class MLflow:
         experiment: Name of the experiment; MLflow's environment variable if omitted, else `actsearch`.
         log_models: Which trained models are saved and logged: that of the `best` trial, `all`, or `none`.
         register: Name under which the best model is registered.
+        log_curves: Which executions get their learning curves, one point for each epoch: the `first` of each trial, or
+            `all`. Every trial has the mean curves of all in any case, and the ledger has all of them.
 
     Raises:
-        UnknownNameError: `log_models` has another value.
+        UnknownNameError: `log_models` or `log_curves` has another value.
         UsageError: `register` is not a valid model name, or would be ignored.
 
     Example:
@@ -72,8 +77,11 @@ class MLflow:
     experiment: str | None = None
     log_models: str = "best"
     register: str | None = None
+    log_curves: str = SearchConfig.log_curves
 
     def __post_init__(self) -> None:
+        if self.log_curves not in WHICH_CURVES:
+            raise UnknownNameError("value of log_curves", self.log_curves, WHICH_CURVES)
         if self.log_models not in WHICH_MODELS:
             raise UnknownNameError("value of log_models", self.log_models, WHICH_MODELS)
         if self.register is not None and not _MODEL_NAME.fullmatch(self.register):
@@ -197,6 +205,11 @@ def _refuse_legacy_store(folder: Path) -> None:
 
 MODELS_FOLDER = "models"
 MODEL_ID = "actsearch.model_id"  # the tag of a run whose model is logged
+
+
+def saved_models(directory: Path) -> set[Path]:
+    """Returns the files of the models that a search saved."""
+    return set((directory / MODELS_FOLDER).glob("*.keras"))
 
 
 def model_file(directory: Path, trial_id: str) -> Path:

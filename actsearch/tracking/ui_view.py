@@ -1,8 +1,8 @@
 """Arranges the page of an experiment in the MLflow UI for one search: its trials, columns and charts.
 
 MLflow stores the arrangement as a shared view: a tag of the experiment, and a link that names it. The page shows data
-from the runs of trials: the objective by epoch under its own name, the judged score under `judged_key`, `GAIN`,
-`TRAINING_MEMORY`, and in `RUN_COLOUR` the colour of the activation in our figures.
+from the runs of trials: the objective by epoch under its own name or `best_curve_key`, the judged score under
+`mean_key`, `GAIN`, costs, and a colour in `RUN_COLOUR`.
 """
 
 import base64
@@ -15,18 +15,33 @@ from urllib.parse import quote, urlencode
 from mlflow import MlflowClient
 
 from actsearch._private import VIEW_TAG
+from actsearch.analysis.results import Verdict
 from actsearch.records import Direction, SearchRecord
-from actsearch.tracking.metrics import GAIN, TRAINING_MEMORY, judged_key
+from actsearch.tracking.metrics import (
+    DEAD_UNITS,
+    GAIN,
+    NUM_CURVES,
+    TIME_RATIO,
+    TRAINING_MEMORY,
+    best_curve_key,
+    mean_key,
+)
 from actsearch.tracking.metrics import key as name_for_mlflow
+from actsearch.visualization._style import COLOURS, GREY, style_of
 
 SCORE_NAME = "actsearch.score_name"
 RUN_COLOUR = "mlflow.runColor"
+WORKFLOW = "machine_learning"  # otherwise MLflow opens its pages for generative AI
 _CHARTS = "actsearch-charts"
 _MAX_RUNS, _MAX_SETTINGS = 100, 12
+_NAME, _ICON, _NUMBER, _TEXT = 170, 44, 86, 128  # pixels
+_OTHERS = ("dead", "gradient_norm", "saturated", "sparsity", "importance", "Model metrics")  # sections that MLflow adds
+_PARALLEL_AT = 2
+VERDICT = "actsearch.verdict"
 _COSTS = ("train_seconds", TRAINING_MEMORY, "inference_microseconds")
 
 
-def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord, score_name: str = "") -> str:
+def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord, verdict: Verdict | None = None) -> str:
     """Arranges the experiment's page for a search; a second call changes nothing.
 
     The page opens with the search's trials, the best first, with the gain and cost of each. If several hyperparameters
@@ -36,13 +51,13 @@ def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord,
         client: Client of the store.
         experiment_id: Id of the experiment that holds the search's runs.
         search: Record of the search, with the trials so far.
-        score_name: Name of the judged score, once there is a verdict; before, trials are ordered by their objective.
+        verdict: Its verdict, once there is one; before, trials are ordered by their objective.
 
     Returns:
         The key of the view, for `view_path`.
     """
     key = key_of(search)
-    state = json.dumps(view_state(search, score_name), separators=(",", ":"), sort_keys=True)
+    state = json.dumps(view_state(search, verdict), separators=(",", ":"), sort_keys=True)
     value = f"deflate;{base64.b64encode(zlib.compress(state.encode(), 9)).decode()}"
     if client.get_experiment(experiment_id).tags.get(VIEW_TAG + key) != value:
         client.set_experiment_tag(experiment_id, VIEW_TAG + key, value)
@@ -60,33 +75,49 @@ def view_path(experiment_id: str, key: str) -> str:
     Example:
 
     >>> view_path("7", "actsearch-1f")
-    '/#/experiments/7/runs?viewStateShareKey=actsearch-1f&compareRunsMode=TABLE'
+    '/#/experiments/7/runs?workflowType=machine_learning&viewStateShareKey=actsearch-1f&compareRunsMode=TABLE'
     """
-    query = urlencode({"viewStateShareKey": key, "compareRunsMode": "TABLE"})
+    query = urlencode({"workflowType": WORKFLOW, "viewStateShareKey": key, "compareRunsMode": "TABLE"})
     return f"/#/experiments/{quote(experiment_id)}/runs?{query}"
 
 
-def view_state(search: SearchRecord, score_name: str = "") -> dict[str, Any]:
+def charts_path(experiment_id: str, key: str) -> str:
+    """Returns the link to the charts of a view, relative to the address of the server."""
+    return view_path(experiment_id, key).replace("TABLE", "CHART")
+
+
+def run_path(experiment_id: str, run_id: str, page: str = "") -> str:
+    """Returns the link to the page of a run, relative to the address of the server.
+
+    Example:
+
+    >>> run_path("7", "1f")
+    '#/experiments/7/runs/1f?workflowType=machine_learning'
+    """
+    return f"#/experiments/{quote(experiment_id)}/runs/{run_id}{page}?{urlencode({'workflowType': WORKFLOW})}"
+
+
+def view_state(search: SearchRecord, verdict: Verdict | None = None) -> dict[str, Any]:
     """Returns the arrangement in MLflow's format."""
-    best, settings = f"best_{search.objective.name}", _settings(search)
-    score = judged_key(score_name) if score_name else best
-    columns = [_column("params", "activation"), *(_column("params", name) for name in settings)]
-    columns += [_column("metrics", name) for name in (score, GAIN, f"{GAIN}_low", f"{GAIN}_high")]
-    columns += [_column("tags", "actsearch.verdict")]
-    columns += [_column("metrics", name) for name in ("num_executions", *_COSTS, "flops_per_sample", "num_parameters")]
+    settings = _settings(search)
+    score = f"best_{search.objective.name}" if verdict is None else mean_key(verdict.judged_score)
+    columns, widths = _columns(score, settings)
+    by_gain = verdict is not None and bool(verdict.comparisons) and not settings
     return {
         "searchFilter": f"tags.`actsearch.search_id` = '{search.search_id}' AND tags.`actsearch.level` = 'trial'",
-        "orderByKey": _column("metrics", score),
-        "orderByAsc": search.objective.direction is Direction.MIN,
+        "orderByKey": _column("metrics", GAIN if by_gain else score),
+        "orderByAsc": not by_gain and search.objective.direction is Direction.MIN,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
         "selectedColumns": columns,
+        "columnOrder": list(widths),
+        "columnWidths": widths,
         "runsExpanded": {},
         "runsPinned": [],
         "runsHidden": [],
-        "runsHiddenMode": "SHOWALL",
+        "runsHiddenMode": "SHOW_ALL",
         "runsVisibilityMap": {},
         "runListHidden": False,
         "viewMaximized": False,
@@ -95,29 +126,75 @@ def view_state(search: SearchRecord, score_name: str = "") -> dict[str, Any]:
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
         "autoRefreshEnabled": True,
-        "isAccordionReordered": False,
+        "isAccordionReordered": True,
         "chartsSearchFilter": "",
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "compareRunCharts": _charts(search.objective.name, score, settings),
-        "compareRunSections": [_section(_CHARTS, "Activations")],
+        "compareRunCharts": _charts(search, score, settings),
+        "compareRunSections": [
+            _section(_CHARTS, "Activations"),
+            *(_section(f"{_CHARTS}-{name}", name, display=False) for name in _OTHERS),
+        ],
     }
 
 
-def _charts(objective: str, score: str, settings: Sequence[str]) -> list[dict[str, Any]]:
-    objective, score = name_for_mlflow(objective), name_for_mlflow(score)
+def _columns(score: str, settings: Sequence[str]) -> tuple[list[str], dict[str, int]]:
+    """Returns the columns that are selected, and all with their widths, in the order in which they are shown.
+
+    MLflow cannot hide when a run was created and how long it took: the one becomes as narrow as the icon of its state,
+    the other stands last.
+    """
+    widths = {_column("metrics", name): _NUMBER for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
+    widths |= {_column("tags", VERDICT): _TEXT, _column("metrics", TIME_RATIO): _TEXT, _column("metrics", score): _TEXT}
+    widths |= {_column("params", name): _TEXT for name in ("activation", *settings)}
+    figures = ("num_executions", *_COSTS, DEAD_UNITS, "flops_per_sample", "num_parameters")
+    widths |= {_column("metrics", name): _TEXT for name in figures}
+    first = {_column("attributes", "Run Name"): _NAME, "runDateAndNestInfo": _ICON}
+    return list(widths), {**first, **widths, "duration": _NUMBER}
+
+
+def _charts(search: SearchRecord, score: str, settings: Sequence[str]) -> list[dict[str, Any]]:
+    objective, score = search.objective.name, name_for_mlflow(score)
     charts: list[dict[str, Any]] = [
-        _curve(objective),
+        {"type": "BAR", "metricKey": GAIN},
+        {"type": "SCATTER", "xaxis": _axis(TIME_RATIO), "yaxis": _axis(GAIN)},
+        _curve(best_curve_key(objective) if len(search.trials) > NUM_CURVES else objective),
+        {"type": "BAR", "metricKey": DEAD_UNITS},
         {"type": "SCATTER", "xaxis": _axis("train_seconds"), "yaxis": _axis(score)},
-        *({"type": "BAR", "metricKey": name} for name in (score, *_COSTS)),
+        *({"type": "BAR", "metricKey": name} for name in _COSTS),
     ]
     if settings:
         names = ["activation", *map(name_for_mlflow, settings)]
-        charts.append({"type": "PARALLEL", "selectedParams": names, "selectedMetrics": [score], "showAllRuns": True})
+        parallel = {"type": "PARALLEL", "selectedParams": names, "selectedMetrics": [score], "showAllRuns": True}
+        charts.insert(_PARALLEL_AT, parallel)
     shared = {"metricSectionId": _CHARTS, "isGenerated": False, "deleted": False, "runsCountToCompare": _MAX_RUNS}
     return [{"uuid": f"actsearch-{n}", **chart, **shared} for n, chart in enumerate(charts)]
 
 
+def shown_curves(search: SearchRecord, verdict: Verdict) -> set[str]:
+    """Returns the trials whose curves are shown, if not all are: the best five and the reference."""
+    if len(search.trials) <= NUM_CURVES:
+        return set()
+    best = [trial.trial_id for trial in verdict.ranked(search) if trial.trial_id != verdict.reference]
+    return {*best[: NUM_CURVES - 1], *([verdict.reference] if verdict.reference else [])}
+
+
+def chart_colours(search: SearchRecord, verdict: Verdict) -> dict[str, str]:
+    """Returns the colours of trials in charts: distinct ones for the reference and the seven best, grey beyond.
+
+    An activation has the colour that it has in our figures, unless a better one in the same search has it.
+    """
+    ranked = [trial for trial in verdict.ranked(search) if trial.trial_id != verdict.reference]
+    first = [trial for trial in search.trials if trial.trial_id == verdict.reference]
+    colours: dict[str, str] = {}
+    for trial in [*first, *ranked][: len(COLOURS)]:
+        own, taken = style_of(trial.activation).colour, colours.values()
+        free = [colour for colour in COLOURS if colour not in taken]
+        colours[trial.trial_id] = own if own in free else free[-1]
+    return {trial.trial_id: colours.get(trial.trial_id, GREY) for trial in search.trials}
+
+
 def _curve(metric: str) -> dict[str, Any]:
+    metric = name_for_mlflow(metric)
     return {
         "type": "LINE",
         "metricKey": metric,
@@ -137,9 +214,9 @@ def _axis(metric: str) -> dict[str, str]:
     return {"key": metric, "type": "METRIC"}
 
 
-def _section(uuid: str, name: str) -> dict[str, Any]:
+def _section(uuid: str, name: str, *, display: bool = True) -> dict[str, Any]:
     return {
-        "uuid": uuid, "name": name, "display": True, "isReordered": False, "deleted": False, "isGenerated": False,
+        "uuid": uuid, "name": name, "display": display, "isReordered": False, "deleted": False, "isGenerated": False,
     }  # fmt: skip
 
 

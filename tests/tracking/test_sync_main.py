@@ -3,13 +3,20 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from actsearch.tracking import _sync_main
-from actsearch.tracking._sync_main import FollowedSearch, ParentProcess, explain
+from actsearch.tracking._sync_main import NICENESS, FollowedSearch, ParentProcess, beside_training, explain
 
-JOB = {"directory": "found", "tracking_uri": "sqlite:///mlflow.db", "experiment": "mine", "running": False}
+JOB = {
+    "directory": "found",
+    "tracking_uri": "sqlite:///mlflow.db",
+    "experiment": "mine",
+    "running": False,
+    "thorough": False,
+}
 
 
 @pytest.fixture
@@ -50,6 +57,17 @@ def test_a_long_wait_looks_for_the_process_of_the_search(line, monkeypatch):
 
 def test_no_job_comes_from_a_process_that_is_gone(line):
     assert _sync_main.read_job(ParentProcess(ended_process())) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, a priority is that of a process")
+def test_only_what_is_done_beside_training_has_a_low_priority():
+    def priority():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    mine = priority()
+    with beside_training() as background:
+        assert background.submit(priority).result() == min(mine + NICENESS, 19)
+    assert priority() == mine
 
 
 def test_an_error_is_one_line_without_its_passwords():

@@ -5,8 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from actsearch.analysis.verdict import verdict_of
 from actsearch.records import Direction, Objective, SearchRecord, TrialRecord
-from actsearch.tracking.ui_view import prepare_view, view_path, view_state
+from actsearch.tracking.ui_view import chart_colours, prepare_view, shown_curves, view_path, view_state
+from actsearch.visualization._style import GREY, style_of
+from tests.helpers.factories import search
+from tests.helpers.verdicts import SCORES
 
 SEARCH = SearchRecord("ab12", "relu_variants", Objective("val_accuracy", Direction.MAX), "relu", 0.0)
 
@@ -53,50 +57,82 @@ def test_the_best_trial_comes_first():
     assert view_state(loss)["orderByKey"] == "metrics.`best_val_loss`"
 
 
-def test_with_a_verdict_the_best_judged_score_comes_first_and_its_name_says_which_it_is():
-    loss = replace(SEARCH, objective=Objective("val_loss", Direction.MIN))
-    state = view_state(loss, "test loss")
-    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`judged_test_loss`", True)
-    charts = state["compareRunCharts"]
-    assert charts[1]["yaxis"]["key"] == charts[2]["metricKey"] == "judged_test_loss"
+def test_with_a_verdict_the_largest_gain_comes_first():
+    record = search(SCORES)
+    state = view_state(record, verdict_of(record))
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`gain`", False)
+    assert state["compareRunCharts"][4]["yaxis"]["key"] == "mean_val_accuracy"
 
 
-def test_columns_are_what_a_trial_gained_and_cost():
-    assert view_state(SEARCH, "test accuracy")["selectedColumns"] == [
-        "params.`activation`",
-        "metrics.`judged_test_accuracy`",
+def test_columns_are_what_a_trial_gained_and_cost_in_this_order():
+    record = search(SCORES)
+    state = view_state(record, verdict_of(record))
+    assert state["selectedColumns"] == [
         "metrics.`gain`",
         "metrics.`gain_low`",
         "metrics.`gain_high`",
         "tags.`actsearch.verdict`",
+        "metrics.`train_seconds_ratio`",
+        "metrics.`mean_val_accuracy`",
+        "params.`activation`",
         "metrics.`num_executions`",
         "metrics.`train_seconds`",
         "metrics.`training_memory_mib`",
         "metrics.`inference_microseconds`",
+        "metrics.`dead_units_percent`",
         "metrics.`flops_per_sample`",
         "metrics.`num_parameters`",
     ]
+    assert state["columnOrder"] == [
+        "attributes.`Run Name`", "runDateAndNestInfo", *state["selectedColumns"], "duration"
+    ]  # fmt: skip
+    assert state["columnWidths"].keys() == set(state["columnOrder"])
 
 
-def test_charts_show_curves_gains_and_costs():
+def test_charts_show_gains_first_then_curves_dead_units_and_costs():
     charts = view_state(SEARCH)["compareRunCharts"]
     kinds = [chart["type"] for chart in charts]
-    assert kinds == ["LINE", "SCATTER", "BAR", "BAR", "BAR", "BAR"]
-    assert charts[0]["selectedMetricKeys"] == ["val_accuracy"]
-    assert (charts[1]["xaxis"]["key"], charts[1]["yaxis"]["key"]) == ("train_seconds", "best_val_accuracy")
+    assert kinds == ["BAR", "SCATTER", "LINE", "BAR", "SCATTER", "BAR", "BAR", "BAR"]
+    assert charts[0]["metricKey"] == "gain"
+    assert (charts[1]["xaxis"]["key"], charts[1]["yaxis"]["key"]) == ("train_seconds_ratio", "gain")
+    assert charts[2]["selectedMetricKeys"] == ["val_accuracy"]
+    assert charts[3]["metricKey"] == "dead_units_percent"
+    assert (charts[4]["xaxis"]["key"], charts[4]["yaxis"]["key"]) == ("train_seconds", "best_val_accuracy")
     assert len({chart["uuid"] for chart in charts}) == len(charts)
+
+
+def test_of_many_trials_the_curves_of_the_best_five_and_the_baseline_are_shown_in_distinct_colours():
+    names = ["relu", "elu", "selu", "gelu", "celu", "tanh", "mish", "silu", "pelu", "mpelu", "softplus"]
+    record = search({name: [0.9 - n / 100, 0.9 - n / 101] for n, name in enumerate(reversed(names))})
+    verdict = verdict_of(record)
+    state = view_state(record, verdict)
+    assert state["compareRunCharts"][2]["metricKey"] == "best_trials_val_accuracy"
+    best = [trial.trial_id for trial in verdict.ranked(record)]
+    assert shown_curves(record, verdict) == {*best[:5], verdict.reference}
+    colours = chart_colours(record, verdict)
+    coloured = [colour for colour in colours.values() if colour != GREY]
+    assert len(coloured) == len(set(coloured)) == 8
+    assert colours[verdict.reference] == style_of("relu").colour
+    assert {colours[trial] for trial in best[7:10]} == {GREY}
+
+
+def test_few_trials_have_all_curves_and_their_own_colours():
+    record = search(SCORES)
+    verdict = verdict_of(record)
+    assert shown_curves(record, verdict) == set()
+    assert chart_colours(record, verdict) == {t.trial_id: style_of(t.activation).colour for t in record.trials}
 
 
 def test_settings_that_differ_are_columns_and_parallel_coordinates():
     state = view_state(with_trials({"lr": 0.1, "units": 8}, {"lr": 0.2, "units": 8}))
-    assert state["selectedColumns"][:2] == ["params.`activation`", "params.`lr`"]
-    assert state["compareRunCharts"][-1]["type"] == "PARALLEL"
-    assert state["compareRunCharts"][-1]["selectedParams"] == ["activation", "lr"]
+    assert state["selectedColumns"][6:8] == ["params.`activation`", "params.`lr`"]
+    assert state["compareRunCharts"][2]["type"] == "PARALLEL"
+    assert state["compareRunCharts"][2]["selectedParams"] == ["activation", "lr"]
 
 
 def test_before_there_are_trials_settings_come_from_the_space():
     state = view_state(replace(SEARCH, space={"hyperparameters": {"lr": [0.1, 0.2]}}))
-    assert state["compareRunCharts"][-1]["selectedParams"] == ["activation", "lr"]
+    assert state["compareRunCharts"][2]["selectedParams"] == ["activation", "lr"]
 
 
 def test_many_settings_with_long_names_fit_into_a_tag(store, experiment_id):
@@ -106,5 +142,5 @@ def test_many_settings_with_long_names_fit_into_a_tag(store, experiment_id):
 
 def test_names_are_those_that_mlflow_keeps():
     state = view_state(replace(SEARCH, objective=Objective("val_top[5]", Direction.MAX)))
-    assert state["compareRunCharts"][0]["metricKey"] == "val_top_5_"
+    assert state["compareRunCharts"][2]["metricKey"] == "val_top_5_"
     assert state["orderByKey"] == "metrics.`best_val_top_5_`"

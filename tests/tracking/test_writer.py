@@ -1,5 +1,7 @@
 """The ledger written to a real MLflow store."""
 
+from dataclasses import replace
+
 import pytest
 
 from actsearch.ledger import End, Kind, Ledger, parse
@@ -7,6 +9,7 @@ from actsearch.records import (
     CostMeasurement,
     Direction,
     ExecutionRecord,
+    Extension,
     Objective,
     Resources,
     SearchRecord,
@@ -79,6 +82,15 @@ def test_written_twice_is_written_once(store, tmp_path, address):
     assert len(once) == 1 + 2 + 4
     write(store, ledger, address)
     assert everything(store) == once
+
+
+def test_runs_are_found_whatever_their_names_are(store, tmp_path, address):
+    ledger = written(tmp_path)
+    before = write(store, ledger, address).run_ids
+    for run in runs_of(store):
+        store.update_run(run.info.run_id, name="another name")
+    assert write(store, ledger, address).run_ids == before
+    assert len(runs_of(store)) == 1 + 2 + 4
 
 
 def test_written_in_parts_is_written_whole(store, tmp_path, address):
@@ -159,6 +171,18 @@ def resumed(folder) -> Ledger:
     return whole
 
 
+def test_a_writer_that_is_stopped_goes_on_where_it_was(store, tmp_path, address):
+    ledger = written(tmp_path)
+    facts, stops = ledger.facts(), iter([False] * 3 + [True])
+    writer = MLflowWriter(store, open_experiment(store, address), ledger)
+    assert writer.write(facts, stop=lambda: next(stops)) == 3
+    assert len(runs_of(store, "execution")) == 1
+    assert writer.write(facts[3:]) == len(facts) - 3
+    other = StoreAddress(address.tracking_uri, "at once")
+    write(store, ledger, other)
+    assert tracking.contents(store, address.experiment) == tracking.contents(store, other.experiment)
+
+
 def test_a_search_with_two_ends_is_written_as_its_last_one(store, tmp_path, address):
     ledger = resumed(tmp_path)
     live = MLflowWriter(store, open_experiment(store, address), ledger)
@@ -222,7 +246,9 @@ def test_the_gain_is_written_once_at_each_end(store, tmp_path, address):
             )
     ledger.append_end(End(120.0, "completed"))
     for _ in range(2):
-        elu = write(store, ledger, address).run_ids["trial_run_ids"]["1"]
+        relu, elu = write(store, ledger, address).run_ids["trial_run_ids"].values()
+    baseline = store.get_run(relu).data.metrics
+    assert (baseline["gain"], baseline["train_seconds_ratio"], "gain_low" in baseline) == (0, 1, False)
     [point] = store.get_metric_history(elu, "gain")
     assert (point.step, point.timestamp, point.value) == (0, 120_000, pytest.approx(0.25))
     found = store.get_run(elu).data
@@ -247,6 +273,16 @@ def test_a_long_note_has_fewer_rows(store, tmp_path, address):
     assert "more" in note
 
 
+def test_ids_are_in_the_order_of_the_trials_whatever_order_the_store_finds_their_runs_in(store, tmp_path, address):
+    ledger = Ledger(tmp_path / "many", create=True)
+    ledger.append_search(SearchRecord("s1", "many", Objective("val_accuracy", Direction.MAX), "relu", 100.0))
+    for trial in range(8):
+        ledger.append_trial(TrialRecord(str(trial), {"activation": "relu"}, "relu"))
+    ledger.append_end(End(120.0, "completed"))
+    for _ in range(2):
+        assert list(write(store, ledger, address).run_ids["trial_run_ids"]) == [str(trial) for trial in range(8)]
+
+
 def test_what_is_wrong_with_the_health_is_said_and_drawn(store, tmp_path, address):
     site = {"site": "relu", "dead": 0.9, "saturated": 0.0, "sparsity": 0.9, "gradient_norm": 1.0}
     found = {"severity": "error", "site": "relu", "reason": "90 % dead"}
@@ -261,6 +297,17 @@ def test_what_is_wrong_with_the_health_is_said_and_drawn(store, tmp_path, addres
         )
     well, sick = write(store, ledger, address).run_ids["trial_run_ids"].values()
     assert store.get_run(well).data.metrics["dead/relu"] == 0.9
+    assert store.get_run(well).data.metrics["dead_units_percent"] == 90
     assert [file.path for file in store.list_artifacts(well)] == ["activation.png"]
     assert [file.path for file in store.list_artifacts(sick)] == ["activation.png", "health.png"]
     assert store.get_run(sick).data.tags["actsearch.health"] == "error, relu: 90 % dead"
+
+
+def test_the_writer_knows_the_search_as_the_ledger_has_it(store, tmp_path, address):
+    """Else MLflow would judge another search: later looks at the level of the first, a race as fixed."""
+    ledger = written(tmp_path)
+    ledger.append(Kind.EXTENSION, "1", Extension(121.0, 2, "fixed", 3, only=("relu",)))
+    ledger.append_execution(replace(ledger.read().trials[0].executions[-1], execution=3, ended_at=125.0))
+    ledger.append_end(End(126.0, "completed"))
+    writer = write(store, ledger, address)
+    assert writer._known(126.0) == ledger.read()
