@@ -5,7 +5,7 @@ Names are imported on first use: `import actsearch` loads neither TensorFlow nor
 
 from typing import TYPE_CHECKING
 
-from actsearch._lazy import lazy_names
+from actsearch._lazy import lazy_names, subpackage_beside
 from actsearch._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -91,4 +91,5 @@ def _load_tensorflow(name: str) -> None:
         load_tensorflow()
 
 
+subpackage_beside(__name__, "search_spaces")
 __getattr__, __dir__, __all__ = lazy_names(__name__, _LIGHT | _WITH_TENSORFLOW, before=_load_tensorflow)

@@ -1,7 +1,10 @@
 """Names of a package that are imported on first use, so that importing the package loads nothing."""
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 
@@ -37,3 +40,24 @@ def lazy_names(
 
     names = sorted(homes)
     return find, lambda: names, names
+
+
+def subpackage_beside(package: str, name: str) -> None:
+    """Imports a subpackage that is a folder beside the package in a checkout, and a folder in it once installed.
+
+    Python that is started in a checkout imports the package from there, wherever else it is installed.
+
+    Args:
+        package: `__name__` of the package, which is being imported.
+        name: Name of the folder, and of the subpackage.
+    """
+    inside = Path(str(sys.modules[package].__file__)).parent
+    start = inside.parent / name / "__init__.py"
+    if (inside / name).is_dir() or not start.is_file():
+        return
+    spec = spec_from_file_location(f"{package}.{name}", start, submodule_search_locations=[str(start.parent)])
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    setattr(sys.modules[package], name, module)
+    spec.loader.exec_module(module)

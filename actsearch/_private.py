@@ -5,6 +5,7 @@ Keras 3.15.1, KerasTuner 1.4.8 and MLflow 3.17.2; `tests/test_private.py` report
 Everything is imported inside the functions, so importing this module loads nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -199,6 +200,20 @@ def keras_message(error: Exception) -> str:
     return shorten(message) or type(error).__name__
 
 
+def tensorflow_message(error: Exception) -> str:
+    """Returns the message of a TensorFlow error in one line, without the nodes and stacks that TensorFlow adds; of an
+    error in Python code inside a graph, with its place.
+
+    Replaced by errors that keep them separate from their message.
+    """
+    text, _, stack = str(getattr(error, "message", error)).partition("Traceback (most recent call last)")
+    lines = [re.sub(r"\{\{[^}]*\}\} ?|\[\[.*?\]\]|\[Op:.*", "", line).strip() for line in text.splitlines()]
+    framing = ("Graph execution error", "Detected at node", "<stack traces")
+    told = " ".join(line for line in lines if line and not line.startswith(framing))
+    places = re.findall(r'File "(.+)", line (\d+), in (\w+)', stack)
+    return (told or str(error)) + (" ({}:{} in {})".format(*places[-1]) if places else "")
+
+
 def reset_layer_names() -> None:
     """Restarts the numbering of layer names. Replaced by a `keras.utils.clear_session` that does only this: today it
     also discards traces and seeds.
@@ -247,13 +262,11 @@ def write_python_environment(file: Path) -> None:
     _PythonEnv.current().to_yaml(str(file))
 
 
-def load_keras_model(path: str) -> Any:
-    """Loads a Keras model for prediction with MLflow's loader. Replaced by `mlflow.pyfunc.load_model` for a custom
-    flavor.
-    """
-    from mlflow.keras.load import _load_pyfunc
+def page_token_at(offset: int) -> str | None:
+    """Returns the token of a page of MLflow that begins at an offset. Replaced by a method that counts runs."""
+    from mlflow.utils.search_utils import SearchUtils
 
-    return _load_pyfunc(path)
+    return SearchUtils.create_page_token(offset).decode() if offset else None
 
 
 def is_stateful(operation: str) -> bool:
@@ -310,3 +323,66 @@ def flops_of_node(graph: Any, node: Any) -> int | None:
             return int(ops.get_stats_for_node_def(graph, node, "flops").value or 0)
     except ValueError:
         return None
+
+
+def inputs_of_dataset(dataset: Any) -> Sequence[Any]:
+    """Returns the data sets that a `tf.data.Dataset` reads from. Replaced by a public `Dataset.inputs`."""
+    return list(dataset._inputs())
+
+
+def tensors_of_dataset(dataset: Any) -> Sequence[Any]:
+    """Returns the tensors that a `tf.data.Dataset` holds itself, as `from_tensor_slices` makes it. Replaced by the size
+    of what a data set holds.
+    """
+    return list(getattr(dataset, "_tensors", ()))
+
+
+def class_weight_function(class_weight: Mapping[int, float]) -> Callable[..., Any]:
+    """Returns the function with which Keras adds class weights to a batch `(x, y)` of a data set, in a graph.
+
+    Replaced by a public function for it.
+    """
+    from keras.src.trainers.data_adapters.tf_dataset_adapter import make_class_weight_map_fn
+
+    function: Callable[..., Any] = make_class_weight_map_fn(class_weight)
+    return function
+
+
+@contextmanager
+def known_functions(definitions: Sequence[Any]) -> Iterator[None]:
+    """Lets TensorFlow call functions by their definitions, in the block. Replaced by `import_graph_def` doing so in a
+    `tf.function`.
+    """
+    from tensorflow.python.eager import context
+
+    runtime = context.context()
+    added: list[str] = []
+    try:
+        for definition in definitions:
+            runtime.add_function_def(definition)
+            added.append(definition.signature.name)
+        yield
+    finally:
+        for name in added:
+            runtime.remove_function(name)
+
+
+def eagerly() -> Any:
+    """Runs operations immediately in the block, even where a graph is built. Replaced by `tf.init_scope` doing so."""
+    from tensorflow.python.eager import context
+
+    return context.eager_mode()
+
+
+def profiles_batches(callback: Any) -> bool:
+    """Returns whether a TensorBoard callback profiles batches. Replaced by a public attribute `profile_batch`."""
+    return bool(callback._should_trace)
+
+
+def take_initial_epoch(model: Any) -> int:
+    """Returns the epoch in which `BackupAndRestore` wants a model to begin, and forgets it. Replaced by `fit` telling
+    callbacks' wishes apart from its argument.
+    """
+    epoch = getattr(model, "_initial_epoch", None) or 0
+    model._initial_epoch = None
+    return int(epoch)

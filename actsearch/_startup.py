@@ -1,6 +1,7 @@
 """Imports TensorFlow without its start-up messages."""
 
 import gc
+import json
 import os
 import re
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 from actsearch.errors import UsageError
 
 _CHATTER = re.compile(
-    rb"^(WARNING: All log messages before|[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |To enable the following)"
+    rb"^(WARNING: All log messages before|[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |To enable the following"
+    rb"|(E\d{4} |\d{4}-\d\d-\d\d .*: E ).*Unable to register cu\w+ factory)"  # TensorFlow 2.18, without any GPU
 )
 
 
@@ -20,21 +22,36 @@ def load_tensorflow() -> None:
     """Imports TensorFlow and Keras, and suppresses what they print before their log level takes effect.
 
     Raises:
-        UsageError: Keras is configured for a backend other than TensorFlow.
+        UsageError: Keras is configured for a backend other than TensorFlow. It is not imported then: without the
+            package of that backend, its import fails.
     """
+    if (backend := _keras_backend()) != "tensorflow":
+        raise UsageError(
+            f"Keras is configured for the backend {backend} here, but actsearch needs TensorFlow. "
+            "Set KERAS_BACKEND=tensorflow, or `backend` in ~/.keras/keras.json."
+        )
     if "tensorflow" not in sys.modules:
         has_gpu = Path("/dev/nvidiactl").exists()  # without one, the first operation logs an error about it
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
         with _without_chatter(), resting():
-            import keras
+            import keras  # noqa: F401
             import tensorflow  # noqa: F401
-    import keras
 
-    if keras.backend.backend() != "tensorflow":
-        raise UsageError(
-            f"Keras uses the backend {keras.backend.backend()} here, but actsearch needs TensorFlow. "
-            "Set KERAS_BACKEND=tensorflow, or `backend` in ~/.keras/keras.json."
-        )
+
+def _keras_backend() -> str:
+    """Returns the backend that Keras uses, or will use by its rules: it can be asked only once it is imported."""
+    if "keras" in sys.modules:
+        import keras
+
+        return str(keras.backend.backend())
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend
+    file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    try:
+        config = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):  # which Keras ignores
+        config = {}
+    return str(config.get("backend", "tensorflow"))
 
 
 @contextmanager

@@ -7,12 +7,27 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
 from actsearch._redact import mask
 
+
+class _Container(NamedTuple):
+    """Where a control group of Linux says what memory its processes may take."""
+
+    folder: Path
+    limit: str
+    used: str
+    files: str
+
+
+_GROUPS = Path("/sys/fs/cgroup")
+_CONTAINERS = (
+    _Container(_GROUPS, "memory.max", "memory.current", "inactive_file"),
+    _Container(_GROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 PACKAGES = ("actsearch", "tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
 
 
@@ -50,6 +65,11 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def free_memory() -> int:
+    """Returns the bytes of memory that this process may still take: what is free, within the limit of its container."""
+    return min([psutil.virtual_memory().available, *filter(None, map(_free_in, _CONTAINERS))])
+
+
 def git_commit(folder: str | Path = ".") -> str | None:
     """Returns the commit that is checked out, with `-dirty` where files were changed; None outside a repository."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -58,6 +78,17 @@ def git_commit(folder: str | Path = ".") -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
+
+
+def _free_in(container: _Container) -> int | None:
+    """Returns the bytes below the limit of a container; None where it sets no limit."""
+    try:
+        limit, used = ((container.folder / name).read_text() for name in (container.limit, container.used))
+        stat = dict(line.split() for line in (container.folder / "memory.stat").read_text().splitlines())
+    except OSError:
+        return None
+    # Files that were read are counted as used until their memory is needed.
+    return max(int(limit) - int(used) + int(stat[container.files]), 0) if limit.strip().isdigit() else None
 
 
 def _version(package: str) -> str | None:

@@ -3,6 +3,8 @@
 import configparser
 import inspect
 import operator
+import re
+import runpy
 import subprocess
 import sys
 import warnings
@@ -13,6 +15,7 @@ from types import UnionType
 import pytest
 
 import actsearch
+from actsearch import _startup
 
 ROOT = Path(__file__).parent.parent
 
@@ -96,6 +99,47 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_the_search_spaces_are_installed():
     files = {file.name for file in resources.files("actsearch.search_spaces").iterdir()}
     assert {"relu_variants.yaml", "joint.yaml"} <= files
+
+
+def test_python_started_in_a_checkout_finds_its_search_spaces():
+    """There the package has no folder of that name, whatever is installed elsewhere."""
+    code = "import sys; sys.meta_path = [each for each in sys.meta_path if 'editable' not in str(each).lower()];"
+    code += (
+        "import actsearch.search_spaces, actsearch.spaces; print(actsearch.__file__, actsearch.search_spaces.__file__);"
+    )
+    code += "print(actsearch.load_space('relu_variants').names[0])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [str(ROOT / "actsearch" / "__init__.py"), str(ROOT / "search_spaces" / "__init__.py"), "relu"]
+    assert done.stdout.split() == found
+
+
+def test_another_backend_is_refused_before_keras_is_imported(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    code = "import actsearch, sys\ntry: actsearch.search\nexcept ValueError as error: print(error)\nprint('keras' in sys.modules)"
+    done = run_python(code)
+    said, is_imported = done.stdout.splitlines()
+    assert "backend torch here, but actsearch needs TensorFlow. Set KERAS_BACKEND=tensorflow" in said
+    assert (is_imported, done.stderr) == ("False", "")
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"), [('{"backend": "jax"}', "jax"), ("{", "tensorflow"), (None, "tensorflow")]
+)
+def test_the_backend_is_what_keras_would_read(kept, expected, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    if kept:
+        (tmp_path / "keras.json").write_text(kept)
+    assert _startup._keras_backend() == expected
+
+
+def test_the_page_of_an_index_has_no_relative_links():
+    page = runpy.run_path(str(ROOT / "setup.py"))["index_page"]((ROOT / "README.md").read_text("utf-8"))
+    assert re.findall(r"\]\((?!https?:)", page) == []
+    assert "\nGet started ·\nInstalling ·" in page
+    assert "![" not in page
 
 
 def test_every_package_is_listed_for_installation():

@@ -170,11 +170,12 @@ def check_own_variables():
 
 
 def check_constructor_arguments():
-    assert _private.constructor_arguments(keras.layers.Dropout(0.5, seed=3)) == {
+    arguments = _private.constructor_arguments(keras.layers.Dropout(0.5, seed=3))
+    assert arguments | {"noise_shape": None} == {
         "rate": 0.5,
         "noise_shape": None,
         "seed": 3,
-    }
+    }  # Keras 3.8 omits defaults
     assert _private.constructor_arguments(keras.layers.Dense(3, activation=np.tanh)) == {}
 
 
@@ -220,10 +221,11 @@ def check_output_shape_of():
 
 
 def check_keras_message():
-    with pytest.raises(Exception, match="needs_units") as caught:
-        keras.layers.deserialize({"class_name": "Dense", "config": {"units": "needs_units"}, "module": "keras.layers"})
+    config = {"units": 1, "activation": "needs_curves"}
+    with pytest.raises(Exception, match="needs_curves") as caught:
+        keras.layers.deserialize({"class_name": "Dense", "config": config, "module": "keras.layers"})
     message = _private.keras_message(caught.value)
-    assert "needs_units" in message
+    assert "needs_curves" in message
     assert "\n" not in message
     assert "Full object config" not in message
     assert _private.keras_message(ValueError("")) == "ValueError"
@@ -277,10 +279,14 @@ def check_model_files():
     assert (folder / "python_env.yaml").read_text().startswith("python:")
 
 
-def check_load_keras_model():
-    from mlflow.keras.load import _load_pyfunc
+def check_page_token_at():
+    from mlflow import MlflowClient
 
-    assert callable(_load_pyfunc)
+    client = MlflowClient("sqlite:///paged.db")
+    made = [client.create_run("0").info.run_id for _ in range(2)]
+    assert _private.page_token_at(0) is None
+    page = client.search_runs(["0"], order_by=["run_name"], page_token=_private.page_token_at(1))
+    assert {run.info.run_id for run in page} < set(made)
 
 
 def check_is_stateful():
@@ -335,11 +341,21 @@ def test_the_private_names_are_there_and_do_what_we_need(check):
         raise
 
 
+def test_a_callback_that_profiles_batches_is_known():
+    assert not _private.profiles_batches(keras.callbacks.TensorBoard("logs"))
+
+
+def test_the_epoch_of_a_backup_is_taken_once():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model._initial_epoch = 3
+    assert [_private.take_initial_epoch(model), _private.take_initial_epoch(model)] == [3, 0]
+
+
 def test_every_private_function_is_checked():
     functions = {
         name
         for name, value in vars(_private).items()
         if inspect.isfunction(inspect.unwrap(value)) and not is_private(name) and value.__module__ == _private.__name__
     }
-    text = Path(__file__).read_text("utf-8")
-    assert [name for name in sorted(functions) if f"_private.{name}(" not in text] == ["load_keras_model"]
+    text = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_private*.py"))
+    assert [name for name in sorted(functions) if f"_private.{name}(" not in text] == []
