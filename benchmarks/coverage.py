@@ -11,9 +11,11 @@ baseline but for its draws. Truth is the mean over independent draws of data set
 For each division into parts and number of executions: how often the 95 % interval covers the truth, how wide it is
 relative to that of Nadeau and Bengio (2003), what Student's interval over executions covers, how often a search claims
 anything wrong at a level of 5 %, and how often it claims the differences that there are.
+`known_spread_to_nadeau_bengio` is the relative width of an interval from the true spread of the mean over searches,
+which a single search cannot know: none around the mean that covers as promised is narrower.
 `unseen_to_within` is what the variance of the mean has beyond what one search shows, in units of the variance of a mean
-over one test part: the part that `differences.TRAINING` stands for. Last, values that are drawn
-instead of trained: see `coverage_stress`.
+over one test part: the part that `differences.TRAINING` stands for. Last, values that are drawn instead of trained: see
+`coverage_stress`.
 """
 
 import argparse
@@ -42,6 +44,7 @@ from actsearch.analysis.verdict import Tests, adjusted
 from actsearch.records import Scope
 
 ALPHA, LEVEL = 0.05, 0.95
+NORMAL = float(special.ndtri(1 - ALPHA / 2))
 NUM_TRAINING_PER_TEST = 3
 POPULATIONS = "classification", "regression", "mnist1d"
 SIZES = {180: (5, 1500), 300: (30, 1500), 1000: (10, 1500), 3000: (5, 1000)}  # samples: executions, draws of the truth
@@ -132,13 +135,14 @@ def judged(tested: Array, values: Array, truth: Array, margin: float, *, stepped
     misses = {m: np.zeros(len(truth)) for m in METHODS}
     widths = {m: np.zeros(len(truth)) for m in METHODS}
     claims = {m: np.zeros(3) for m in METHODS}
-    unseen, within = np.zeros(len(truth)), np.zeros(len(truth))
+    unseen, within, errors = (np.zeros(len(truth)) for _ in range(3))
     for where, value in zip(tested, values, strict=True):
         floor = resolution(value.mean(-1)) if stepped else 0.0
         by_method = families(where, value, floor)
         for c, (candidate, _) in enumerate(by_method["unpooled"]):
             moments = candidate.moments
             seen = candidate.means.var(ddof=1) / candidate.size + moments.shared
+            errors[c] += (candidate.mean - truth[c]) ** 2
             unseen[c] += (candidate.mean - truth[c]) ** 2 - seen
             within[c] += moments.variance / moments.num_test
         for method, family in by_method.items():
@@ -153,6 +157,9 @@ def judged(tested: Array, values: Array, truth: Array, margin: float, *, stepped
         "lowest_candidate": {m: round(1 - float(misses[m].max()) / num, 4) for m in METHODS},
         "half_width": {m: (widths[m] / num).round(6).tolist() for m in METHODS},
         "width_to_nadeau_bengio": ratio((widths["ours"] / num).tolist(), (widths["nadeau_bengio"] / num).tolist()),
+        "known_spread_to_nadeau_bengio": ratio(
+            (NORMAL * np.sqrt(errors / num)).tolist(), (widths["nadeau_bengio"] / num).tolist()
+        ),
         "family_wise_wrong": {m: round(claims[m][0] / num, 4) for m in METHODS},
         "differences_found": {m: round(claims[m][1] / num / (len(truth) - 1), 4) for m in METHODS},
         "equivalences_found": {m: round(claims[m][2] / num / len(truth), 4) for m in METHODS},
@@ -225,6 +232,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
                 "rows": len(group),
                 **{f"coverage_{m}": _range([r["coverage"][m] for r in group], min) for m in METHODS},
                 "width_to_nadeau_bengio": _range([r["width_to_nadeau_bengio"] for r in group], max),
+                "known_spread_to_nadeau_bengio": _range([r["known_spread_to_nadeau_bengio"] for r in group], max),
                 "width_to_nadeau_bengio_each": _range([r["width_to_nadeau_bengio_each"] for r in group], max),
                 "unseen_to_within": _range([float(np.mean(r["unseen_to_within"])) for r in group], max),
                 **{f"wrong_{m}": _range([r["family_wise_wrong"][m] for r in group], max) for m in METHODS},

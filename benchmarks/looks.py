@@ -4,7 +4,8 @@
     python benchmarks/looks.py --searches 200 --output /tmp/looks.json
 
 Simulated searches of five equal candidates and a baseline, judged as searches are: 3 executions, then 6, 12 and 24 of
-each, or 3 and then a race of at most 24 until everything is decided. The judged scores are drawn, with a part that all
+each, or 3 and then a race of at most 24 until everything is decided, or 3, then 12 of two candidates only, and then a
+race for all, in which the others get what they lack. The judged scores are drawn, with a part that all
 trials of a seed share; or the values of samples are, of which each execution tests a fifth, with a part that a sample
 has in all executions of a trial: then intervals are for new data. Wrong is any claim that a candidate is better or
 worse, at any look. "each as if first" is what the same looks would do without accounting for each other.
@@ -12,6 +13,8 @@ worse, at any look. "each as if first" is what the same looks would do without a
 
 import argparse
 import json
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +39,10 @@ from actsearch.records import (
 LOOKS = 3, 6, 12, 24
 NAMES = "relu", "elu", "gelu", "selu", "tanh", "mish"
 SAMPLES = 100
+SOME, SOME_FIRST = ("elu", "gelu"), "3, then 12 of two, then a race to 24"
 RESULTS = Path(__file__).parent / "results" / "looks.json"
 Scores = np.ndarray
+Ended = Callable[[str, int], float]
 
 
 def main() -> None:
@@ -47,9 +52,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     rows = []
+    ways = {"3, 6, 12, 24": extended, "3, then a race to 24": raced, SOME_FIRST: some_first, "each as if first": naive}
     for of_samples in (False, True):
         searches = [drawn(number, of_samples=of_samples) for number in range(options.searches)]
-        for name, look in (("3, 6, 12, 24", extended), ("3, then a race to 24", raced), ("each as if first", naive)):
+        for name, look in ways.items():
             wrong = float(np.mean([look(*search) for search in searches]))
             rows.append({"values": "of samples" if of_samples else "of seeds", "looks": name, "wrong": round(wrong, 4)})
             print(json.dumps(rows[-1]), flush=True)
@@ -75,15 +81,25 @@ def drawn(number: int, *, of_samples: bool) -> tuple[Scores, SampleSource]:
     return scores, lambda trial, execution, _: found.get((trial, execution))
 
 
-def record(scores: Scores, count: int, **values: Any) -> SearchRecord:
-    """Makes the record of a search after so many seeds; a seed ends at the time of its number."""
+def in_turn(name: str, n: int) -> float:  # noqa: ARG001
+    """The time at which an execution ends: its number."""
+    return float(n)
+
+
+def some_earlier(name: str, n: int) -> float:
+    """The time at which an execution ends where `SOME` and the baseline had 12 before the others had more than 3."""
+    return float(n + LOOKS[2] * (n > (LOOKS[2] if name in (NAMES[0], *SOME) else LOOKS[0])))
+
+
+def record(scores: Scores, count: int, ended: Ended = in_turn, until: float = math.inf, **values: Any) -> SearchRecord:
+    """Makes the record of a search after so many seeds, with what of them had ended until a time."""
     trials = []
     for column, name in enumerate(NAMES):
+        at = {n: ended(name, n) for n in range(1, count + 1)}
         executions = tuple(
-            ExecutionRecord(
-                str(column), n, n, 1, Status.COMPLETED, n - 1.0, float(n), score=float(scores[n - 1, column])
-            )
-            for n in range(1, count + 1)
+            ExecutionRecord(str(column), n, n, 1, Status.COMPLETED, end - 1, end, score=float(scores[n - 1, column]))
+            for n, end in at.items()
+            if end <= until
         )
         trials.append(TrialRecord(str(column), {}, name, executions=executions))
     config = SearchConfig(executions=LOOKS[0], max_executions=None, margin=0.0)
@@ -114,6 +130,21 @@ def raced(scores: Scores, samples: SampleSource) -> bool:
         return True
     extension = Extension(LOOKS[0] + 0.5, LOOKS[0], "race", max_executions=LOOKS[-1])
     return claims(record(scores, LOOKS[-1], ends=(float(LOOKS[0]),), extensions=(extension,)), samples)
+
+
+def some_first(scores: Scores, samples: SampleSource) -> bool:
+    """Looks after 3 executions, after 12 of two candidates and the baseline, and after a race for all."""
+    first, second, most = LOOKS[0], LOOKS[2], LOOKS[-1]
+    extensions = (
+        Extension(first + 0.5, first, "fixed", second, only=SOME),
+        Extension(second + 0.5, second, "race", max_executions=most),
+    )
+    looks = [
+        record(scores, first),
+        record(scores, second, some_earlier, second, ends=(float(first),), extensions=extensions[:1]),
+        record(scores, most, some_earlier, ends=(float(first), float(second)), extensions=extensions),
+    ]
+    return any(claims(look, samples) for look in looks)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ import tensorflow as tf
 from same_works import WORKS, Data
 
 from actsearch.activations import registry
+from actsearch.training.array_loop import order_of
 from actsearch.training.data import TrainingData
-from actsearch.training.epochs import CompiledEpochs, order_of
+from actsearch.training.epochs import CompiledEpochs
 
 WORK = WORKS["mlp"]
 NUM_EPOCHS = 30

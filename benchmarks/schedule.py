@@ -2,10 +2,11 @@
 
     python benchmarks/schedule.py       # some three minutes
 
-A search of `everything` on digits is trained for its durations. Then the loop of a search, its queue, its ledger and
-its handling of workers run for 10,000 executions (1,000 trials of 10) on workers whose clock is simulated: an execution
-takes what one of its activation took, and tracing where its worker has no trace of the trial yet. Efficiency is the
-time that one worker would need, divided by workers times the time that they need, start-up apart.
+A search of `everything` on digits is trained for its durations; the first execution of a trial is diagnosed too. Then
+the loop of a search, its queue, its ledger and its handling of workers run for 10,000 executions (1,000 trials of 10)
+on workers whose clock is simulated: an execution takes what one of its activation took, and tracing where its worker
+has no trace of the trial yet. Efficiency is the time that one worker would need, divided by workers times the time that
+they need, start-up apart.
 """
 
 import argparse
@@ -29,7 +30,7 @@ import actsearch
 from actsearch._startup import load_tensorflow
 from actsearch.config import SearchConfig
 from actsearch.executors.pool import PoolExecutor
-from actsearch.records import Direction, ExecutionRecord, Objective, Status, TrialRecord
+from actsearch.records import Direction, ExecutionRecord, Objective, Resources, Status, TrialRecord
 from actsearch.training.execution import Trained
 from actsearch.tuning.allocation import Fixed
 from actsearch.tuning.loop import SearchLoop, StopSignal
@@ -71,12 +72,25 @@ class Simulated:
         return self._call(0.0, None)
 
     def run(self, worker: int, request: Any) -> int:
-        of_trial = self._durations[zlib.crc32(request.trial_id.encode()) % len(self._durations)]
-        trace, train = of_trial[request.execution % len(of_trial)]
-        seconds = train + trace * ((worker, request.trial_id) not in self._traced)
+        first, *others = self._durations[zlib.crc32(request.trial_id.encode()) % len(self._durations)]
+        trace, train = first if request.execution == 1 else others[request.execution % len(others)]
+        trace *= (worker, request.trial_id) not in self._traced
         self._traced.add((worker, request.trial_id))
-        identity = (request.trial_id, request.execution, request.seed, request.epochs)
-        return self._call(seconds, Trained(ExecutionRecord(*identity, Status.COMPLETED, 1.0, 2.0, score=0.5)))
+        ended_at = self.clock + trace + train
+        record = ExecutionRecord(
+            *(
+                request.trial_id,
+                request.execution,
+                request.seed,
+                request.epochs,
+                Status.COMPLETED,
+                self.clock,
+                ended_at,
+            ),
+            score=0.5,
+            resources=Resources(0.0, trace, train, train, train, None, 1),
+        )
+        return self._call(trace + train, Trained(record))
 
     def answers(self, calls: Sequence[int], seconds: float) -> list[tuple[int, Any]]:  # noqa: ARG002
         self.clock, name, answer = heapq.heappop(self._due)

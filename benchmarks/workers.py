@@ -200,10 +200,11 @@ def main() -> None:
             for kind, some in runs.items():
                 some.append(measured(work, kind))
         found[work] = {"runs": runs} | compared(work, runs)
-    found["question"] = (__doc__ or "").splitlines()[0]
-    found["versions"] = {"python": platform.python_version()} | {n: version(n) for n in ("keras", "tensorflow", "ray")}
-    found["num_cores"] = os.cpu_count()
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
+        packages = {name: version(name) for name in ("keras", "tensorflow", "ray")}
+        found["question"] = (__doc__ or "").splitlines()[0]
+        found["versions"] = {"python": platform.python_version()} | packages
+        found["num_cores"] = os.cpu_count()
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
     return None
 
 
