@@ -1,4 +1,4 @@
-"""A KerasTuner script in which the activation is one hyperparameter among others.
+"""You learn to search the activation as one hyperparameter among others, in a script written for KerasTuner.
 
 `ActivationTuner` takes any KerasTuner oracle; here it tries eight random combinations.
 """

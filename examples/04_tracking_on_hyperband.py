@@ -1,4 +1,4 @@
-"""The tracking of actsearch on one of KerasTuner's own tuners: the search is unchanged, and its runs are in MLflow."""
+"""You learn to give one of KerasTuner's own tuners a ledger and MLflow runs: the search itself is unchanged."""
 
 import keras
 import keras_tuner

@@ -1,4 +1,4 @@
-"""Compares functions that are not in the catalogue with ReLU, like any other activation.
+"""You learn to add functions of your own, to check them, and to compare them with ReLU like any other.
 
 The matched initializer follows from the function itself: 1 / E f(z)² for a standard normal z.
 """
@@ -7,7 +7,8 @@ import keras
 from sklearn.datasets import load_digits
 
 import actsearch
-from actsearch.activations.moments import second_moment
+from actsearch.activations import second_moment
+from actsearch.testing import check_activation
 
 x, y = load_digits(return_X_y=True)
 x = (x / 16).astype("float32")
@@ -25,6 +26,8 @@ def sloped_tanh(inputs, slope=0.1):
     return keras.ops.tanh(inputs) + slope * inputs
 
 
+check_activation("squared_relu")  # shapes, precision, gradients, saving and loading: says what is wrong
+check_activation("sloped_tanh")
 print("E f(z)² of squared_relu:", round(second_moment("squared_relu"), 4))
 
 space = {"activations": ["relu", "squared_relu", {"sloped_tanh": {"slope": [0.05, 0.2]}}]}

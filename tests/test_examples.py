@@ -17,5 +17,14 @@ def test_the_example_runs(path, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
-    if "before" not in path.stem:
+    if "search(" in path.read_text("utf-8"):
         assert (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=[p.stem for p in EXAMPLES])
+def test_the_example_says_first_what_one_learns(path):
+    assert path.read_text("utf-8").startswith('"""You learn to ')
+
+
+def test_examples_are_numbered():
+    assert [path.stem[:3] for path in EXAMPLES] == [f"{number:02}_" for number in range(1, len(EXAMPLES) + 1)]
