@@ -14,6 +14,7 @@ import pytest  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 
 from actsearch.activations import registry  # noqa: E402
+from actsearch.tracking.sync_process import end_kept  # noqa: E402
 
 # Tests in a browser need Chromium, ChromeDriver and Selenium; CONTRIBUTING.md says how to get them.
 _HAS_BROWSER = shutil.which("chromium") and shutil.which("chromedriver") and importlib.util.find_spec("selenium")
@@ -26,6 +27,13 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_sync_process():
+    """No test finds the process that another one's search has left for the next."""
+    yield
+    end_kept()
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +73,7 @@ def without_mlflow(monkeypatch):
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0)
 
     monkeypatch.setattr("actsearch.tracking.sync_process._start", start)
+    monkeypatch.setattr("actsearch.tracking.sync_process.KEPT_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")
@@ -95,14 +104,26 @@ def program(monkeypatch, capsys):
 
 
 @pytest.fixture
-def fresh_register(monkeypatch):
+def own_keras_register():
+    """What a test registers with Keras is gone after it: its module may be, and workers would look for it."""
+    import keras
+
+    known = keras.saving.get_custom_objects()
+    before = dict(known)
+    yield
+    known.clear()
+    known.update(before)
+
+
+@pytest.fixture
+def fresh_register(monkeypatch, own_keras_register):
     """The register of activations as a new process finds it: nothing loaded yet."""
     monkeypatch.setattr(registry, "_entries", {})
     monkeypatch.setattr(registry, "_pending", [registry._add_catalogue, registry._add_plugins])
 
 
 @pytest.fixture
-def own_register(monkeypatch):
+def own_register(monkeypatch, own_keras_register):
     """The loaded register of activations; what a test adds is gone after it."""
     registry.names()
     monkeypatch.setattr(registry, "_entries", dict(registry._entries))

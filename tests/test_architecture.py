@@ -15,9 +15,11 @@ TESTS = Path(__file__).parent
 ABOUT_MORE = {  # tests that are about no single module
     "activations/saving",  # what is saved by one process and loaded by another
     "architecture",
+    "docs",
     "examples",
     "layers/layer_contract",  # what every layer keeps
     "package",
+    "releases",  # directories that earlier releases wrote
     "security",
     "training/random_models",  # what a search trains, against fit
     "wording",
@@ -33,6 +35,7 @@ ROOMS = [
     "_user_code",
     "_locks",
     "_private",
+    "_versions",
     "config",
     "records",
     "environment",

@@ -24,7 +24,7 @@ UNSAFE_READERS = {
     "keras.config.enable_unsafe_deserialization", "keras.models.model_from_json", "np.fromfile", "np.save",
 }  # fmt: skip
 PICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "copyreg"}
-BETWEEN_OUR_PROCESSES = {"executors/serialization.py"}  # bytes in a pipe to a child of our own, never a file
+BETWEEN_OUR_PROCESSES = {"executors/payload.py"}  # bytes in a pipe to a child of our own, never a file
 IMPORTS_BY_NAME = {"_user_code.py", "_lazy.py", "activations/activation.py"}
 WRITES_MODES = {"os.chmod", "os.umask", "tempfile.mktemp"}
 
@@ -78,13 +78,12 @@ def test_yaml_is_read_by_the_safe_loader_only():
 
 
 def test_arrays_are_read_and_written_without_pickle():
-    found = [
-        (file, keywords(call).get("allow_pickle"))
-        for file, name, call in calls()
-        if name in {"np.load", "np.savez", "np.savez_compressed"}
-    ]
-    assert len(found) >= 3
-    assert {value for _, value in found} == {"False"}
+    """`np.savez` takes `allow_pickle` from NumPy 2 on: the one function that calls it refuses objects."""
+    found = [keywords(call).get("allow_pickle") for _, name, call in calls() if name == "np.load"]
+    assert len(found) >= 2
+    assert set(found) == {"False"}
+    writers = [file for file, name, _ in calls() if name in {"np.savez", "np.savez_compressed"}]
+    assert writers == ["tuning/storage.py"]
 
 
 def test_keras_files_are_loaded_in_safe_mode():
@@ -174,5 +173,5 @@ def test_what_is_written_is_no_pickle(tmp_path):
     save_weights(tmp_path, "0", [np.ones(2)])
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or not is_pickle(path.read_bytes())
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="arrays of objects are not stored: arr_0"):
         save_weights(tmp_path, "1", [np.array([{}])])

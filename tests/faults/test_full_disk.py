@@ -124,7 +124,14 @@ def may_mount() -> bool:
         return subprocess.run([*mounting(Path(folder)), "true"], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("how", ["growth", "limit", *["filling"] * may_mount()])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("growth", marks=pytest.mark.slow),
+        "limit",
+        *[pytest.param("filling", marks=pytest.mark.slow)] * may_mount(),
+    ],
+)
 def test_a_disk_that_takes_no_more(tmp_path, how):
     """The system's limit on the size of files, met in a transaction and before it; and a file system that is full."""
     told = told_by(FULL, tmp_path, before=mounting(tmp_path) if how == "filling" else (), HOW=how)

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
 from actsearch.errors import TrackingError
+from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import started_early, sync
 from tests.helpers.tracking import (
     KEYS,
@@ -108,8 +110,35 @@ def test_a_sync_process_that_was_started_early(store, local, tmp_path):
         search, seen = Searching(local), []
         search.run(search.trials, lambda: seen.extend(sync_processes()), search.seed(1))
     assert seen == [process]
-    assert not process.is_running()
     assert contents(store, "local") == undisturbed("found", store, tmp_path)
+
+
+def test_a_sync_process_writes_the_next_search_too(store, local):
+    """To another experiment of the same store; the output of each search is in its own log."""
+    seen, logs = [], []
+    for name in ("local", "second"):
+        search = Searching(StoreAddress(local.tracking_uri, name), directory=name)
+        search.run(search.trials, search.seed(1))
+        seen.append(sync_processes())
+        logs.append(Path(f"/proc/{seen[-1][0].pid}/fd/2").readlink().name)
+        assert len(contents(store, name)) == 5
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 1
+    assert "tracking.log" not in logs
+
+
+@pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_sync_process_that_waits_for_another_search_ends_with_its_program(store, local, end):
+    code = KILLED.format(uri=local.tracking_uri, then="break_here = True").replace(
+        "    os.kill(os.getpid(), signal.SIGKILL)\n",
+        f"import psutil\nprint(psutil.Process().children()[0].pid, flush=True)\n{end}\n",
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "always", "-c", code]
+    ended = subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
+    assert "subprocess" not in ended.stderr  # no warning of a process that is running still
+    wait_until(lambda: not psutil.pid_exists(int(ended.stdout)))
+    assert set(statuses(store, "local").values()) == {"FINISHED"}
 
 
 def test_a_sync_process_that_nobody_needed_is_ended():

@@ -7,9 +7,11 @@ import pytest
 from mlflow import MlflowClient
 
 import actsearch
+from actsearch.cli.terminal import as_plain
 from actsearch.errors import TrackingError, UsageError
 from actsearch.tracking.store import StoreAddress
 from actsearch.tracking.sync_process import sync
+from actsearch.tuning.progress import Warnings
 from tests.helpers.networks import small_network
 from tests.helpers.proxy import Proxy
 from tests.helpers.servers import Server, free_port
@@ -93,15 +95,18 @@ def test_a_server_that_is_killed_and_started_again(server, store, tmp_path):
     assert contents(client, "killed") == undisturbed("found", store, tmp_path)
 
 
-def test_a_search_continues_without_a_server(digits, store, local):
+def test_a_search_continues_without_a_server(digits, store, local, capsys):
     x, y = digits
     nowhere = f"http://127.0.0.1:{free_port()}"
-    options = {"epochs": 1, "executions": 1, "directory": "found", "verbose": 0, "tracking": actsearch.MLflow(nowhere)}
+    options = {"epochs": 1, "executions": 1, "directory": "found", "tracking": actsearch.MLflow(nowhere)}
+    options["verbose"] = Warnings()
     tuner = actsearch.ActivationTuner(lambda hp: small_network(hp, {"activations": ["relu", "tanh"]}), **options)
     result = tuner.search(x[:300], y[:300], validation_data=(x[300:], y[300:]))
     assert [len(t.executions) for t in result.trials] == [1, 1]
     assert result.mlflow_run_id is None
     assert "problem" in result.mlflow
+    assert as_plain(result)["mlflow"]["complete"] is False
+    assert "Warning: MLflow is" in capsys.readouterr().err
     with pytest.raises(TrackingError, match="Connection refused"):
         sync("found")
     assert sync("found", local)["tracking_uri"] == local.tracking_uri

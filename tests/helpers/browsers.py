@@ -17,6 +17,11 @@ OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+# MLflow opens a chat beside its pages, until a reader closes it.
+WITHOUT_ASSISTANT = """try {
+    localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
+    localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+} catch {}"""
 PATIENCE = 60  # seconds for what a page takes to come up; a page that is ready is not waited for
 
 
@@ -83,6 +88,7 @@ def browser():
     for option in OPTIONS:
         options.add_argument(option)
     driver = webdriver.Chrome(options, Service(programs[1]))
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_ASSISTANT})
     yield Browser(driver)
     driver.quit()
 

@@ -1,8 +1,12 @@
 """Executions of a small network, one after the other."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras_tuner
 
 from actsearch.records import ExecutionRequest
+from actsearch.training.array_loop import order_of
 from actsearch.training.execution import Executions, Trained
 from tests.helpers.factories import ACCURACY
 from tests.helpers.networks import small_network
@@ -24,3 +28,16 @@ def hyperparameters(activation) -> keras_tuner.HyperParameters:
     hp = keras_tuner.HyperParameters()
     hp.values = {"activation": activation}
     return hp
+
+
+def interrupted_in(epoch: int) -> Callable[..., Any]:
+    """An `order_of` in which Ctrl-C is pressed when the order of this epoch of the search is drawn."""
+    begun: list[tuple[Any, ...]] = []
+
+    def order(*arguments: Any) -> Any:
+        begun.append(arguments)
+        if len(begun) == epoch:
+            raise KeyboardInterrupt
+        return order_of(*arguments)
+
+    return order

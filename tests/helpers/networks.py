@@ -39,3 +39,23 @@ def assert_same_outputs(old: keras.Model, new: keras.Model, *inputs: np.ndarray)
 def uniform(*shape: int) -> np.ndarray:
     """Numbers from -2 to 2, the same at each call."""
     return np.random.default_rng(0).uniform(-2, 2, shape).astype("float32")
+
+
+class Project(keras.layers.Layer):
+    """A layer that multiplies by weights, without a configuration of its own."""
+
+    def __init__(self, units, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.units = units
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], self.units), initializer="glorot_uniform", name="w")
+
+    def call(self, x):
+        return x @ self.w
+
+
+def around(layer: keras.layers.Layer, shape: tuple[int, ...] = (4,), last: int = 4) -> keras.Model:
+    """A model with the layer between two dense ones, of which the first has a relu."""
+    layers = [keras.layers.Dense(last, "relu"), layer]
+    return keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(2)])

@@ -93,7 +93,12 @@ def wait_until(condition, seconds=60) -> None:
 
 
 def sync_processes() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "actsearch.tracking._sync_main" in child.cmdline()]
+    """The processes that write to MLflow; one that was just started has no command line for a moment."""
+    running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    until = time.monotonic() + 5.0
+    while not all(child.cmdline() for child in running) and time.monotonic() < until:
+        time.sleep(0.01)
+    return [child for child in running if "actsearch.tracking._sync_main" in child.cmdline()]
 
 
 def undisturbed(directory, store, tmp_path) -> dict:
@@ -116,7 +121,8 @@ def contents(client, experiment: str) -> dict:
         tags = dict(run.data.tags)
         tags["mlflow.parentRunId"] = keys.get(tags.get("mlflow.parentRunId"))
         if note := tags.get("mlflow.note.content"):
-            tags["mlflow.note.content"] = re.sub(r"#/experiments/\d+/runs/(\w+)", lambda m: str(keys[m[1]]), note)
+            named = re.sub(r"/experiments/\d+/", "/experiments/", note)
+            tags["mlflow.note.content"] = re.sub(r"\b[0-9a-f]{32}\b", lambda m: str(keys.get(m[0], m[0])), named)
         histories = {
             name: sorted((p.step, p.timestamp, p.value) for p in client.get_metric_history(run.info.run_id, name))
             for name in run.data.metrics
