@@ -243,10 +243,20 @@ class CompiledEpochs:
 
     def _trace(self) -> None:
         with executing(self._executor):
-            self._traced = {
-                part: tf.function(partial(self._epoch, part), autograph=False).get_concrete_function(*loop.specs())
-                for part, loop in self._loops.items()
-            }
+            self._traced = {part: self._graph(part) for part in self._loops if part != TEST or not self._tests_validate}
+            if self._tests_validate:
+                self._traced[TEST] = self._traced[VALIDATION]
+
+    def _graph(self, part: str) -> Any:
+        specs = self._loops[part].specs()
+        return tf.function(partial(self._epoch, part), autograph=False).get_concrete_function(*specs)
+
+    @property
+    def _tests_validate(self) -> bool:
+        """Whether one graph serves validation and test: it takes their data as an argument."""
+        loops = [self._loops.get(part) for part in (VALIDATION, TEST)]
+        specs = [loop.specs() for loop in loops if isinstance(loop, ArrayLoop)]
+        return len(specs) == len(loops) and specs[0] == specs[1]
 
     def _epoch(self, part: str, *arguments: Any) -> tuple[dict[str, Any], Any]:
         """Runs the step on all batches of a part, inside a TensorFlow function; returns logs and number of batches."""

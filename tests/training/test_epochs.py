@@ -164,6 +164,26 @@ def test_test_metrics_are_those_of_evaluate():
     assert epochs.test() == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_graph_validates_and_tests_unless_their_samples_differ_in_kind(weighted):
+    model = compiled_model("adam")
+    calls = []
+    step, model.test_step = model.test_step, lambda batch: calls.append(0) or step(batch)
+    test = (X[:31], Y[:31], np.linspace(0, 2, 31, dtype="float32")) if weighted else (X[:31], Y[:31])
+    epochs = CompiledEpochs(model, Tensors(*(to_tensors(part) for part in ((X, Y), (X[:40], Y[:40]), test))), 16)
+    calls.clear()
+    epochs.trace()
+    assert len(calls) == (2 if weighted else 1)
+    assert epochs.test() == pytest.approx(tested(model, *test), abs=1e-6)
+    validated = {name: value for name, value in epochs.train(np.arange(107)).items() if name.startswith("val_")}
+    expected = {f"val_{name}": value for name, value in tested(model, X[:40], Y[:40]).items()}
+    assert validated == pytest.approx(expected, abs=1e-6)
+
+
+def tested(model, x, y, sample_weight=None):
+    return model.evaluate(x, y, sample_weight=sample_weight, batch_size=16, verbose=0, return_dict=True)
+
+
 def test_the_order_depends_on_seed_and_epoch_alone():
     np.testing.assert_array_equal(order_of(1, 2, 50), order_of(1, 2, 50))
     assert (order_of(1, 2, 50) != order_of(1, 3, 50)).any()
