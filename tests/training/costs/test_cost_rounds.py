@@ -74,9 +74,8 @@ def test_times_that_vary_take_more_rounds_up_to_a_limit(models, monkeypatch):
     few = measure_in_turns(models, budget=Budget(0.05, 0.4))
     monkeypatch.setattr(cost_rounds, "STANDARD_ERROR", 0.0)
     many = measure_in_turns(models, budget=Budget(0.05, 0.4))
-    assert few.seconds < 0.3
     assert few.num_rounds < many.num_rounds
-    assert many.seconds < 2
+    assert few.seconds < many.seconds < 10  # of at most 0.4 on an idle machine
 
 
 def test_what_goes_wrong_is_a_reason_and_no_error(models, monkeypatch):
