@@ -104,11 +104,13 @@ def show_interrupted(directory: Path) -> None:
 
 def show_result(result: "SearchResult", *, as_json: bool) -> None:
     """Prints the result of a search."""
+    from actsearch.reports.next_step import settling_heading
+
     if as_json:
         print(json.dumps(as_plain(result)))
         return
     print_result(result.record, result.verdict, sys.stdout)
-    print_commands("To settle it:", result.how_to_settle)
+    print_commands(settling_heading(result.verdict), result.how_to_settle)
     where = shlex.quote(short(result.directory))
     pages = f"actsearch ui {where}" if result.mlflow_run_id else ""
     print_commands("To look at it:", f"actsearch report {where}", pages)
