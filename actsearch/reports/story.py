@@ -223,7 +223,11 @@ def _sureness(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
     counts = [c.num_pairs for c in comparisons]
     low, high = min(counts), max(counts)
     number = f"{low} execution{'' if high == 1 else 's'}" if low == high else f"{low} to {high} executions"
-    return f"{100 * (1 - verdict.alpha):g}% confidence, {number} each"
+    confidence = f"{100 * (1 - verdict.alpha):g}% confidence"
+    has_interval = any(
+        math.isfinite(c.interval.high - c.interval.low) or c.outcome is not Outcome.UNDECIDED for c in comparisons
+    )
+    return f"{confidence}, {number} each" if has_interval else f"{number} each, no interval at {confidence}"
 
 
 def _all_decided(verdict: Verdict) -> str:

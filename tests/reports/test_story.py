@@ -220,7 +220,7 @@ def test_what_a_race_dropped_is_not_open():
 
 def test_an_interval_without_an_end_is_not_shown():
     told = decided({"elu": (Outcome.UNDECIDED, 0.01, {"interval": Interval(-math.inf, math.inf), "num_pairs": 2})})
-    assert "+1.0 points of val accuracy (95% confidence, 2 executions each), " in told.evidence
+    assert "+1.0 points of val accuracy (2 executions each, no interval at 95% confidence), " in told.evidence
 
 
 def test_where_nothing_has_a_difference_yet_the_reason_is_said():
