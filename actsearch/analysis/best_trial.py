@@ -128,15 +128,17 @@ def _remark(judged: JudgedScores, best: TrialRecord, comparisons: Sequence[Compa
     search = judged.search
     parts = []
     if search.best is not None and search.best is not best:
-        parts.append(f"best_model() is of trial {search.best.trial_id}, whose mean is better over fewer executions")
+        parts.append(f"best_model() returns trial {search.best.trial_id}: its mean is better, over fewer executions")
     better = [c for c in comparisons if c.outcome is Outcome.BETTER]
     own = next((c for c in comparisons if c.activation == best.activation), None)
     if not is_joint(search):
         if best.activation != search.baseline and (own is None or own.outcome is not Outcome.BETTER):
-            parts.append(f"it is not shown better than {search.baseline}, so the verdict does not recommend it")
+            parts.append(f"it is not shown to be better than {search.baseline}, so the verdict does not recommend it")
     elif better and best.activation not in {c.activation for c in better}:
         names = joined([c.activation for c in better])
-        parts.append(f"the verdict names {names}: it compares configurations chosen by the first third of the seeds")
+        parts.append(f"the verdict names {names}: it compares what the first third of the executions chose")
     elif own is not None and own.outcome is Outcome.WORSE:
-        parts.append(f"the verdict judged another configuration of {best.activation}, chosen by fewer seeds")
+        parts.append(f"the verdict judged another configuration of {best.activation}, chosen by fewer executions")
+    elif own is not None and own.outcome is Outcome.UNDECIDED and search.baseline is not None:
+        parts.append(f"{best.activation} is not shown to be better than {search.baseline}")
     return "; ".join(parts)

@@ -77,17 +77,17 @@ def cost_notes(search: SearchRecord) -> list[str]:
     others = [trial_label(search, t) for t in search.trials if t.completed and t.trial_id not in measured]
     if measured:
         notes.append(
-            f"Training, CPU and inference times are compared by the same batches in turns, {latest.num_rounds} rounds "
-            "at the end of the search."
+            "Training, CPU and inference times were measured at the end of the search: all trials took turns at the "
+            f"same batches, {latest.num_rounds} times."
         )
     if others:
         which = f"Times of {', '.join(others)}" if measured else "Times"
         because = f": {latest.reason}" if latest.reason else ""
-        notes.append(f"{which} are compared by the executions' median epochs, not measured in turns{because}.")
+        notes.append(f"{which} are those of the executions' median epochs, not measured in turns{because}.")
     if (spread := unsteadiness(latest)) > UNSTEADY:
         notes.append(
-            f"The machine was not idle while costs were measured: the same step varied by {spread:.0%}, so that "
-            "intervals of costs are wide."
+            "The machine was busy while costs were measured: the time of a training step varied by "
+            f"{spread:.0%}, so the intervals of costs are wide."
         )
     return notes
 

@@ -239,7 +239,7 @@ class RaceTest:
         pairs = self._against_leader[trial].means
         mean = sum(pairs) / len(pairs)
         reason = (
-            f"worse than the leader: {self.units.difference(mean)} on average over {len(pairs)} seeds "
+            f"worse than the best so far: {self.units.difference(mean)} on average over {len(pairs)} executions "
             f"(p = {p_value:.2g}, needed {level:.2g})"
         )
         if trial in self.baselines and not self.baselines & (set(self.running) - {trial}):
@@ -301,7 +301,7 @@ class RaceTest:
         over = {t: self._against_baseline[t] for t in self.undecided if self._is_over(t)}
         for trial, differences in self._made(over).items():
             if is_limited_by_data(differences, self.margin, self.claim_alpha):
-                reason = f"more executions would hardly settle it: {differences.num_drawn:,} samples are too few"
+                reason = f"{differences.num_drawn:,} samples are too few"
                 self._leave(trial)
                 self.decisions.append(Decision(trial, Action.LIMITED, self.executions, reason, None, differences.mean))
 

@@ -1,33 +1,41 @@
 """Summarizes a verdict in one sentence, from its comparisons alone."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 
 from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
-from actsearch.analysis.units import lacking_data, rounded_up
+from actsearch.analysis.units import lacking_data, settling
 
 SAME_COST = 0.1
 MAX_NAMES = 4
+MAX_REASON = 80  # characters
 
 
-def recommend(verdict: Verdict) -> str:
-    """Recommends what to do, in one sentence."""
+def recommend(verdict: Verdict, labels: Mapping[str, str] | None = None) -> str:
+    """Recommends what to do, in one sentence.
+
+    Args:
+        verdict: The verdict.
+        labels: Labels of the trials where other hyperparameters vary too; else they are named by their activations.
+    """
+    labels = labels or {}
     if not verdict.comparisons:
         return "nothing to compare: no two trials with a score"
     if verdict.baseline is None:
         return _without_baseline(verdict)
-    failures = _failures(verdict)
+    failures = failures_in_words(verdict)
     if len(failed := verdict.with_outcome(Outcome.FAILED)) == len(verdict.comparisons):
         return "; ".join([f"nothing to compare with {verdict.baseline}", *failures])
     better = verdict.with_outcome(Outcome.BETTER)
     undecided = still_open(verdict)
     if better:
-        text = "; ".join([_better(verdict, better), *_leftover(undecided)])
+        text = "; ".join([_better(verdict, better, labels), *_leftover(undecided)])
     elif verdict.baseline_beaten and undecided:
         text = f"{verdict.baseline} is not the best; {_between(undecided, 'which is better is undecided between ')}"
     elif len(undecided) + len(failed) == len(verdict.comparisons):
         text = _between(undecided, "undecided between ", verdict.baseline)
     else:
-        text = "; ".join([_keep(verdict), *_leftover(undecided)])
+        text = "; ".join([_keep(verdict, labels), *_leftover(undecided)])
     return "; ".join([text, *failures])
 
 
@@ -44,20 +52,25 @@ def recommended_trial(verdict: Verdict) -> str | None:
     return cheaper.trial_id if cheaper else verdict.reference
 
 
-def _better(verdict: Verdict, better: Sequence[Comparison]) -> str:
+def _better(verdict: Verdict, better: Sequence[Comparison], labels: Mapping[str, str]) -> str:
     best, units = better[0], verdict.units
     gain = units.difference(best.difference or 0.0, verdict.judged_score)
     shown = f"{gain} {units.interval(best.interval.low, best.interval.high)}"
-    text = f"{best.activation}: {shown}, {training_time(best)}"
-    return f"{text}; {_are(better[1:])} better too" if better[1:] else text
+    parts = [
+        f"{labels.get(best.trial_id, best.activation)}: {shown}, {training_time(best)}",
+        remark_on_claim(verdict, best),
+    ]
+    parts += [f"{_are(better[1:])} better too"] if better[1:] else []
+    return "; ".join(filter(None, parts))
 
 
-def _keep(verdict: Verdict) -> str:
+def _keep(verdict: Verdict, labels: Mapping[str, str]) -> str:
     """Recommends the baseline, or an equivalent activation that trains faster."""
     same, worse = verdict.with_outcome(Outcome.EQUIVALENT), verdict.with_outcome(Outcome.WORSE)
-    margin = verdict.shown_margin
+    margin, kept = verdict.shown_margin, labels.get(verdict.reference or "", verdict.baseline or "")
     if best := cheaper_equivalent(verdict):
-        return f"{best.activation}: equivalent to {verdict.baseline} within {margin}, {training_time(best)}"
+        name = labels.get(best.trial_id, best.activation)
+        return f"{name}: equivalent to {kept} within {margin}, {training_time(best)}"
     dearer = [f for f in same if (time := _settled(f)) and time.interval.low > 1 and time.estimate >= 1 + SAME_COST / 2]
     beaten = [f for f in verdict.comparisons if f.beaten and f.outcome is Outcome.UNDECIDED]
     parts = []
@@ -66,7 +79,7 @@ def _keep(verdict: Verdict) -> str:
         parts.append(f"{_are(same)} equivalent within {margin}{takes}")
     parts += [f"{_are(worse)} worse"] if worse else []
     parts += [f"{_are(beaten)} not the best"] if beaten else []
-    return f"keep {verdict.baseline}: {', '.join(parts)}"
+    return f"keep {kept}: {', '.join(parts)}"
 
 
 def cheaper_equivalent(verdict: Verdict) -> Comparison | None:
@@ -79,19 +92,29 @@ def cheaper_equivalent(verdict: Verdict) -> Comparison | None:
 def _without_baseline(verdict: Verdict) -> str:
     parts = [f"no baseline to compare with: {verdict.leader} has the best mean {verdict.judged_score}"]
     worse, same = verdict.with_outcome(Outcome.WORSE), verdict.with_outcome(Outcome.EQUIVALENT)
-    parts += [f"{_are(worse)} shown worse"] if worse else []
+    parts += [f"{_are(worse)} shown to be worse"] if worse else []
     parts += [f"{_are(same)} equivalent within {verdict.shown_margin}"] if same else []
     undecided = still_open(verdict)
     parts += [_between(undecided, "undecided between ", verdict.leader)] if undecided else []
-    return "; ".join([*parts, *_failures(verdict)])
+    return "; ".join([*parts, *failures_in_words(verdict)])
 
 
-def _failures(verdict: Verdict) -> list[str]:
-    """Names those of which no execution completed, by reason."""
+def failures_in_words(verdict: Verdict) -> list[str]:
+    """Names those of which no execution completed, by reason, in short."""
     groups: dict[str, list[Comparison]] = {}
     for comparison in verdict.with_outcome(Outcome.FAILED):
         groups.setdefault(comparison.reason, []).append(comparison)
-    return [f"{_join(_names(group))} failed: {reason}" for reason, group in groups.items()]
+    shown = {reason: textwrap.shorten(reason, MAX_REASON, placeholder=" …").rstrip(".") for reason in groups}
+    return [f"{_join(_names(group))} failed: {shown[reason]}" for reason, group in groups.items()]
+
+
+def remark_on_claim(verdict: Verdict, comparison: Comparison) -> str:
+    """Says of a better trial that its gain may not matter, or why it is better if its interval does not show it."""
+    if comparison.outcome is Outcome.BETTER and comparison.interval.low < 0:
+        return comparison.reason
+    if comparison.outcome is not Outcome.BETTER or comparison.interval.low >= verdict.margin:
+        return ""
+    return f"the gain is above 0 but may be less than the margin of {verdict.units.margin(verdict.margin)}"
 
 
 def still_open(verdict: Verdict) -> list[Comparison]:
@@ -116,16 +139,12 @@ def _leftover(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _more(comparisons: Sequence[Comparison]) -> str:
-    """States how many more executions would settle them, or why that is unknown."""
-    more = [f.more_executions for f in comparisons if f.more_executions is not None]
-    if more:
-        low, high = rounded_up(min(more)), rounded_up(max(more))
-        count = str(low) if low == high else f"{low} to {high}"
-        return f": about {count} more executions{' each' if len(comparisons) > 1 else ''}"
+    """States how many more executions or samples would settle them, or why that is unknown."""
+    if more := settling(*(f.more_executions for f in comparisons)):
+        return f": {more}"
     if all(f.samples_needed for f in comparisons):
-        return (
-            f": {lacking_data(max(f.num_samples for f in comparisons), *[f.samples_needed or 0 for f in comparisons])}"
-        )
+        most = max(f.num_samples for f in comparisons)
+        return f": {lacking_data(most, *[f.samples_needed or 0 for f in comparisons])}"
     reasons = {f.reason for f in comparisons if f.reason}
     return f" ({reasons.pop()})" if len(reasons) == 1 else ""
 

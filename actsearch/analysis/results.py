@@ -172,8 +172,10 @@ class BestTrial:
     def certainty(self) -> str:
         """How sure it is that no other trial is better, in words."""
         chance, others = f"({100 * (1 - self.alpha):g}% confidence)", f"the {self.num_others} others"
+        if self.num_others == 1:
+            return f"the other one {'could be better' if self.rivals else 'is shown to be worse'} {chance}"
         if not self.rivals:
-            return f"{others} are shown worse {chance}"
+            return f"{others} are shown to be worse {chance}"
         if len(self.rivals) == self.num_others:
             return f"any of {others} could be better {chance}"
         return f"{len(self.rivals)} of {others} could be better {chance}"
@@ -190,7 +192,7 @@ def keep_claim(now: Comparison, before: Comparison | None, *, has_new_pairs: boo
     >>> now = Comparison("3", "selu", Outcome.UNDECIDED, 0.15, Interval(-0.1, 0.3), num_pairs=6)
     >>> kept = keep_claim(now, before)
     >>> kept.outcome.value, kept.interval, kept.reason
-    ('better', Interval(low=0.1, high=0.3), 'shown over the first 3 pairs')
+    ('better', Interval(low=0.1, high=0.3), 'already shown over the first 3 executions')
     """
     claims = (Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE)
     if before is not None and not has_new_pairs and now.outcome is before.outcome:
@@ -209,13 +211,13 @@ def keep_claim(now: Comparison, before: Comparison | None, *, has_new_pairs: boo
     if newer or unsound or low > high or not agrees[before.outcome]:
         return now
     is_told = before.reason.startswith(_SHOWN) or not has_new_pairs
-    shown = before.reason if is_told else f"{_SHOWN} {before.num_pairs} pairs"
+    shown = before.reason if is_told else f"{_SHOWN} {before.num_pairs} executions"
     interval = Interval(min(low, mean), max(high, mean))
     kept = replace(now, outcome=before.outcome, interval=interval, p_value=before.p_value, reason=shown)
     return replace(kept, more_executions=None, samples_needed=None)
 
 
-_SHOWN = "shown over the first"
+_SHOWN = "already shown over the first"
 
 
 @dataclass(frozen=True, repr=False)
@@ -238,8 +240,8 @@ class Verdict:
         scores: Judged scores by trial and execution, of the executions used; before any seed is complete, those so far.
         reference: Id of the trial that the others are compared with, that of the baseline or the leader.
         recommended: Id of the trial that the recommendation names: the best of those shown better, else the baseline or
-            an equivalent that trains faster; if activations have several configurations, that of `best_trial`. None if
-            nothing could be compared.
+            an equivalent that trains faster; if that activation has several configurations, the one of the best mean
+            objective. None if nothing could be compared.
         recommendation: One sentence that follows from the comparisons alone.
         notes: Remarks on how the search was judged.
         best_trial: The best trial, if several hyperparameters vary.

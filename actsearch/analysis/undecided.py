@@ -22,8 +22,10 @@ def why_undecided(family: ComparisonFamily, sample: PairedSample) -> str:
     if sample.num_failed:
         return f"{sample.num_failed} of {len(scores)} executions failed"
     if not scores:
-        return "no execution with all epochs on a complete seed"
-    return f"{pairs} of at least {MIN_PAIRS} pairs" if pairs < MIN_PAIRS else ""
+        return "none of its executions with all epochs has ended for every trial"
+    if pairs >= MIN_PAIRS:
+        return ""
+    return f"{pairs} execution{'' if pairs == 1 else 's'} to compare, at least {MIN_PAIRS} are needed"
 
 
 def ending_of(family: ComparisonFamily, sample: PairedSample) -> str:
@@ -32,8 +34,9 @@ def ending_of(family: ComparisonFamily, sample: PairedSample) -> str:
     last = race.ending(sample.trial.trial_id) if race is not None else None
     if last is None:
         return ""
-    decided = f"called it {last.outcome}" if last.outcome else f"ended it ({last.reason})"
-    return f"the race, which goes by validation scores, {decided} after execution {last.execution}"
+    how = f"found {last.outcome}" if last.outcome else f"stopped ({last.reason})"
+    found = f"by validation scores, it was {how} after execution {last.execution}"
+    return f"more executions of this race would not settle it: {found}"
 
 
 def why_failed(family: ComparisonFamily, trial: TrialRecord) -> str:

@@ -1,6 +1,7 @@
 """Formats values of an objective, as points of accuracy or as plain numbers, and costs with their units."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -144,6 +145,30 @@ def trial_label(search: SearchRecord, trial: TrialRecord) -> str:
     return f"{trial.activation} ({values})" if values else trial.activation
 
 
+def configuration_label(search: SearchRecord, trial: TrialRecord) -> str:
+    """Labels a trial by its activation and all other hyperparameters that vary in the search."""
+    values = ", ".join(f"{n}={value_text(trial.hyperparameters[n])}" for n in _configured(search, trial))
+    return f"{trial.activation} ({values})" if values else trial.activation
+
+
+def other_values(search: SearchRecord, trial: TrialRecord, other: TrialRecord) -> dict[str, tuple[str, str]]:
+    """Returns the hyperparameters besides the activation in which two trials differ, with the values of both."""
+    names = dict.fromkeys([*_configured(search, trial), *_configured(search, other)])
+    both = {n: tuple(value_text(t.hyperparameters.get(n, "none")) for t in (trial, other)) for n in names}
+    return {name: (own, others) for name, (own, others) in both.items() if own != others}
+
+
+def _configured(search: SearchRecord, trial: TrialRecord) -> list[str]:
+    """Names the hyperparameters of a trial that vary and that its activation does not show."""
+    own, found = search.varying.get(trial.activation, set()), []
+    for name, value in trial.hyperparameters.items():
+        is_shown = name.split(".")[0] in ("activation", *re.findall(r"\w+", trial.activation))
+        values = [t.hyperparameters[name] for t in search.trials if name in t.hyperparameters]
+        if name in own or (not is_shown and "/" not in name and any(each != value for each in values)):
+            found.append(name)
+    return found
+
+
 def objective_label(objective: Objective, name: str = "") -> str:
     """Labels an axis with the objective, or another name of its values, and its direction."""
     better = "larger" if objective.direction is Direction.MAX else "smaller"
@@ -166,32 +191,41 @@ def cost_label(cost: str) -> str:
     return f"{COST_UNITS[cost].name} ({COST_UNITS[cost].unit})"
 
 
-def settling(more_executions: int | None) -> str:
-    """States how many more executions would settle a comparison; empty if that is unknown.
+def settling(*more_executions: int | None) -> str:
+    """States how many more executions would settle a comparison, or each of several; empty if that is unknown.
 
     Example:
 
     >>> settling(12), settling(1), settling(None)
     ('about 12 more executions would settle it', 'about 1 more execution would settle it', '')
+    >>> settling(12, 123, None)
+    'about 12 to 130 more executions would settle each'
     """
-    if more_executions is None:
+    known = [more for more in more_executions if more is not None]
+    if not known:
         return ""
-    return f"about {more_executions} more execution{'s' if more_executions > 1 else ''} would settle it"
+    ending = "execution" if max(known) == 1 else "executions"
+    return f"about {_counts(known)} more {ending} would settle {'it' if len(known) == 1 else 'each'}"
 
 
 def lacking_data(num_samples: int, *samples_needed: int) -> str:
-    """States that data, not executions, are what is missing.
+    """States how many samples would settle a comparison, or each of several, that more executions would not.
 
     Example:
 
     >>> lacking_data(114, 873)
-    'more executions would hardly settle it: 114 samples are too few, about 880 would do'
+    'about 880 samples would settle it (there are 114); more executions would not'
     >>> lacking_data(114, 873, 2100)
-    'more executions would hardly settle it: 114 samples are too few, about 880 to 2,100 would do'
+    'about 880 to 2,100 samples would settle each (there are 114); more executions would not'
     """
-    low, high = rounded_up(min(samples_needed)), rounded_up(max(samples_needed))
-    needed = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"more executions would hardly settle it: {num_samples:,} samples are too few, about {needed} would do"
+    what = "it" if len(samples_needed) == 1 else "each"
+    there = f"(there are {num_samples:,}); more executions would not"
+    return f"about {_counts(samples_needed)} samples would settle {what} {there}"
+
+
+def _counts(counts: Sequence[int]) -> str:
+    low, high = rounded_up(min(counts)), rounded_up(max(counts))
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def rounded_up(count: int) -> int:

@@ -6,7 +6,7 @@ are only those that completed. Activations with several configurations are compa
 """
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +32,7 @@ from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, kee
 from actsearch.analysis.schedule import earlier_looks, plans_of
 from actsearch.analysis.statistics import MAX_PAIRS, UNBOUNDED, Interval
 from actsearch.analysis.undecided import MIN_PAIRS, alike, ending_of, missing, why_failed, why_undecided
-from actsearch.analysis.units import COST_UNITS, lacking_data, number_range
+from actsearch.analysis.units import COST_UNITS, configuration_label, lacking_data, number_range
 from actsearch.errors import UsageError
 from actsearch.records import Scope, SearchRecord
 
@@ -80,7 +80,8 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
         scope=scope_of(family),
         best_trial=best_trial(family, comparisons),
     )
-    return replace(verdict, recommended=_recommended(family, verdict), recommendation=recommend(verdict))
+    labels = {trial.trial_id: configuration_label(search, trial) for trial in search.trials}
+    return replace(verdict, recommended=_recommended(family, verdict), recommendation=recommend(verdict, labels))
 
 
 def _with_earlier_claims(family: ComparisonFamily, samples: SampleSource) -> tuple[Comparison, ...]:
@@ -102,10 +103,13 @@ def verdict_of(search: SearchRecord, samples: SampleSource = no_samples) -> Verd
 
 
 def _recommended(family: ComparisonFamily, verdict: Verdict) -> str | None:
-    """Returns the trial to use: where configurations were searched too, the best of them all."""
-    if is_joint(family.judged.search) and verdict.best_trial is not None:
-        return verdict.best_trial.trial_id
-    return recommended_trial(verdict)
+    """Returns the trial to use: of several configurations of its activation, the best one by all executions."""
+    search, advised = family.judged.search, recommended_trial(verdict)
+    activation = next((t.activation for t in search.trials if t.trial_id == advised), None)
+    if not is_joint(search) or activation is None:
+        return advised
+    own = (t.trial_id for t in search.ranked if t.activation == activation and family.judged.known(t))
+    return next((t for t in own if family.race is None or t in family.race.unbeaten), advised)
 
 
 def _baseline_beaten(family: ComparisonFamily) -> bool:
@@ -145,28 +149,45 @@ def _notes(family: ComparisonFamily) -> list[str]:
     if not used:
         return ["No execution has ended for every trial yet.", *judged.search.remarks]
     which = f"execution{'s' if len(used) > 1 else ''} {number_range(used)}"
-    notes = [f"Uses {which}, which ended for every trial then in the running; judged by {judged.source} scores."]
+    every = "every trial" if judged.race is None else "every trial that the race had not dropped by then"
+    notes = [f"Judged by the {judged.source} scores of {which}, which ended for {every}."]
     if any(e.execution > max(used) for t in judged.search.trials for e in t.executions):
-        notes.append(f"Executions after number {max(used)} are omitted: they have not ended for every trial.")
+        notes.append(f"Executions after number {max(used)} are not used yet: they have not ended for every trial.")
     notes += [*_on_scope(family), *_on_looks(family)]
+    notes += [*_on_execution(judged), *_on_reference(family)]
+    return [*notes, *cost_notes(judged.search), *judged.search.remarks]
+
+
+def _on_execution(judged: JudgedScores) -> Iterator[str]:
+    """Says what was special about how the trials were made and trained."""
     if (most := max_concurrent(judged.search)) > 1:
-        notes.append(
+        yield (
             f"Up to {most} executions ran concurrently: if they shared a machine, they slowed each other down. "
             "Compare training, CPU and inference times with care."
         )
     if judged.search.space.get("matching") is False:
-        notes.append("Bare functions were compared: initializers and dropout were not matched to them.")
-    if is_joint(judged.search):
-        notes.append("Configurations were chosen by the first third of these seeds, and judged by the others.")
+        yield "Only the functions differ: initializers and dropout were not matched to them."
     if judged.race is not None:
         left = sum(d.action in (Action.DROPPED, Action.FAILED) for d in judged.race.decisions)
-        notes.append(f"A race: {left} of {len(judged.search.trials)} trials left before the end.")
+        yield f"The race stopped training {left} of {len(judged.search.trials)} trials early."
+
+
+def _on_reference(family: ComparisonFamily) -> Iterator[str]:
+    """Says which trials are compared, and with which."""
+    if is_joint(family.judged.search):
+        yield (
+            "Each activation is compared by its best configuration, chosen by the first third of these executions and "
+            "judged by the others."
+        )
     if family.samples and not family.has_baseline:
-        notes.append(f"No baseline: compared with the best mean, at a level shared by {family.num_tests} pairs.")
-    failed = sum(judged.failed(t) for t in judged.baselines)
+        yield (
+            "Without a baseline, all trials are compared with the one of the best mean; since it was chosen by the "
+            "same scores, the intervals allow for every pair of trials."
+        )
+    failed = sum(family.judged.failed(t) for t in family.judged.baselines)
     if family.has_baseline and failed:
-        notes.append(f"{failed} executions of the baseline failed; only the completed ones form pairs.")
-    return [*notes, *cost_notes(judged.search), *judged.search.remarks]
+        which = f"{failed} execution{'s' if failed > 1 else ''} of the baseline failed"
+        yield f"{which}: trials are compared with it by the executions that both completed."
 
 
 def scope_of(family: ComparisonFamily) -> Scope:
@@ -185,12 +206,13 @@ def _on_scope(family: ComparisonFamily) -> list[str]:
     division = _SPLITS.get(family.judged.search.config.splits or "", "folds of the data")
     if scope_of(family) is Scope.THESE_DATA:
         why = "" if family.judged.scope is Scope.THESE_DATA else ": the scores of single samples are not known"
-        return [f"The intervals hold for other seeds with {division}, not for new data{why}."]
+        return [f"The intervals hold for other random seeds with {division}, not for new data{why}."]
     share = statistics.median(each.share_of_samples for each in compared)
     tested = max(each.num_tested for each in compared)
     return [
         f"The intervals hold for new data: {division}, {tested:,} different {family.judged.source} samples. "
-        f"More executions reduce {1 - share:.0%} of their variance; the other {share:.0%} only more data would reduce."
+        f"Of their variance, {1 - share:.0%} comes from random seeds, which more executions reduce; {share:.0%} from "
+        "the choice of samples, which only more data would reduce."
     ]
 
 
@@ -204,8 +226,8 @@ def _on_looks(family: ComparisonFamily) -> list[str]:
         return []
     which = "each comparison is" if len(shares) == len(family.samples) else "comparisons with new pairs are"
     return [
-        f"This search was looked at before, so {which} tested at {min(shares) * family.alpha:.2g} of alpha = "
-        f"{family.alpha:g}: the chance of any wrong claim over all looks stays below alpha."
+        f"The results were looked at before, so {which} tested at a level of {min(shares) * family.alpha:.2g}: the "
+        f"chance of any wrong claim over all looks stays below alpha = {family.alpha:g}."
     ]
 
 
@@ -289,15 +311,17 @@ def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Co
     beaten = trial not in race.unbeaten
     if not family.has_baseline:
         outcome = Outcome.WORSE if beaten else Outcome.UNDECIDED
-        found = _comparison(family, sample, outcome, UNBOUNDED, None, "shown not to be the best" if beaten else "")
+        found = _comparison(
+            family, sample, outcome, UNBOUNDED, None, "the race showed that it is not the best" if beaten else ""
+        )
         return replace(found, beaten=beaten)
     outcome, interval = race.claims.get(trial, Outcome.UNDECIDED), race.interval(trial)
     p_value: float | None = race.p_value(trial)
     reason = ""
     if outcome in (Outcome.BETTER, Outcome.WORSE) and 0.0 in interval:
-        p_value, reason = None, "all but one are shown not to be the best"
+        p_value, reason = None, "the race showed of all others that they are not the best"
     elif outcome is Outcome.UNDECIDED and beaten:
-        reason = "dropped: shown not to be the best"
+        reason = "the race dropped it: it is not the best"
     return replace(_comparison(family, sample, outcome, interval, p_value, reason), beaten=beaten)
 
 
@@ -340,7 +364,7 @@ def _comparison(
         if samples_needed is not None:
             reason = lacking_data(sample.differences.num_drawn, samples_needed)
         elif more is None:
-            reason = reason or f"more than {MAX_PAIRS:,} executions each would be needed"
+            reason = reason or f"only more than {MAX_PAIRS:,} executions would settle it"
         elif ending := ending_of(family, sample):
             more, reason = None, ending
     return Comparison(

@@ -1,7 +1,6 @@
 """`actsearch activations`: lists the catalogue, or shows one entry with its curve."""
 
 import shutil
-import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +53,7 @@ def _list() -> None:
     """Prints name and formula of each activation by family; papers where the terminal has room for them."""
     from actsearch.activations import registry
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    width = shutil.get_terminal_size().columns
     by_family: dict[str, list[Activation]] = {}
     for name in registry.names():
         entry = registry.get(name)

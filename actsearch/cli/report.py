@@ -64,7 +64,7 @@ def _intact(directory: Path, *, only_pages: bool) -> "SearchRecord | None":
 def _show(search: "SearchRecord", verdict: "Verdict", directory: Path) -> None:
     """Prints the results, and saves the figures beside the ledger."""
     from actsearch.cli.terminal import print_commands, print_result, print_wrapped, short
-    from actsearch.reports.next_step import how_to_settle
+    from actsearch.reports.next_step import how_to_settle, settling_heading
     from actsearch.visualization.figures import save_figures
 
     data = search.data.get("summary") or search.data.get("name", "")
@@ -76,7 +76,7 @@ def _show(search: "SearchRecord", verdict: "Verdict", directory: Path) -> None:
     print()
     for note in verdict.notes:
         print_wrapped(f"- {note}", indent="  ")
-    print_commands("To settle it:", how_to_settle(search, verdict, directory))
+    print_commands(settling_heading(verdict), how_to_settle(search, verdict, directory))
     try:
         paths = save_figures(search, verdict, directory / FOLDER)
     except OSError as error:

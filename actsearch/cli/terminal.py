@@ -23,32 +23,30 @@ if TYPE_CHECKING:
     from actsearch.analysis.results import Verdict
     from actsearch.tuning.result import SearchResult
 
-_FILE_WIDTH = 500
-
 
 def print_table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None, *, numbers: bool = False
 ) -> None:
-    """Prints a plain table; `numbers` right-aligns all columns but the first. Output to a file is never cut."""
+    """Prints a plain table; `numbers` right-aligns all columns but the first. Long cells are wrapped, never cut."""
     console = Console(file=stream, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, header in enumerate(headers):
         table.add_column(header, justify="right" if numbers and position else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
     console.print(table)
 
 
 def print_result(search: SearchRecord, verdict: "Verdict", stream: TextIO) -> None:
-    """Prints what a search found, and its leaderboard: on a terminal in colour, and only the columns that fit."""
+    """Prints what a search found, and its leaderboard: in lines that fit, and on a terminal in colour.
+
+    Where there is no terminal, lines have 80 characters, or as many as COLUMNS says.
+    """
     from actsearch.reports.text import MARKS, text_report
 
     console = Console(file=stream, highlight=False)
-    width = console.width if console.is_terminal else _FILE_WIDTH
     styles = {f"{MARKS[outcome]} ": style for outcome, style in _STYLES.items()}
-    for number, line in enumerate(text_report(search, verdict, width=width).splitlines()):
+    for number, line in enumerate(text_report(search, verdict, width=console.width).splitlines()):
         text = Text(line, style=styles.get(line[:2], "") if number else "bold")
         console.print(text, soft_wrap=True)
 
@@ -63,8 +61,8 @@ def print_commands(heading: str, *commands: str) -> None:
 
 
 def print_wrapped(text: str, *, indent: str = "") -> None:
-    """Prints a paragraph; a terminal shows it in lines that fit."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
+    """Prints a paragraph in lines that fit the terminal; elsewhere, COLUMNS or 80 characters."""
+    width = shutil.get_terminal_size().columns
     print(textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
 
 
@@ -106,11 +104,13 @@ def show_interrupted(directory: Path) -> None:
 
 def show_result(result: "SearchResult", *, as_json: bool) -> None:
     """Prints the result of a search."""
+    from actsearch.reports.next_step import settling_heading
+
     if as_json:
         print(json.dumps(as_plain(result)))
         return
     print_result(result.record, result.verdict, sys.stdout)
-    print_commands("To settle it:", result.how_to_settle)
+    print_commands(settling_heading(result.verdict), result.how_to_settle)
     where = shlex.quote(short(result.directory))
     pages = f"actsearch ui {where}" if result.mlflow_run_id else ""
     print_commands("To look at it:", f"actsearch report {where}", pages)

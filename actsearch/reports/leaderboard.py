@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from actsearch.analysis.units import COST_UNITS, Units, lacking_data, number_range, settling, trial_label
+from actsearch.analysis.units import (
+    COST_UNITS,
+    Units,
+    configuration_label,
+    lacking_data,
+    number_range,
+    settling,
+    trial_label,
+)
 from actsearch.records import SearchRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -292,7 +300,8 @@ def model_text(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> 
 
     Returns:
         A sentence such as `elu (trial 1), execution 3 (on its own split of the data): val accuracy 0.9750, test
-        accuracy 0.9600; the trial's mean test accuracy is 0.9533 (n=3)`.
+        accuracy 0.9600; the trial's mean test accuracy is 0.9533 (n=3)`. If it is the best by its validation scores,
+        but not the one that the verdict advises, that is added.
     """
     kept = search.best_execution(trial)
     where = f"{trial_label(search, trial)} (trial {trial.trial_id})"
@@ -305,4 +314,14 @@ def model_text(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> 
     text = f"{where}, execution {kept.execution}{split}: {known}"
     mean, num_scores = verdict.mean_score(trial.trial_id), len(verdict.scores.get(trial.trial_id, {}))
     shown = "" if mean is None else f"{verdict.units.score(mean)} (n={num_scores})"
-    return text if mean is None else f"{text}; the trial's mean {verdict.judged_score} is {shown}"
+    text += "" if mean is None else f"; the trial's mean {verdict.judged_score} is {shown}"
+    return text + _not_advised(search, verdict, trial)
+
+
+def _not_advised(search: SearchRecord, verdict: "Verdict", trial: TrialRecord) -> str:
+    """Says that the trial of the best mean objective is another than the verdict advises; empty if it is not."""
+    advised = next((t for t in search.trials if t.trial_id == verdict.recommended), None)
+    if trial is not search.best or advised is None or advised is trial:
+        return ""
+    name = f"{configuration_label(search, advised)} (trial {advised.trial_id})"
+    return f". It has the best mean {verdict.units.metric} of all trials, but the verdict advises {name}"

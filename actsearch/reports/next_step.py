@@ -5,12 +5,28 @@ import shlex
 from pathlib import Path
 
 from actsearch.analysis.comparison import is_joint
-from actsearch.analysis.results import Verdict
+from actsearch.analysis.results import Comparison, Verdict
 from actsearch.analysis.schedule import planned_executions
-from actsearch.analysis.units import rounded_up
+from actsearch.analysis.units import joined, rounded_up
 from actsearch.records import SearchRecord
+from actsearch.reports.story import subject_of
 
 CHOOSING_TOO = 1.5  # executions for a pair, where a third of them choose configurations
+MOST_NAMED = 5
+
+
+def settling_heading(verdict: Verdict) -> str:
+    """Introduces what `how_to_settle` returns, by the names of the activations that it settles."""
+    names = [each.activation for each in _helped(verdict)]
+    shown = names if len(names) <= MOST_NAMED else [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} others"]
+    return f"To settle {joined(shown)}:"
+
+
+def _helped(verdict: Verdict) -> list[Comparison]:
+    """Returns those that more executions would settle, the one that the story is about first."""
+    subject = subject_of(verdict)
+    helped = [each for each in verdict.comparisons if each.more_executions is not None]
+    return sorted(helped, key=lambda each: each is not subject)
 
 
 def how_to_settle(search: SearchRecord, verdict: Verdict, directory: Path) -> str:
@@ -21,7 +37,7 @@ def how_to_settle(search: SearchRecord, verdict: Verdict, directory: Path) -> st
         verdict: Its verdict.
         directory: Directory of the search.
     """
-    helped = [each for each in verdict.comparisons if each.more_executions is not None]
+    helped = _helped(verdict)
     if not helped or search.allocation not in ("fixed", "race"):
         return ""
     by_command = str(search.environment.get("command", "")).startswith("actsearch search")

@@ -40,7 +40,7 @@ def search_name(search: SearchRecord, verdict: Verdict | None = None) -> str:
     parts = [search.name, *([] if data in _UNNAMED_DATA else [data])]
     if verdict is not None:
         advice = story_of(search, verdict).advice
-        short = advice.split(":")[0].split(";")[0].split(",")[0].removesuffix(".")
+        short = advice.split(":")[0].split(";")[0].removesuffix(".")
         is_name = verdict.leader is not None and short.startswith(verdict.leader)
         parts.append(short if is_name else short[:1].lower() + short[1:])
     return _SEPARATOR.join(parts)
@@ -113,7 +113,8 @@ def search_note(search: SearchRecord, verdict: Verdict, places: Places) -> str:
 
 def _search_note(search: SearchRecord, verdict: Verdict, places: Places, most: int) -> str:
     story = story_of(search, verdict)  # MLflow folds a note after some three lines
-    parts = [" ".join(filter(None, (f"**{escape(story.advice)}**", escape(story.evidence)))), escape(story.reason)]
+    parts = [" ".join(filter(None, (f"**{escape(story.advice)}**", escape(story.evidence))))]
+    parts += map(escape, (story.reason, story.caution))
     parts.append(_SEPARATOR.join(_links(search, places)))
     if any(comparison.num_pairs for comparison in verdict.comparisons):
         title = f"Gain over {verdict.baseline or verdict.leader}"

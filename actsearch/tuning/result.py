@@ -135,7 +135,8 @@ class SearchResult:
         the `.keras` file that the search saved for its best trial.
 
         Args:
-            trial_id: Id of the trial; None for `best`, whose mean validation score is best.
+            trial_id: Id of the trial; None for `best`, whose mean validation score is best. The verdict may advise
+                another, `verdict.recommended`: a higher mean alone is not evidence that a trial is better.
 
         Returns:
             A compiled Keras model.
@@ -165,7 +166,7 @@ class SearchResult:
             trial_id: Id of the trial; None for the best.
 
         Returns:
-            One sentence.
+            A sentence, and another one if this best trial is not the one that the verdict advises.
 
         Raises:
             UnknownNameError: No trial has that id.
@@ -191,8 +192,8 @@ class SearchResult:
         Args:
             x, y: All data, in any form that `search` takes.
             trial_id: Id of the trial; None for the one that the verdict recommends: the best of those shown better,
-                else the baseline, or an equivalent that trains faster; `best` if activations have several
-                configurations.
+                else the baseline, or an equivalent that trains faster; of its configurations, the one of the best mean
+                validation score.
             sample_weight: Weight of each sample, shape (n,), or arrays nested like `y`.
             class_weight: Weight of each class, by its number.
             verbose: 0 to say nothing; else what is trained, and for how long, is printed to standard error.
@@ -304,7 +305,9 @@ class SearchResult:
         text = text_report(self.record, self.verdict)
         if self.record.best is None:
             return text
-        settling = f"To settle it:\n  {step}\n\n" if (step := self.how_to_settle) else ""
+        from actsearch.reports.next_step import settling_heading
+
+        settling = f"{settling_heading(self.verdict)}\n  {step}\n\n" if (step := self.how_to_settle) else ""
         return f"{text}\n\n{settling}{textwrap.fill(f'best_model(): {self.describe_model()}.', WIDTH)}"
 
     def _repr_html_(self) -> str:

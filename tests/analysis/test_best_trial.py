@@ -25,7 +25,7 @@ def test_it_is_named_with_all_its_values_and_is_what_is_recommended():
     verdict = verdict_of(record)
     best = verdict.best_trial
     assert best.named == "activation=elu, learning_rate=0.01, units=32 (trial 007)"
-    assert best.certainty == "the 7 others are shown worse (95% confidence)"
+    assert best.certainty == "the 7 others are shown to be worse (95% confidence)"
     assert best.rivals == ()
     assert (best.num_scores, best.num_failed, best.num_others) == (6, 0, 7)
     assert best.score == pytest.approx(0.9, abs=0.005)
@@ -102,8 +102,8 @@ def test_a_verdict_that_names_another_activation_is_explained():
     verdict = verdict_of(search(made))
     best = verdict.best_trial
     assert verdict.of("2").outcome is Outcome.BETTER
-    assert (best.trial_id, best.num_failed, verdict.recommended) == ("5", 1, "5")
-    assert best.remark.startswith("the verdict names elu: it compares configurations chosen by the first third")
+    assert (best.trial_id, best.num_failed, verdict.recommended) == ("5", 1, "2")
+    assert best.remark.startswith("the verdict names elu: it compares what the first third")
 
 
 def test_where_each_setting_is_an_activation_the_verdict_recommends():
@@ -117,7 +117,7 @@ def test_where_each_setting_is_an_activation_the_verdict_recommends():
     assert verdict.recommended == "0"
     assert verdict.best_trial.trial_id == "8"
     assert "0" in verdict.best_trial.rivals  # as the verdict says
-    assert verdict.best_trial.remark == "it is not shown better than relu, so the verdict does not recommend it"
+    assert verdict.best_trial.remark == "it is not shown to be better than relu, so the verdict does not recommend it"
 
 
 def test_a_race_excludes_those_that_it_has_dropped():

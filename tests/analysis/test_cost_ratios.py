@@ -102,18 +102,18 @@ def test_intervals_of_a_median_cover_it():
 def test_notes_say_how_times_were_compared():
     assert cost_notes(search([RELU, ELU])) == []
     (note,) = cost_notes(search([RELU, ELU], measurements=(measured(noise=0.001, rounds=7),)))[:1]
-    assert "7 rounds" in note
+    assert "same batches, 7 times." in note
     missing = measured(trials=("0",), reason="model.fit trains them")
     notes = cost_notes(search([RELU, ELU], measurements=(missing,)))
-    assert "Times of elu are compared by the executions' median epochs" in notes[1]
+    assert "Times of elu are those of the executions' median epochs" in notes[1]
     assert notes[1].endswith(": model.fit trains them.")
     (alone,) = cost_notes(search([RELU, ELU], measurements=(CostMeasurement(1.0, reason="of other processes"),)))
-    assert alone.startswith("Times are compared")
+    assert alone.startswith("Times are those of the executions' median epochs")
 
 
 def test_an_unsteady_machine_is_told():
     steady = CostMeasurement(1.0, 0.1, {"0": (1.0,) * 8}, {"0": (1.0,) * 8}, {"0": (1.0,) * 8})
     assert unsteadiness(steady) == unsteadiness(CostMeasurement(1.0)) == 0
     assert unsteadiness(measured()) > UNSTEADY
-    assert any("not idle" in note for note in cost_notes(search([RELU, ELU], measurements=(measured(),))))
-    assert not any("not idle" in note for note in cost_notes(search([RELU, ELU], measurements=(steady,))))
+    assert any("was busy" in note for note in cost_notes(search([RELU, ELU], measurements=(measured(),))))
+    assert not any("was busy" in note for note in cost_notes(search([RELU, ELU], measurements=(steady,))))

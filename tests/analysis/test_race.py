@@ -32,7 +32,7 @@ def test_what_is_far_worse_is_dropped_early_and_called_worse():
     assert drop.execution <= 6
     assert drop.p_value <= drop.level
     assert drop.difference < -0.3
-    assert "seeds" in drop.reason
+    assert "executions" in drop.reason
     assert race.claims["tanh"] is Outcome.WORSE
 
 

@@ -26,7 +26,7 @@ def test_each_outcome_from_its_interval():
     assert by_name["selu"].difference == pytest.approx(0.012, abs=0.002)
     assert {f.num_pairs for f in verdict.comparisons} == {20}
     assert verdict.margin == 0.005
-    assert verdict.notes[0].startswith("Uses executions 1-20")
+    assert verdict.notes[0].startswith("Judged by the validation scores of executions 1-20")
 
 
 @pytest.mark.parametrize("margin", [0.0, 1e-7])
@@ -35,7 +35,7 @@ def test_what_nothing_would_settle_has_a_reason(margin):
     found = verdict_of(search({"relu": [0.9] * 12, "elu": (0.9 + steps).tolist()}, config=SearchConfig(margin=margin)))
     (elu,) = found.comparisons
     assert (elu.outcome, elu.more_executions, elu.samples_needed) == (Outcome.UNDECIDED, None, None)
-    assert elu.reason == "more than 10,000 executions each would be needed"
+    assert elu.reason == "only more than 10,000 executions would settle it"
     assert found.recommendation == f"undecided between relu and elu ({elu.reason})"
 
 
@@ -62,7 +62,7 @@ def test_a_loss_is_better_where_it_is_smaller_and_its_margin_is_relative():
 def test_too_few_pairs_are_undecided_never_better(count):
     verdict = verdict_of(search({name: scores[:count] for name, scores in SCORES.items()}))
     assert set(outcomes(verdict).values()) == {"undecided"}
-    assert all("pairs" in f.reason for f in verdict.comparisons)
+    assert all("executions to compare" in f.reason.replace("execution ", "executions ") for f in verdict.comparisons)
 
 
 def test_an_empty_search_and_one_trial_have_nothing_to_compare():
@@ -119,7 +119,7 @@ def test_a_search_stopped_at_any_moment_uses_complete_seeds_alone(last):
     verdict = verdict_of(search(trials))
     assert verdict.executions == (1, 2, 3, 4, 5)
     assert {f.num_pairs for f in verdict.comparisons} == {5}
-    assert "Executions after number 5 are omitted" in verdict.notes[1]
+    assert "Executions after number 5 are not used yet" in verdict.notes[1]
 
 
 def test_test_scores_are_judged_where_every_execution_has_one():
@@ -203,7 +203,7 @@ def test_what_a_race_trains_no_further_says_so_instead_of_asking_for_more():
     record = search(made, config=config)
     (elu,) = verdict_of(record).comparisons
     assert (elu.outcome, elu.more_executions) == (Outcome.UNDECIDED, None)
-    assert elu.reason.startswith("the race, which goes by validation scores, called it equivalent after execution ")
+    assert elu.reason.startswith("more executions of this race would not settle it: ")
 
 
 def test_a_baseline_that_failed_sometimes_is_told():
@@ -222,7 +222,7 @@ def test_without_a_baseline_all_are_compared_with_the_best_mean_more_strictly(ba
     assert outcomes(verdict)["relu"] == "worse"
     with_baseline = verdict_of(search(SCORES)).of("1")
     assert {f.activation: f for f in verdict.comparisons}["relu"].p_value > with_baseline.p_value
-    assert verdict.notes[-1].startswith("No baseline")
+    assert verdict.notes[-1].startswith("Without a baseline")
     assert verdict.recommendation.startswith("no baseline to compare with: selu has the best mean")
 
 
@@ -269,7 +269,7 @@ def test_halving_is_judged_by_its_last_rung():
     verdict = verdict_of(search(made))
     assert verdict.executions == (3, 4, 5, 6, 7)
     assert outcomes(verdict)["selu"] == "better"
-    assert verdict.of("2").reason == "no execution with all epochs on a complete seed"
+    assert verdict.of("2").reason == "none of its executions with all epochs has ended for every trial"
 
 
 def test_costs_are_ratios_with_intervals_and_fronts():

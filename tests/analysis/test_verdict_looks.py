@@ -58,7 +58,7 @@ def test_what_was_claimed_at_a_look_stays_claimed():
     alone = verdict_of(replace(record, ends=(), extensions=())).of("2")
     assert alone.outcome is Outcome.UNDECIDED
     now = verdict_of(record).of("2")
-    assert (now.outcome, now.num_pairs, now.reason) == (Outcome.BETTER, 6, "shown over the first 3 pairs")
+    assert (now.outcome, now.num_pairs, now.reason) == (Outcome.BETTER, 6, "already shown over the first 3 executions")
     assert now.interval.low > 0
     assert now.p_value <= 0.05
     assert now.more_executions is None
@@ -106,5 +106,5 @@ def test_a_claim_that_is_kept_twice_says_when_it_was_made():
     before = replace(comparison(B, 0.1, 0.4), num_pairs=3)
     once = keep_claim(comparison(U, -0.2, 0.3), before)
     twice = keep_claim(replace(comparison(U, -0.1, 0.35), num_pairs=12), once)
-    assert (twice.reason, twice.num_pairs) == ("shown over the first 3 pairs", 12)
+    assert (twice.reason, twice.num_pairs) == ("already shown over the first 3 executions", 12)
     assert twice.interval == Interval(0.1, 0.3)

@@ -44,7 +44,7 @@ def test_the_verdict_of_a_race_is_the_races(tests):
     }
     assert verdict.source == ("test" if tests else "validation")
     assert verdict.baseline_beaten
-    assert any(note.startswith("A race: ") for note in verdict.notes)
+    assert any(note.startswith("The race stopped training ") for note in verdict.notes)
 
 
 def test_intervals_of_a_race_are_wider_than_those_of_a_single_test():

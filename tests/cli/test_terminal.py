@@ -3,13 +3,14 @@
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from actsearch.analysis.verdict import verdict_of
-from actsearch.cli.terminal import as_plain, print_result
+from actsearch.cli.terminal import as_plain, print_result, print_table, print_wrapped
 from actsearch.ledger import Ledger
 from actsearch.records import Direction, Objective
 from actsearch.reports import html_report, markdown_report
@@ -34,6 +35,18 @@ def result(tmp_path_factory):
     made = [trial(str(n), name, VALIDATION[name], test_scores=TEST[name]) for n, name in enumerate(TEST)]
     record = search(made, objective=Objective("val_mae", Direction.MIN))
     return load_result(written(tmp_path_factory.mktemp("found"), record))
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, 80), ("60", 60), ("160", 160)])
+def test_what_is_piped_fits_80_columns_or_as_many_as_it_is_told(result, monkeypatch, capsys, columns, width):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    print_result(result.record, result.verdict, sys.stdout)
+    print_wrapped("word " * 60)
+    print_table(["name", "what"], [["relu", "word " * 60]])
+    lengths = [len(line) for line in capsys.readouterr().out.splitlines()]
+    assert width - 6 < max(lengths) <= width
 
 
 def shown_gains(text):

@@ -90,7 +90,7 @@ def test_where_data_are_the_limit_the_row_says_so():
     (elu,) = verdict.comparisons
     few = replace(elu, reason="", more_executions=None, num_samples=114, samples_needed=873)
     row = next(r for r in leaderboard_rows(record, replace(verdict, comparisons=(few,))) if r.activation == "elu")
-    said = "more executions would hardly settle it: 114 samples are too few, about 880 would do"
+    said = "about 880 samples would settle it (there are 114); more executions would not"
     assert texts(row)[1] == f"undecided ({said})"
     assert row.plain()["samples_needed"] == 873
 

@@ -27,7 +27,7 @@ def test_markdown_has_recommendation_leaderboard_notes_and_failures():
     )
     assert "- tanh, executions 1-3 failed: loss is nan" in text
     assert "- gelu, execution 2 failed: loss is nan" in text
-    assert "Uses executions 1-3" in text
+    assert "scores of executions 1-3" in text
 
 
 HOSTILE = [

@@ -10,7 +10,8 @@ import pytest
 from actsearch.analysis.verdict import verdict_of
 from actsearch.cli.resume import labels_of
 from actsearch.config import SearchConfig
-from actsearch.reports.next_step import how_to_settle
+from actsearch.reports.next_step import how_to_settle, settling_heading
+from actsearch.reports.story import story_of
 from actsearch.tuning.state import extension_of
 from tests.helpers.factories import search, trial
 
@@ -78,3 +79,28 @@ def test_labels_with_commas_and_parentheses_survive_the_shell():
     command = step(record, "a run/of mine")
     assert shlex.split(command)[2] == "a run/of mine"
     assert accepted(record, command).only == tuple(labels)
+
+
+def test_the_heading_names_what_the_command_settles_and_what_the_story_is_about_first():
+    worse = [score - 0.1 for score in RELU[:4]]
+    better = [score + 0.001 for score in OTHER[:4]]
+    record = found([("relu", RELU[:4]), ("gelu", worse), ("elu", OTHER[:4]), ("selu", better)], executions=4)
+    verdict = verdict_of(record)
+    assert settling_heading(verdict) == "To settle selu and elu:"
+    assert shlex.split(step(record))[-4:] == ["--only", "selu", "--only", "elu"]
+    assert story_of(record, verdict).evidence.startswith("Most promising: selu")
+
+
+def test_what_lacks_data_is_not_in_the_heading():
+    record = found([("relu", RELU[:4]), ("elu", OTHER[:4]), ("selu", OTHER[:4])], executions=4)
+    verdict = verdict_of(record)
+    lacking = replace(verdict.comparisons[0], more_executions=None, num_samples=114, samples_needed=800)
+    few = replace(verdict, comparisons=(lacking, verdict.comparisons[1]))
+    assert settling_heading(few) == "To settle selu:"
+    assert how_to_settle(record, few, Path("run")).endswith("--only selu")
+    assert "about 800 samples would settle it (there are 114)" in story_of(record, few).evidence
+
+
+def test_many_names_are_cut_in_the_heading():
+    record = found([("relu", RELU[:4]), *((f"a{n}", OTHER[:4]) for n in range(7))], executions=4)
+    assert settling_heading(verdict_of(record)) == "To settle a0, a1, a2, a3 and 3 others:"

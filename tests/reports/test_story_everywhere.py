@@ -93,7 +93,7 @@ def test_the_note_has_the_gains_too(result, places):
 def test_five_answers_are_those_of_the_sentences(result):
     glance, story = glance_of(result.record, result.verdict), story_of(result.record, result.verdict)
     assert glance.activation == "selu"
-    assert glance.certainty == "better; at most 5 % chance that any verdict is wrong"
+    assert glance.certainty == "better (95% confidence, 12 executions each)"
     assert story.evidence.startswith(f"selu: {glance.gain.split(' points')[0]} points of val accuracy")
     assert glance.cost in story.evidence
     assert glance.gain.endswith(story.evidence[story.evidence.index("[") : story.evidence.index("]") + 1])
@@ -102,5 +102,5 @@ def test_five_answers_are_those_of_the_sentences(result):
 def test_what_an_undecided_search_needs_is_in_the_answer():
     record = search({"relu": [0.90, 0.91, 0.92, 0.93], "elu": [0.90, 0.93, 0.92, 0.96]})
     glance = glance_of(record, verdict_of(record))
-    assert glance.certainty.startswith("undecided; about ")
-    assert glance.reason == "no diagnosis distinguishes them"
+    assert glance.certainty.startswith("undecided (95% confidence, 4 executions each); about ")
+    assert glance.reason == "no diagnosis explains it"

@@ -52,6 +52,8 @@ def test_what_to_do_is_said_in_few_words_whatever_it_is():
         ({"relu": [0.9] * 3, "elu": [0.9, 0.91, 0.89]}, "relu", "keep relu for now"),
         ({"relu": [0.9] * 3}, "relu", "nothing to compare"),
         ({"Relu": [0.9] * 3, "elu": [0.8] * 3}, None, "Relu has the best mean val accuracy"),
+        ({"relu": [0.9] * 3, "elu": [0.9, 0.91, 0.89], "mish": [None] * 3}, "relu", "keep relu for now"),
+        ({"a(b=1, c=2)": [0.9] * 3, "elu": [0.9, 0.91, 0.89]}, "a(b=1, c=2)", "keep a(b=1, c=2) for now"),
     ):
         record = search(scores, baseline=baseline)
         assert search_name(record, verdict_of(record)) == f"demo · {words}"

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 import actsearch
+from actsearch.analysis.units import configuration_label
 from actsearch.config import SearchConfig
 from actsearch.errors import SearchFailedError, UnknownNameError, UsageError
 from actsearch.tracking.store import model_file
@@ -124,6 +125,17 @@ def test_it_is_said_which_execution_trained_the_model(found):
         result.describe_model("7")
 
 
+def test_a_model_that_is_not_of_the_trial_that_the_verdict_advises_is_called_that(tmp_path):
+    """selu is the best by validation scores, but not shown better."""
+    result = SearchResult(search({"relu": [0.9, 0.91, 0.92], "selu": [0.9, 0.93, 0.95]}), tmp_path)
+    said = "It has the best mean val accuracy of all trials, but the verdict advises relu (trial 0)"
+    assert result.describe_model().endswith(f"(n=3). {said}")
+    assert said in " ".join(str(result).split())
+    assert "verdict advises" not in result.describe_model("0")
+    agreeing = SearchResult(search({"relu": [0.9, 0.91, 0.92], "selu": [0.8, 0.83, 0.85]}), tmp_path)
+    assert "verdict advises" not in agreeing.describe_model()
+
+
 def test_of_test_data_and_splits_the_model_has_both_scores_and_its_split():
     made = [trial("0", "relu", [0.9, 0.8], test_scores=[0.6, 0.7]), trial("1", "elu", [None, None])]
     record = search(made, config=SearchConfig(splits="each"))
@@ -153,15 +165,19 @@ def joint_network(hp):
     return model
 
 
-def test_a_joint_search_names_its_best_trial_and_keeps_and_refits_it(digits):
+def test_a_joint_search_keeps_its_best_trial_and_refits_what_it_advises(digits):
     result = run_search(tuner_for(joint_network, epochs=3, tracking=False), digits)
     best, importance = result.verdict.best_trial, result.importance()
     assert set(best.values) == {"activation", "learning_rate", "units"}
     assert importance.shares[0].name == "learning_rate"
     assert "a full grid" in importance.basis
-    assert result.verdict.recommended == best.trial_id == result.best.trial_id
+    assert best.trial_id == result.best.trial_id
     assert best.named in str(result).replace("\n", " ")
+    advised = next(t for t in result.trials if t.trial_id == result.verdict.recommended)
+    assert advised is next(t for t in result.record.ranked if t.activation == advised.activation)
+    assert configuration_label(result.record, advised) in str(result).splitlines()[0]
     x, y = digits
     refitted = result.refit(x[:300], y[:300], verbose=0)
-    assert float(refitted.optimizer.learning_rate.numpy()) == pytest.approx(best.values["learning_rate"])
-    assert result.best_model().layers[0].units == refitted.layers[0].units == best.values["units"]
+    assert float(refitted.optimizer.learning_rate.numpy()) == pytest.approx(advised.hyperparameters["learning_rate"])
+    assert refitted.layers[0].units == advised.hyperparameters["units"]
+    assert result.best_model().layers[0].units == best.values["units"]

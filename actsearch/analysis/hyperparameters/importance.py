@@ -204,7 +204,7 @@ def _importance(table: HyperparameterTable, judged_score: str, sign: int, num_fa
     if len(table.names) < 2:
         return Importance(**base, reason="fewer than two hyperparameters vary between trials with a score")
     if table.num_trials < MIN_TRIALS:
-        few = f"{table.num_trials} trials with a score on complete seeds are too few, at least {MIN_TRIALS} are needed"
+        few = f"{table.num_trials} trials with a score are too few, at least {MIN_TRIALS} are needed"
         return Importance(**base, reason=few)
     parts = components(table)
     if not parts.differ:

@@ -129,7 +129,7 @@ def test_too_few_trials_and_too_few_that_have_a_parameter():
     two = found(joint_search(grid()[:2], additive, noise=0.01))
     assert two.reason == "fewer than two hyperparameters vary between trials with a score"
     few = found(joint_search(grid()[:7], additive, noise=0.01))
-    assert few.reason == "7 trials with a score on complete seeds are too few, at least 8 are needed"
+    assert few.reason == "7 trials with a score are too few, at least 8 are needed"
     assert str(few).startswith("Importance of hyperparameters: 7 trials")
     rare = [*grid()[:-2], *({**each, "activation": "celu", "celu.alpha": 0.1 * i} for i, each in enumerate(grid()[:2]))]
     effects = {**EFFECTS, "celu": 0.0}
