@@ -140,7 +140,7 @@ def importance_points(importance: Importance, at: float, step: int) -> list[Metr
     figures = {f"importance/{each.name}": each.share for each in importance.shares}
     figures |= {f"interaction/{e.activation}/{e.other}": e.share for e in importance.clear_interactions}
     figures |= {} if importance.r2 is None else {"importance_r2": importance.r2}
-    figures |= {} if importance.seeds_share is None else {"importance/seeds_and_splits": importance.seeds_share}
+    figures |= {f"importance/{name.replace(' ', '_')}": share for name, share in importance.rest}
     return [point(name, value, at, step) for name, value in figures.items()]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from actsearch.analysis.results import Verdict
-from actsearch.analysis.units import COST_UNITS, capitalized
+from actsearch.analysis.units import COST_UNITS, capitalized, error_unit
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.reports.joint import joint_sentences
 from actsearch.reports.leaderboard import LeaderboardRow, failures_of, shortened
@@ -122,7 +122,7 @@ def _search_note(search: SearchRecord, verdict: Verdict, places: Places, most: i
     parts += _leaderboard(search, verdict, places, most)
     parts.append(promise(verdict) if verdict.comparisons else "")
     data = f"Data: {search.data['summary']}" if search.data.get("summary") else ""
-    parts.append("\n".join(f"- {escape(note)}" for note in (data, *verdict.notes) if note))
+    parts.append("\n".join(f"- {escape(note)}" for note in (data, error_unit(search), *verdict.notes) if note))
     failed = [f"- {escape(f.label)}, {f.executions} failed: {escape(shortened(f.reason))}" for f in failures_of(search)]
     parts.append("\n".join(failed[:most]))
     return "\n\n".join(filter(None, parts)) + "\n"
