@@ -1,6 +1,7 @@
 """Tables of text, plain and as HTML, with small pictures, for objects that print and that notebooks show."""
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -11,6 +12,8 @@ _GAP = "  "
 _NARROWEST = 8  # characters
 _BEYOND = 3  # times the range of the middle half, from where on values are outliers
 _SQUEEZING = 8  # times the range of the others, from where on outliers are cut
+_LONG = 20  # characters
+_MAX_SPREAD = 1e4  # of the largest number to the smallest
 _MOST = 0.75  # of the values, which are never cut
 
 
@@ -65,6 +68,43 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     head = _joined("<th>{}</th>", headers)
     body = Markup("").join(Markup("<tr>{}</tr>").format(_joined("<td>{}</td>", row)) for row in rows)
     return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+
+
+def breakable(text: str) -> Markup:
+    """Escapes a text, and lets its lines break after the arrows of a label; inside a name only if it is a long one.
+
+    Example:
+
+    >>> print(breakable("leaky_relu→a<b"))
+    leaky_relu→<wbr>a&lt;b
+    >>> print(breakable("the_activation_of_a_user"))
+    the_<wbr>activation_<wbr>of_<wbr>a_<wbr>user
+    """
+    return Markup("").join(
+        Markup(re.sub("(?<=[→_])|(?=[(])" if len(word) > _LONG else "(?<=→)", "<wbr>", str(escape(word))))
+        for word in re.split(r"(?<=[\s→])", text)
+    )
+
+
+def same_decimals(values: Sequence[float], digits: int = 3) -> list[str]:
+    """Formats the numbers of a column: so many digits of the typical one, and as many decimals of all others.
+
+    Where no number of decimals suits all, each has its own.
+
+    Example:
+
+    >>> same_decimals([1.0, 1.25, 12.5]), same_decimals([7, 1_234_567])
+    (['1.00', '1.25', '12.50'], ['7', '1,234,567'])
+    """
+    known = sorted(abs(value) for value in values if value)
+    if not known:
+        return ["0" for _ in values]
+    decimals = max(digits - 1 - math.floor(math.log10(known[len(known) // 2])), 0)
+    if all(value == round(value) for value in known):
+        decimals = 0
+    elif known[-1] > _MAX_SPREAD * known[0]:
+        return [f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}" for value in values]
+    return [f"{value:,.{decimals}f}" for value in values]
 
 
 def core(values: Iterable[float]) -> tuple[float, float]:

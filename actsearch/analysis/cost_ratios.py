@@ -55,12 +55,6 @@ def cost_ratios(
     return ratios
 
 
-def mean_cost(trial: TrialRecord, name: str, executions: Collection[int]) -> float | None:
-    """Returns the mean of a cost over these executions; None if it was not measured."""
-    costs = _costs(trial, name, frozenset(executions))
-    return sum(costs.values()) / len(costs) if costs else None
-
-
 def cost_notes(search: SearchRecord) -> list[str]:
     """Says how the times of a search were compared, and whether the machine was steady meanwhile.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from actsearch._text_tables import html_heading, html_list, html_table, interval_bar, interval_view
 from actsearch.analysis.statistics import UNBOUNDED, Interval
-from actsearch.analysis.units import Units, settling, value_text
+from actsearch.analysis.units import COST_UNITS, Units, settling, value_text
 from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
@@ -287,6 +287,23 @@ class Verdict:
         """Returns the mean judged score of a trial; None if it has none."""
         scores = self.scores.get(trial_id)
         return statistics.fmean(scores.values()) if scores else None
+
+    def cost_of(self, trial: TrialRecord, reference: TrialRecord | None, name: str) -> float | None:
+        """Returns a cost of a trial that agrees with its multiple: the reference's mean times the multiple.
+
+        A mean over executions and a multiple that was measured in turns may disagree, even in direction. Without a
+        settled multiple, it is the mean over the trial's executions, and None if it was not measured.
+        """
+        comparison = self.of(trial.trial_id)
+        ratio = comparison.cost_ratios.get(name) if comparison else None
+        if ratio is None or reference is None or (ratio.has_interval and not ratio.is_settled):
+            return trial.mean_resource(name)
+        base = None if COST_UNITS[name].is_counted else reference.mean_resource(name)
+        return trial.mean_resource(name) if base is None else base * ratio.estimate
+
+    def reference_in(self, search: SearchRecord) -> TrialRecord | None:
+        """Returns the trial that the others are compared with; None if there is none."""
+        return next((trial for trial in search.trials if trial.trial_id == self.reference), None)
 
     def ranked(self, search: SearchRecord) -> list[TrialRecord]:
         """Lists the trials of the search, the largest gain first; those without a judged score by their objective.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from actsearch.records import Direction, Objective, SearchRecord, TrialRecord
+from actsearch.records import Direction, Objective, SearchRecord, Task, TrialRecord
 
 SHARES = frozenset({"accuracy", "acc", "auc", "f1", "fbeta", "precision", "recall", "iou", "dice"})
 POINTS_MARGIN = 0.005
@@ -178,6 +178,26 @@ def objective_label(objective: Objective, name: str = "") -> str:
 def metric_label(metric: str) -> str:
     """Formats the name of a metric in words."""
     return metric.replace("_", " ")
+
+
+def error_unit(search: SearchRecord) -> str:
+    """States in which unit the errors of a regression are; empty where that is not known, or there are none.
+
+    Example: the target of a file is standardised.
+
+    >>> data = {"task": "regression", "target_sd": 77.13}
+    >>> record = SearchRecord("s", "ages", Objective("val_mae", Direction.MIN), "relu", 0.0, data=data)
+    >>> print(error_unit(record))
+    The target is standardised: an error of 1 is one standard deviation of it, 77.13 in its own unit; squared errors
+    are in squares of that.
+    """
+    sd = search.data.get("target_sd")
+    if sd is None or search.data.get("task") != Task.REGRESSION:
+        return ""
+    if sd == 1.0:
+        return "The target is as given: errors are in its own unit, squared errors are in squares of that."
+    one = f"one standard deviation of it, {sd:.4g} in its own unit"
+    return f"The target is standardised: an error of 1 is {one}; squared errors are in squares of that."
 
 
 def cost_label(cost: str) -> str:

@@ -24,7 +24,7 @@ from actsearch.analysis.comparison import (
     num_choosing,
     score_of,
 )
-from actsearch.analysis.cost_ratios import cost_notes, cost_ratios, mean_cost
+from actsearch.analysis.cost_ratios import cost_notes, cost_ratios
 from actsearch.analysis.looks import FIRST_SHARE, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend, recommended_trial
@@ -73,7 +73,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
         executions=family.judged.executions,
         comparisons=comparisons,
         baseline_beaten=_baseline_beaten(family),
-        fronts=_fronts(family.judged),
+        fronts={},
         scores=_scores(family.judged),
         reference=_reference(family),
         notes=tuple(_notes(family)),
@@ -81,7 +81,12 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
         best_trial=best_trial(family, comparisons),
     )
     labels = {trial.trial_id: configuration_label(search, trial) for trial in search.trials}
-    return replace(verdict, recommended=_recommended(family, verdict), recommendation=recommend(verdict, labels))
+    return replace(
+        verdict,
+        fronts=_fronts(family.judged, verdict),
+        recommended=_recommended(family, verdict),
+        recommendation=recommend(verdict, labels),
+    )
 
 
 def _with_earlier_claims(family: ComparisonFamily, samples: SampleSource) -> tuple[Comparison, ...]:
@@ -130,12 +135,12 @@ def _reference(family: ComparisonFamily) -> str | None:
     return next((t.trial_id for t in family.judged.baselines if family.judged.known(t)), None)
 
 
-def _fronts(judged: JudgedScores) -> dict[str, tuple[str, ...]]:
-    fronts = {}
+def _fronts(judged: JudgedScores, verdict: Verdict) -> dict[str, tuple[str, ...]]:
+    fronts, reference = {}, verdict.reference_in(judged.search)
     for name in COST_UNITS:
         points = {}
         for trial in judged.search.trials:
-            scores, cost = judged.known(trial), mean_cost(trial, name, judged.executions)
+            scores, cost = judged.known(trial), verdict.cost_of(trial, reference, name)
             if scores and cost is not None and not judged.failed(trial):
                 points[trial.trial_id] = (judged.sign * float(np.mean(list(scores.values()))), cost)
         if points:

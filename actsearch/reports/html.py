@@ -18,20 +18,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from actsearch._text_tables import html_heading, html_table
+from actsearch._text_tables import breakable, html_heading, html_table
 from actsearch._version import __version__
 from actsearch.analysis.comparison import is_joint
 from actsearch.analysis.hyperparameters.importance import importance_of, percent
 from actsearch.analysis.results import Outcome, Verdict
 from actsearch.analysis.schedule import is_race
-from actsearch.analysis.units import COST_UNITS, objective_label
+from actsearch.analysis.units import COST_UNITS, error_unit, objective_label
 from actsearch.records import SearchRecord
 from actsearch.reports.joint import joint_sentences
 from actsearch.reports.leaderboard import LeaderboardRow, failures_of
 from actsearch.reports.page_table import BoardColumn, board_of, pairs_of
 from actsearch.reports.story import glance_of, story_of
 from actsearch.reports.text import MARKS
-from actsearch.visualization._style import INK, NARROW, Style, styles_of, titles_of
+from actsearch.visualization._style import INK, NARROW, Style, ranking, styles_of, titles_of
 from actsearch.visualization.comparisons import plot_differences
 from actsearch.visualization.figures import Caption, all_figures, captions_of
 
@@ -118,8 +118,11 @@ def html_report(search: SearchRecord, verdict: Verdict, *, drawn: Mapping[str, b
         The text of an HTML file, to be written as UTF-8. The same search always gives the same text.
     """
     loader = PackageLoader("actsearch.reports", "")
-    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    script, pairs = _file("page.js"), pairs_of(search, verdict)
+    pages = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=_breakable,
+    )  # fmt: skip
+    board, script, pairs = board_of(search, verdict), _file("page.js"), pairs_of(search, verdict)
     pictures = _pictures(search, verdict) if drawn is None else _embedded(search, verdict, drawn)
     importance = importance_of(search, verdict) if verdict.best_trial else None
     return pages.get_template("page.html").render(
@@ -129,11 +132,12 @@ def html_report(search: SearchRecord, verdict: Verdict, *, drawn: Mapping[str, b
         score=objective_label(search.objective, verdict.judged_score),
         glance=glance_of(search, verdict),
         contents=_contents(pictures, has_pairs=pairs is not None, has_best=importance is not None),
-        board=board_of(search, verdict),
+        board=board,
         marks=MARKS,
-        arrow=Markup("→<wbr>"),
+        shown_marks={row.outcome: MARKS[row.outcome] for row in board.rows if MARKS[row.outcome].strip()},
+        error_unit=error_unit(search),
         pairs=json.dumps(pairs, allow_nan=False) if pairs else "",
-        styles=styles_of(t.activation for t in search.trials),
+        styles=styles_of(ranking(verdict, search)),
         outcomes=set(Outcome),
         pictures=pictures,
         failures=list(failures_of(search)),
@@ -152,6 +156,10 @@ def html_report(search: SearchRecord, verdict: Verdict, *, drawn: Mapping[str, b
         script=Markup(script),
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _breakable(value: Any) -> Any:
+    return breakable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 Picture = tuple[str, Caption, Markup, Markup]
@@ -245,7 +253,7 @@ def _plain_data(value: Any) -> Any:
 def search_html(search: SearchRecord, verdict: Verdict) -> str:
     """What the search found, the leaderboard with the symbols of its activations in plots, and the forest plot."""
     styles, story, board = (
-        styles_of(t.activation for t in search.trials),
+        styles_of(ranking(verdict, search)),
         story_of(search, verdict),
         board_of(search, verdict),
     )
@@ -269,5 +277,5 @@ def _shown(row: LeaderboardRow, column: BoardColumn, number: int, styles: Mappin
     if column.header == "activation":
         style, mark = styles[row.activation], MARKS[row.outcome]
         symbol = Markup('<span style="color: {}">{}</span>').format(style.css_colour, style.symbol)
-        return Markup("{} {} {}").format(mark, symbol, cell.text)
+        return Markup("{} {} {}").format(mark, symbol, breakable(cell.text))
     return Markup("{}{} <small>{}</small>").format(cell.text, cell.picture or "", cell.note)

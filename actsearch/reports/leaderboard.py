@@ -69,7 +69,8 @@ class LeaderboardRow:
         num_samples, samples_needed: Number of samples that the gain rests on, and about how many would settle
             it, if no number of executions does.
         shown_costs: Names of the costs that were measured for some trial of the search.
-        costs: Means over the completed executions, by the names of `COST_UNITS`, in the recorded units.
+        costs: By the names of `COST_UNITS`, in the recorded units: the baseline's means over its completed executions,
+            and those times the trial's multiples, which were measured better; its own means where it has no multiple.
         cost_ratios: Costs as multiples of the baseline's, with intervals.
     """
 
@@ -176,8 +177,8 @@ def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[Leaderboa
     Returns:
         The rows.
     """
-    shown_costs = costs_of(search)
-    return [_row(search, verdict, trial, shown_costs) for trial in verdict.ranked(search)]
+    shown_costs, reference = costs_of(search), verdict.reference_in(search)
+    return [_row(search, verdict, trial, reference, shown_costs) for trial in verdict.ranked(search)]
 
 
 def costs_of(search: SearchRecord) -> tuple[str, ...]:
@@ -193,10 +194,16 @@ def headers_of(search: SearchRecord, verdict: "Verdict") -> tuple[str, ...]:
     return ("activation", "verdict", verdict.judged_score, verdict.gain_label, *costs)
 
 
-def _row(search: SearchRecord, verdict: "Verdict", trial: TrialRecord, shown_costs: tuple[str, ...]) -> LeaderboardRow:
+def _row(
+    search: SearchRecord,
+    verdict: "Verdict",
+    trial: TrialRecord,
+    reference: TrialRecord | None,
+    shown_costs: tuple[str, ...],
+) -> LeaderboardRow:
     comparison = verdict.of(trial.trial_id)
     outcome, reason = _outcome(verdict, trial, comparison)
-    costs = {name: trial.mean_resource(name) for name in COST_UNITS}
+    costs = {name: verdict.cost_of(trial, reference, name) for name in COST_UNITS}
     scores = list(verdict.scores.get(trial.trial_id, {}).values())
     row: dict[str, Any] = {
         "trial_id": trial.trial_id,
@@ -238,7 +245,8 @@ def _outcome(verdict: "Verdict", trial: TrialRecord, comparison: "Comparison | N
         return _without_score(trial)
     if comparison is not None:
         return str(comparison.outcome), comparison.reason
-    return ("baseline" if trial.activation == verdict.baseline else ""), ""
+    is_reference = trial.activation == verdict.baseline and verdict.reference in (None, trial.trial_id)
+    return ("baseline" if is_reference else ""), ""
 
 
 def _without_score(trial: TrialRecord) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from actsearch.analysis.units import error_unit
 from actsearch.records import Direction, SearchRecord
 from actsearch.reports.joint import joint_sentences
 from actsearch.reports.leaderboard import failures_of, headers_of, leaderboard_rows, shortened
@@ -63,7 +64,7 @@ def _markdown(search: SearchRecord, verdict: "Verdict", board: Sequence[Sequence
     parts.append(markdown_table([escape(header) for header in headers_of(search, verdict)], board, rows))
     if verdict.comparisons:
         parts.append(promise(verdict))
-    parts.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
+    parts.append("\n".join(f"- {escape(note)}" for note in (error_unit(search), *verdict.notes) if note))
     failed = [f"- {escape(f.label)}, {f.executions} failed: {escape(shortened(f.reason))}" for f in failures_of(search)]
     parts.append("\n".join(failed[:rows]))
     return "\n\n".join(part for part in parts if part) + "\n"

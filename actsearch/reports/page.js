@@ -45,7 +45,7 @@ function showPairs(data) {
     const chosen = [first, second].map((select) => data.trials[select.value]);
     const seeds = Object.keys(chosen[0].scores).filter((seed) => seed in chosen[1].scores);
     const scores = seeds.map((seed) => chosen.map((trial) => trial.scores[seed]));
-    told.textContent = sentence(chosen, scores);
+    told.textContent = sentence(chosen, scores).replaceAll("→", "→\u200b");  // a line may break there
     dots.replaceChildren(...(seeds.length ? [picture(chosen, seeds, scores)] : []));
   }
 

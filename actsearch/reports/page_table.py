@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from actsearch._text_tables import interval_bar, interval_view
+from actsearch._text_tables import interval_bar, interval_view, same_decimals
 from actsearch.analysis.results import Verdict, describe
 from actsearch.analysis.units import COST_UNITS, trial_label, value_text
 from actsearch.records import SearchRecord
 from actsearch.reports.leaderboard import NOTHING, Cell, LeaderboardRow, leaderboard_rows, ratio_text
 from actsearch.reports.text import formatter, to_settle
-from actsearch.visualization._style import styles_of
+from actsearch.visualization._style import ranking, styles_of
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,20 @@ def board_of(search: SearchRecord, verdict: Verdict) -> Board:
     if not rows:
         return Board([], [])
     settings = settings_of(search)
-    names = [row.activation if settings else row.label for row in rows]
-    columns = [BoardColumn("activation", "", [BoardCell(n, n) for n in names], is_text=True, is_kept=True)]
+    columns = [BoardColumn("activation", "", [_name(row, bool(settings)) for row in rows], is_text=True, is_kept=True)]
     columns += [_setting(rows, name) for name in settings]
     columns.append(BoardColumn("verdict", "", [_outcome(row) for row in rows], is_text=True))
     columns += [*_gains(rows, verdict), *_scores(rows, verdict)]
     columns += [_cost(rows, verdict, name) for name in rows[0].shown_costs]
     return Board(rows, columns, bool(settings))
+
+
+def _name(row: LeaderboardRow, has_settings: bool) -> BoardCell:
+    """Makes the cell of a name; its note are the values that have columns of their own where there is room."""
+    if not has_settings:
+        return BoardCell(row.label, row.label)
+    values = row.label.removeprefix(row.activation).strip().removeprefix("(").removesuffix(")")
+    return BoardCell(row.activation, row.activation, values)
 
 
 def settings_of(search: SearchRecord) -> list[str]:
@@ -164,7 +171,8 @@ def _scores(rows: Sequence[LeaderboardRow], verdict: Verdict) -> list[BoardColum
 
 def _cost(rows: Sequence[LeaderboardRow], verdict: Verdict, name: str) -> BoardColumn:
     unit, against = COST_UNITS[name], verdict.baseline or verdict.leader
-    cells = []
+    known = [row.costs[name] for row in rows if name in row.costs]
+    texts, cells = iter(same_decimals([cost / unit.scale for cost in known])), []
     for row in rows:
         if name not in row.costs:
             cells.append(BoardCell(NOTHING, None))
@@ -172,7 +180,7 @@ def _cost(rows: Sequence[LeaderboardRow], verdict: Verdict, name: str) -> BoardC
         ratio = row.cost_ratios.get(name)
         short = "" if ratio is None else "? ×" if ratio.has_interval and not ratio.is_settled else str(ratio)
         title = "" if ratio is None else f"{row.label}: {ratio_text(ratio)} of {against}'s"
-        cells.append(BoardCell(unit.text(row.costs[name]), row.costs[name], short, title))
+        cells.append(BoardCell(next(texts), row.costs[name], short, title))
     is_time = name == "train_seconds"
     return BoardColumn(unit.name, "" if unit.unit == "number" else unit.unit, cells, is_kept=is_time)
 
@@ -195,7 +203,7 @@ def pairs_of(search: SearchRecord, verdict: Verdict) -> dict[str, Any] | None:
     trials = [t for t in verdict.ranked(search) if verdict.scores.get(t.trial_id)][:MAX_COMPARED]
     if len(trials) < 2:
         return None
-    styles = styles_of(t.activation for t in search.trials)
+    styles = styles_of(ranking(verdict, search))
     ids = [t.trial_id for t in trials]
     first = ids.index(verdict.reference) if verdict.reference in ids else 1
     return {

@@ -1,5 +1,6 @@
 """The standings of a running search: the best trials so far, what trains now, failures, and the time left."""
 
+import math
 import statistics
 import time
 from collections import deque
@@ -146,20 +147,26 @@ class Standings:
         return "; ".join([*parts, *([failed] if self._num_failed else [])])
 
     def rows(self) -> tuple[list[Standing], int]:
-        """Returns the best trials and the baseline, by their mean objective, and how many others there are."""
+        """Returns the best trials and the baseline, the largest interim gain first, and how many others there are.
+
+        Trials that have no execution in common with the baseline follow, by their mean objective.
+        """
         if self.search is None:
             return [], 0
         objective, baseline = self.search.objective, self.search.baseline
         trials = list(self._trials.values())
         sign = -1 if objective.direction is Direction.MAX else 1
         scored = sorted((t for t in trials if t.mean_score is not None), key=lambda t: sign * (t.mean_score or 0.0))
-        best = scored[:MOST_SHOWN]
         reference = next((t for t in scored if t.activation == baseline), None)
+        gains = {t.trial_id: _gain(t, reference, sign) for t in scored}
+        at = {**gains, **({reference.trial_id: 0.0} if reference else {})}
+        scored.sort(key=lambda t: math.inf if (gain := at[t.trial_id]) is None else -gain)
+        best = scored[:MOST_SHOWN]
         shown = best if reference is None or reference in best else [*best[:-1], reference]
         units = Units(objective, best[0].mean_score or 0.0 if best else 0.0)
         rows = []
         for trial in shown:
-            gain = _gain(trial, reference, sign)
+            gain = gains[trial.trial_id]
             score, told = units.score(trial.mean_score or 0.0), "" if gain is None else units.signed(gain)
             rows.append(Standing(trial.activation, len(trial.scores), score, gain, told))
         return rows, len(scored) - len(shown)
@@ -170,7 +177,7 @@ class Standings:
         baseline = self.search.baseline
         has_gains = any(row.label == baseline for row in rows)
         objective = self.search.objective.name.replace("_", " ")
-        return ["best so far", "n", objective, *([f"gain over {baseline}", ""] if has_gains else [])]
+        return ["best so far", "n", objective, *([f"interim gain over {baseline}", ""] if has_gains else [])]
 
 
 def _gain(trial: TrialRecord, reference: TrialRecord | None, sign: int) -> float | None:

@@ -17,7 +17,7 @@ from actsearch.records import SearchRecord, Status
 from actsearch.reports.html import html_report
 from actsearch.reports.leaderboard import LeaderboardRow, leaderboard_rows
 from actsearch.reports.story import story_of
-from actsearch.tracking.metrics import curve_points
+from actsearch.tracking.metrics import curve_points, gain_key
 from actsearch.tracking.pages import (
     MAX_SEARCHES,
     REPORT,
@@ -158,6 +158,13 @@ def _table(rows: Sequence[LeaderboardRow]) -> dict[str, Any]:
     for row in rows:
         values = row.plain()
         line = {"trial_id": row.trial_id, **row.hyperparameters, "activation": row.activation}
-        lines.append(line | {name: values[name] for name in (*_JUDGED, *COST_UNITS)})
+        lines.append(line | dict(_in_points(row, name, values[name]) for name in (*_JUDGED, *COST_UNITS)))
     columns = list(dict.fromkeys(name for line in lines for name in line))
     return {"columns": columns, "data": [[line.get(name) for name in columns] for line in lines]}
+
+
+def _in_points(row: LeaderboardRow, name: str, value: Any) -> tuple[str, Any]:
+    """Returns name and value of a figure; a gain has the name and the unit that it has among the metrics."""
+    if not name.startswith("gain") or not row.units.in_points:
+        return name, value
+    return name.replace("gain", gain_key(row.units)), None if value is None else round(100 * value, 4)

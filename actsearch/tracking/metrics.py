@@ -8,20 +8,17 @@ from typing import Any
 from mlflow.entities import Metric
 
 from actsearch.analysis.hyperparameters.importance import Importance
+from actsearch.analysis.units import Units
 from actsearch.records import ExecutionRecord, Objective, SearchRecord, Status, TrialRecord
 from actsearch.reports.leaderboard import LeaderboardRow
 from actsearch.visualization.curves import mean_curve
 
-GAIN = "gain"
-TIME_RATIO = "train_seconds_ratio"
+_GAIN = "gain"
 DEAD_UNITS = "dead_units_percent"
 NUM_CURVES = 6  # of the best five trials and the baseline
 TRAINING_MEMORY = "training_memory_mib"  # MLflow would show bytes with all their digits
 _IN_MIB = {"training_memory_bytes": TRAINING_MEMORY, "peak_rss_bytes": "peak_rss_mib"}
-_ROUNDED = {
-    "build_seconds", "trace_seconds", "train_seconds", "train_wall_seconds", "best_epoch_seconds", "cpu_seconds",
-    "inference_microseconds", TRAINING_MEMORY, "peak_rss_mib",
-}  # fmt: skip
+_COUNTED = {"num_parameters", "flops_per_sample", "training_memory_bytes", "peak_rss_bytes"}
 _WITHOUT_SD = {
     "num_parameters", "flops_per_sample", "training_memory_bytes", TRAINING_MEMORY,
     "best_epoch", "build_seconds", "trace_seconds",
@@ -79,10 +76,9 @@ class TrialFigures:
         failed = self._number - self._num_completed
         points = {"num_executions": float(self._num_completed), "num_failed": float(failed)}
         for name, (count, mean, squares) in self._moments.items():
-            shown = rounded if name in _ROUNDED else float
-            points[name] = shown(mean)
+            points[name] = mean if name in _COUNTED else rounded(mean)
             if count > 1 and name not in _WITHOUT_SD:
-                points[f"{name}_sd"] = shown(math.sqrt(squares / (count - 1)))
+                points[f"{name}_sd"] = rounded(math.sqrt(squares / (count - 1)), mean)
         return [point(name, value, self._at, self._number) for name, value in points.items()]
 
 
@@ -102,7 +98,7 @@ def curve_points(trial: TrialRecord, shown: str | None = None) -> list[Metric]:
     return [
         point(key, value, at, epoch)
         for key, name in keys.items()
-        for epoch, value in enumerate(mean_curve(trial, name)[0], start=1)
+        for epoch, value in enumerate(map(rounded, mean_curve(trial, name)[0]), start=1)
         if math.isfinite(value)
     ]
 
@@ -112,15 +108,32 @@ def best_curve_key(metric: str) -> str:
     return f"best_trials_{metric}"
 
 
+def gain_key(units: Units) -> str:
+    """Returns the name of the gain, which says so where it is in points."""
+    return f"{_GAIN}_points" if units.in_points else _GAIN
+
+
 def cost_ratio_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
     """Lists the costs of a trial as multiples of the baseline's, where they are settled."""
     ratios = {name: ratio for name, ratio in row.cost_ratios.items() if ratio.is_settled}
-    return [point(f"{name}_ratio", rounded(ratio.estimate), at, step) for name, ratio in ratios.items()]
+    return [point(ratio_key(name), round(ratio.estimate, 2), at, step) for name, ratio in ratios.items()]
 
 
-def reference_points(at: float, step: int) -> list[Metric]:
-    """Lists gain and cost of the trial that all others are compared with, so that tables and charts show it too."""
-    return [point(GAIN, 0.0, at, step), point(TIME_RATIO, 1.0, at, step)]
+def ratio_key(cost: str) -> str:
+    """Returns the name of a cost as a multiple of the baseline's.
+
+    Example:
+
+    >>> ratio_key("train_seconds")
+    'train_seconds_ratio'
+    """
+    return f"{cost}_ratio"
+
+
+def reference_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
+    """Lists gain and costs of the trial that all others are compared with, so that tables and charts show it too."""
+    costs = dict.fromkeys(["train_seconds", *row.costs])
+    return [point(gain_key(row.units), 0.0, at, step), *(point(ratio_key(name), 1.0, at, step) for name in costs)]
 
 
 def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
@@ -129,7 +142,7 @@ def search_points(search: SearchRecord, at: float, step: int) -> list[Metric]:
     figures = {"num_trials": float(len(search.trials)), "num_executions": float(len(executions))}
     figures["search_seconds"] = rounded(at - search.created_at)
     if search.best is not None and search.best.mean_score is not None:
-        figures[_best(search.objective)] = search.best.mean_score
+        figures[_best(search.objective)] = rounded(search.best.mean_score)
     return [point(name, value, at, step) for name, value in figures.items()]
 
 
@@ -140,21 +153,23 @@ def importance_points(importance: Importance, at: float, step: int) -> list[Metr
     figures = {f"importance/{each.name}": each.share for each in importance.shares}
     figures |= {f"interaction/{e.activation}/{e.other}": e.share for e in importance.clear_interactions}
     figures |= {} if importance.r2 is None else {"importance_r2": importance.r2}
-    figures |= {} if importance.seeds_share is None else {"importance/seeds_and_splits": importance.seeds_share}
-    return [point(name, value, at, step) for name, value in figures.items()]
+    figures |= {f"importance/{name.replace(' ', '_')}": share for name, share in importance.rest}
+    return [point(name, rounded(value), at, step) for name, value in figures.items()]
 
 
 def judged_points(row: LeaderboardRow, at: float, step: int) -> list[Metric]:
     """Lists what the verdict found of a trial: its judged score and its gain, turned so that + is better.
 
-    The mean for tables and the gain are rounded, since MLflow shows all digits; `judged_key` has all of them.
+    All are rounded, since MLflow shows all digits: a share to four decimals, and points to two.
     """
-    score, known = judged_key(row.score_name), row.plain()
-    figures = {score: known["score"], f"{score}_sd": known["score_sd"]}
-    shown = {mean_key(row.score_name): known["score"]}
-    shown |= {name: known[name] for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
-    figures |= {name: rounded(value, known["score"] or 0.0) for name, value in shown.items() if value is not None}
-    return [point(name, value, at, step) for name, value in figures.items() if value is not None]
+    known, gain, level = row.plain(), gain_key(row.units), row.score or 0.0
+    figures = {mean_key(row.score_name): known["score"], f"{mean_key(row.score_name)}_sd": known["score_sd"]}
+    shown = {name: rounded(value, level) for name, value in figures.items() if value is not None}
+    gains = {gain: known["gain"], f"{gain}_low": known["gain_low"], f"{gain}_high": known["gain_high"]}
+    for name, value in gains.items():
+        if value is not None:
+            shown[name] = round(100 * value, 2) if row.units.in_points else rounded(value, level)
+    return [point(name, value, at, step) for name, value in shown.items()]
 
 
 class BestSoFar:
@@ -210,17 +225,6 @@ def rounded(value: float, level: float = 0.0) -> float:
     if level and math.isfinite(level):
         value = round(value, 5 - math.floor(math.log10(abs(level))))
     return float(f"{value:.4g}")
-
-
-def judged_key(score_name: str) -> str:
-    """Returns the name of the metric that has the judged score, so that the UI says which score it shows.
-
-    Example:
-
-    >>> judged_key("test accuracy")
-    'judged_test_accuracy'
-    """
-    return f"judged_{score_name.replace(' ', '_')}"
 
 
 def point(name: str, value: float, at: float, step: int) -> Metric:
@@ -280,7 +284,7 @@ def _health_points(execution: ExecutionRecord) -> list[Metric]:
             figures |= {f"{name}/{site['site']}": site[name] for name in named}
         if dead := [site["dead"] for site in diagnosis["sites"] if site["dead"] is not None]:
             figures[DEAD_UNITS] = rounded(100 * max(dead))
-        measured = {name: value for name, value in figures.items() if value is not None}
+        measured = {name: rounded(value) for name, value in figures.items() if value is not None}
         points += [point(name, value, execution.ended_at, diagnosis["epoch"]) for name, value in measured.items()]
     return points
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from actsearch.analysis.results import Verdict
-from actsearch.analysis.units import COST_UNITS, capitalized
+from actsearch.analysis.units import COST_UNITS, capitalized, error_unit
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.reports.joint import joint_sentences
 from actsearch.reports.leaderboard import LeaderboardRow, failures_of, shortened
@@ -123,7 +123,7 @@ def _search_note(search: SearchRecord, verdict: Verdict, places: Places, most: i
     parts += _leaderboard(search, verdict, places, most)
     parts.append(promise(verdict) if verdict.comparisons else "")
     data = f"Data: {search.data['summary']}" if search.data.get("summary") else ""
-    parts.append("\n".join(f"- {escape(note)}" for note in (data, *verdict.notes) if note))
+    parts.append("\n".join(f"- {escape(note)}" for note in (data, error_unit(search), *verdict.notes) if note))
     failed = [f"- {escape(f.label)}, {f.executions} failed: {escape(shortened(f.reason))}" for f in failures_of(search)]
     parts.append("\n".join(failed[:most]))
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -206,7 +206,7 @@ def _costs(row: LeaderboardRow, against: str) -> Iterator[str]:
             multiple = "" if ratio is None or (ratio.has_interval and not ratio.is_settled) else str(ratio)
             lines.append([unit.name, f"{unit.text(row.costs[name])} {unit.unit.removeprefix('number')}", multiple])
     if lines:
-        yield _table(["cost", "mean", f"of {escape(against)}'s"], lines, len(lines))
+        yield _table(["cost", "amount", f"of {escape(against)}'s"], lines, len(lines))
 
 
 def _issues(trial: TrialRecord) -> list[str]:
@@ -230,6 +230,7 @@ def _diagnosis(trial: TrialRecord) -> Iterator[str]:
 
 SEARCHES = "**Searches by actsearch**"
 MAX_SEARCHES = 20
+_OWN_WORDS = "Notes of your own go above this list, which actsearch rewrites after each search."
 _LONGEST_EXPERIMENT_NOTE = 5000
 
 
@@ -246,12 +247,10 @@ def experiment_note(before: str, searches: Sequence[tuple[str, str, str, str]]) 
     own, found, _ = before.partition(SEARCHES)
     own = own if found else f"{before}\n\n" if before else ""
     lines = [[escape(time), link(escape(name), place), escape(advice)] for time, name, advice, place in searches]
-    head = f"{SEARCHES} (text above this line is kept)"
-    if lines:
-        head += f". The latest: {lines[0][1]}"
+    head = f"{SEARCHES}: the latest is {lines[0][1]}" if lines else SEARCHES
     for most in range(min(len(lines), MAX_SEARCHES), -1, -1):
         table = markdown_table(["started", "search", "verdict"], lines, most, num_texts=3)
-        text = f"{head}\n\n{table}\n"
+        text = f"{head}\n\n{table}\n\n{_OWN_WORDS}\n"
         if len(text) <= _LONGEST_EXPERIMENT_NOTE:
             break
     return own + text

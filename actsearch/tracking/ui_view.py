@@ -2,7 +2,7 @@
 
 MLflow stores the arrangement as a shared view: a tag of the experiment, and a link that names it. The page shows data
 from the runs of trials: the objective by epoch under its own name or `best_curve_key`, the judged score under
-`mean_key`, `GAIN`, costs, and a colour in `RUN_COLOUR`.
+`mean_key`, the gain under `gain_key`, costs, and a colour in `RUN_COLOUR`.
 """
 
 import base64
@@ -19,15 +19,15 @@ from actsearch.analysis.results import Verdict
 from actsearch.records import Direction, SearchRecord
 from actsearch.tracking.metrics import (
     DEAD_UNITS,
-    GAIN,
     NUM_CURVES,
-    TIME_RATIO,
     TRAINING_MEMORY,
     best_curve_key,
+    gain_key,
     mean_key,
+    ratio_key,
 )
 from actsearch.tracking.metrics import key as name_for_mlflow
-from actsearch.visualization._style import COLOURS, GREY, style_of
+from actsearch.visualization._style import COLOURS, GREY, ranking, styles_of
 
 SCORE_NAME = "actsearch.score_name"
 RUN_COLOUR = "mlflow.runColor"
@@ -39,6 +39,7 @@ _OTHERS = ("dead", "gradient_norm", "saturated", "sparsity", "importance", "Mode
 _PARALLEL_AT = 2
 VERDICT = "actsearch.verdict"
 _COSTS = ("train_seconds", TRAINING_MEMORY, "inference_microseconds")
+_RATIOS = tuple(map(ratio_key, ("train_seconds", "training_memory_bytes", "inference_microseconds")))
 
 
 def prepare_view(client: MlflowClient, experiment_id: str, search: SearchRecord, verdict: Verdict | None = None) -> str:
@@ -101,11 +102,12 @@ def view_state(search: SearchRecord, verdict: Verdict | None = None) -> dict[str
     """Returns the arrangement in MLflow's format."""
     settings = _settings(search)
     score = f"best_{search.objective.name}" if verdict is None else mean_key(verdict.judged_score)
-    columns, widths = _columns(score, settings)
+    gain = None if verdict is None else gain_key(verdict.units)
+    columns, widths = _columns(gain, score, settings)
     by_gain = verdict is not None and bool(verdict.comparisons) and not settings
     return {
         "searchFilter": f"tags.`actsearch.search_id` = '{search.search_id}' AND tags.`actsearch.level` = 'trial'",
-        "orderByKey": _column("metrics", GAIN if by_gain else score),
+        "orderByKey": _column("metrics", gain if gain and by_gain else score),
         "orderByAsc": not by_gain and search.objective.direction is Direction.MIN,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
@@ -129,7 +131,7 @@ def view_state(search: SearchRecord, verdict: Verdict | None = None) -> dict[str
         "isAccordionReordered": True,
         "chartsSearchFilter": "",
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "compareRunCharts": _charts(search, score, settings),
+        "compareRunCharts": _charts(search, gain, score, settings),
         "compareRunSections": [
             _section(_CHARTS, "Activations"),
             *(_section(f"{_CHARTS}-{name}", name, display=False) for name in _OTHERS),
@@ -137,30 +139,37 @@ def view_state(search: SearchRecord, verdict: Verdict | None = None) -> dict[str
     }
 
 
-def _columns(score: str, settings: Sequence[str]) -> tuple[list[str], dict[str, int]]:
+def _columns(gain: str | None, score: str, settings: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     """Returns the columns that are selected, and all with their widths, in the order in which they are shown.
 
+    Costs are multiples of the baseline's once there are gains. A search over several hyperparameters compares only some
+    of its trials, so it keeps the costs themselves: never both, since they are measured in different ways.
     MLflow cannot hide when a run was created and how long it took: the one becomes as narrow as the icon of its state,
     the other stands last.
     """
-    widths = {_column("metrics", name): _NUMBER for name in (GAIN, f"{GAIN}_low", f"{GAIN}_high")}
-    widths |= {_column("tags", VERDICT): _TEXT, _column("metrics", TIME_RATIO): _TEXT, _column("metrics", score): _TEXT}
+    gains, costs = [gain, f"{gain}_low", f"{gain}_high"] if gain else [], _costs(gain, settings)
+    widths = {_column("metrics", name): _NUMBER if name == gain else _TEXT for name in gains}
+    widths |= {_column("tags", VERDICT): _TEXT, _column("metrics", costs[0]): _TEXT, _column("metrics", score): _TEXT}
     widths |= {_column("params", name): _TEXT for name in ("activation", *settings)}
-    figures = ("num_executions", *_COSTS, DEAD_UNITS, "flops_per_sample", "num_parameters")
+    figures = ("num_executions", *costs[1:], DEAD_UNITS, "flops_per_sample", "num_parameters")
     widths |= {_column("metrics", name): _TEXT for name in figures}
     first = {_column("attributes", "Run Name"): _NAME, "runDateAndNestInfo": _ICON}
     return list(widths), {**first, **widths, "duration": _NUMBER}
 
 
-def _charts(search: SearchRecord, score: str, settings: Sequence[str]) -> list[dict[str, Any]]:
-    objective, score = search.objective.name, name_for_mlflow(score)
+def _costs(gain: str | None, settings: Sequence[str]) -> tuple[str, ...]:
+    return _COSTS if gain is None or settings else _RATIOS
+
+
+def _charts(search: SearchRecord, gain: str | None, score: str, settings: Sequence[str]) -> list[dict[str, Any]]:
+    objective, score, costs = search.objective.name, name_for_mlflow(score), _costs(gain, settings)
+    judged = gain if gain and not settings else score
     charts: list[dict[str, Any]] = [
-        {"type": "BAR", "metricKey": GAIN},
-        {"type": "SCATTER", "xaxis": _axis(TIME_RATIO), "yaxis": _axis(GAIN)},
+        {"type": "BAR", "metricKey": gain or score},
+        {"type": "SCATTER", "xaxis": _axis(costs[0]), "yaxis": _axis(judged)},
         _curve(best_curve_key(objective) if len(search.trials) > NUM_CURVES else objective),
         {"type": "BAR", "metricKey": DEAD_UNITS},
-        {"type": "SCATTER", "xaxis": _axis("train_seconds"), "yaxis": _axis(score)},
-        *({"type": "BAR", "metricKey": name} for name in _COSTS),
+        *({"type": "BAR", "metricKey": name} for name in costs),
     ]
     if settings:
         names = ["activation", *map(name_for_mlflow, settings)]
@@ -186,8 +195,9 @@ def chart_colours(search: SearchRecord, verdict: Verdict) -> dict[str, str]:
     ranked = [trial for trial in verdict.ranked(search) if trial.trial_id != verdict.reference]
     first = [trial for trial in search.trials if trial.trial_id == verdict.reference]
     colours: dict[str, str] = {}
+    styles = styles_of(ranking(verdict, search))
     for trial in [*first, *ranked][: len(COLOURS)]:
-        own, taken = style_of(trial.activation).colour, colours.values()
+        own, taken = styles[trial.activation].colour, colours.values()
         free = [colour for colour in COLOURS if colour not in taken]
         colours[trial.trial_id] = own if own in free else free[-1]
     return {trial.trial_id: colours.get(trial.trial_id, GREY) for trial in search.trials}

@@ -259,7 +259,7 @@ class MLflowWriter:
                 found += importance_points(importance_of(search, verdict), end.at, step)
         for row in leaderboard_rows(search, verdict):
             points = [*judged_points(row, end.at, step), *cost_ratio_points(row, end.at, step)]
-            points += reference_points(end.at, step) if row.trial_id == verdict.reference else []
+            points += reference_points(row, end.at, step) if row.trial_id == verdict.reference else []
             self._points[row.trial_id] = [*self._figures[row.trial_id].pending(), *points]
         self._runs.log(run, metrics=found)
         if last:

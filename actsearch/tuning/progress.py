@@ -230,7 +230,6 @@ def _bar(gain: float | None, largest: float) -> Text:
 
 _MAX_MESSAGES = 12
 _SECONDS = 0.2  # between two updates
-_GREEN, _RED = "#00805a", "#c4500a"
 
 
 class NotebookView:
@@ -289,7 +288,7 @@ class NotebookView:
         rows, others = self._standings.rows()
         headers = self._standings.headers(rows)
         cells = [
-            (row.label, str(row.num_scores), row.score, row.shown_gain, _picture(row.gain, largest_gain(rows)))
+            (row.label, str(row.num_scores), row.score, _dim(row.shown_gain), _picture(row.gain, largest_gain(rows)))
             for row in rows
         ]
         table = html_table(headers, [row[: len(headers)] for row in cells]) if rows else Markup("")
@@ -307,10 +306,15 @@ class NotebookView:
         return Markup("<p>{}{}</p>").format(bar, "; ".join(filter(None, parts)))
 
 
+def _dim(text: str) -> Markup:
+    """Greys out a gain, of which no verdict has been reached."""
+    return Markup('<span style="opacity: .6">{}</span>').format(text)
+
+
 def _picture(gain: float | None, largest: float) -> Markup:
-    """Draws a gain to the right of 0, or a loss to the left, as a small picture."""
+    """Draws a gain to the right of 0, or a loss to the left, as a small grey picture: colours are for verdicts."""
     length = 40 * (gain or 0.0) / largest if largest else 0.0
-    colour, start = (_GREEN, 44.0) if length >= 0 else (_RED, 44.0 + length)
+    start = 44.0 + min(length, 0.0)
     zero = '<path d="M44 0V14" stroke="currentColor"/>'
-    bar = f'<rect x="{start:.1f}" y="4" width="{abs(length):.1f}" height="6" fill="{colour}"/>'
+    bar = f'<rect x="{start:.1f}" y="4" width="{abs(length):.1f}" height="6" opacity=".4"/>'
     return small_picture(zero + bar if length else zero, (88, 14), title="" if gain is None else f"{gain:+.3g}")

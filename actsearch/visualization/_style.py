@@ -2,10 +2,11 @@
 
 import io
 import json
+import math
 import re
 import textwrap
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +18,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from actsearch.activations.bound import activation_name
 from actsearch.activations.catalogue import ENTRIES
+from actsearch.analysis.results import Verdict
+from actsearch.records import SearchRecord
 
 WIDE, NARROW = 8.0, 3.5  # inches
 MAX_ROWS, MAX_NARROW_ROWS = 60, 20
@@ -25,6 +28,7 @@ SMALL, _LABEL = 8, 9  # points
 CHARACTER, _LABEL_CHARACTER = 0.075, 0.085  # inches
 _LINE = 0.14  # inches, of small text
 _MARKS = 0.26  # inches, for what is drawn in a row
+_BESIDE = 4  # points, between the axis and a name
 _NAME_LENGTH, _NAME_LINES = 28, 3
 _LOG_FROM = 100
 _NOTEBOOK_DPI = 110
@@ -78,7 +82,7 @@ def name_rows(axes: Axes, names: Sequence[str], notes: Sequence[str] = (), *, wi
         axes.set_yticks([])
         above = 72 * _MARKS / 2
         for row, text in enumerate(texts):
-            _note(axes, row, text, x=0, above=above, ha="left", va="bottom")
+            _note(axes, row, text, x=0, right=_BESIDE, above=above, ha="left", va="bottom")
         for row, note in enumerate(notes):
             _note(axes, row, note, x=1, above=above, ha="right", va="bottom")
     return 0.3 * _MARKS / height
@@ -94,9 +98,9 @@ def _row_height(names: Sequence[str], width: float) -> float:
     return _MARKS + lines * _LINE if width <= NARROW else max(_MARKS, lines * _LINE + 0.08)
 
 
-def _note(axes: Axes, row: int, text: str, *, x: float, above: float, ha: str, va: str) -> None:
+def _note(axes: Axes, row: int, text: str, *, x: float, above: float, ha: str, va: str, right: float = 0) -> None:
     axes.annotate(
-        text, (x, row), xycoords=("axes fraction", "data"), xytext=(0, above), textcoords="offset points",
+        text, (x, row), xycoords=("axes fraction", "data"), xytext=(right, above), textcoords="offset points",
         annotation_clip=False, ha=ha, va=va, fontsize=SMALL, color=INK,
     )  # fmt: skip
 
@@ -172,25 +176,35 @@ def titles_of(gid: str) -> list[str]:
     return list(json.loads(gid.removeprefix(TITLES))) if gid.startswith(TITLES) else []
 
 
-def shown(name: str, length: int = _NAME_LENGTH) -> str:
-    """Formats a name for a figure: literal text in at most three lines of this length, its middle omitted if longer."""
+def shown(name: str, length: int = _NAME_LENGTH, *, lines: int = _NAME_LINES) -> str:
+    """Formats a name for a figure: literal text in so many lines of this length, its middle omitted if it is longer."""
     text = " ".join(_drawable(name).split())
-    for keep in range(min(len(text), length * _NAME_LINES), 0, -1):
+    for keep in range(min(len(text), length * lines), 0, -1):
         cut = text if keep == len(text) else f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
-        lines = _Wrapper(length).wrap(cut)
-        if len(lines) <= _NAME_LINES:
-            return _no_formula("\n".join(lines))
+        wrapped = _wrapped(cut, length)
+        if len(wrapped) <= lines:
+            return _no_formula("\n".join(wrapped))
     return ""
 
 
 class _Wrapper(textwrap.TextWrapper):
-    """Breaks lines also between the words of an identifier."""
+    """Breaks lines between the names of a label, and where `_SOFT` is."""
 
-    wordsep_re = re.compile(r"(\s+)|(?<=[_,=→-])(?=\w)")
+    wordsep_re = re.compile(r"(\s+)|(?<=[,→/\u200b])(?=\w)|(?<=\w)(?=\()")
+
+
+_SOFT = "\u200b"
+
+
+def _wrapped(text: str, length: int) -> list[str]:
+    """Breaks a text into lines; inside a name only if the name is longer than a line."""
+    names = re.split(r"(?<=[\s,→/])|(?=\()", text)
+    soft = [re.sub(r"(?<=[_=-])(?=\w)", _SOFT, name) if len(name) > length else name for name in names]
+    return [line.replace(_SOFT, "") for line in _Wrapper(length).wrap("".join(soft))]
 
 
 def _lines(text: str, inches: float) -> str:
-    return _no_formula("\n".join(_Wrapper(max(int(inches / _LABEL_CHARACTER), 8)).wrap(_drawable(text))))
+    return _no_formula("\n".join(_wrapped(_drawable(text), max(int(inches / _LABEL_CHARACTER), 8))))
 
 
 def _no_formula(text: str) -> str:
@@ -211,9 +225,10 @@ def _in_font(character: str) -> bool:
 INK = "#010101"
 # Okabe & Ito 2008, with violet instead of yellow, which is too light for lines on white.
 COLOURS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#692DFF")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
-SYMBOLS = dict(zip(MARKERS, "●■▲◆▼✚✖⬟★⬢", strict=True))
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+# No triangles, no crosses: tables mark verdicts by them.
+MARKERS: tuple["str | tuple[int, int, int]", ...] = ("o", "s", "D", "P", "p", "*", "h", (4, 1, 0))
+SYMBOLS = dict(zip(MARKERS, "●■◆✚⬟★⬢✦", strict=True))
+OTHERS = "#8C8C8C"
 # The order fixes the styles of these; other entries of the catalogue follow in its order.
 _FIRST = (
     *("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh"),
@@ -230,14 +245,12 @@ class Style:
     """How an activation is drawn.
 
     Args:
-        colour: `#RRGGBB`; it depends only on the activation.
+        colour: `#RRGGBB`.
         marker: Matplotlib marker.
-        line: Matplotlib line style.
     """
 
     colour: str
-    marker: str
-    line: str | tuple[int, tuple[int, ...]]
+    marker: str | tuple[int, int, int]
 
     @property
     def symbol(self) -> str:
@@ -250,46 +263,55 @@ class Style:
         return "currentColor" if self.colour == INK else self.colour
 
 
-def style_of(activation: str) -> Style:
-    """Returns the style of an activation, regardless of other activations.
+STYLES = tuple(Style(*pair) for pair in zip(COLOURS, MARKERS, strict=True))
+OTHER = Style(OTHERS, "o")
+OTHER_NAMES = "others"
 
-    An activation with other parameters has the colour of its name; one that is not in the catalogue has a colour from a
-    hash of its name. Both have a marker from a hash too: `styles_of` ensures that markers differ within a search.
+
+def style_of(activation: str) -> Style:
+    """Returns the style that an activation has unless another in the same search takes it.
+
+    An activation with other parameters has the style of its name; one that is not in the catalogue has one from a hash
+    of its name.
 
     Example:
 
-    >>> style_of("gelu").colour, style_of("elu").colour, style_of("elu(alpha=2)").colour, style_of("elu").marker
-    ('#E69F00', '#009E73', '#009E73', 'o')
+    >>> style_of("gelu").colour, style_of("elu").colour, style_of("elu(alpha=2)").colour, style_of("elu").symbol
+    ('#E69F00', '#009E73', '#009E73', '✚')
     """
-    return next(_styles(activation))
+    return STYLES[_own(activation)]
 
 
 def styles_of(activations: Iterable[str]) -> dict[str, Style]:
-    """Returns a style for each activation of a search; no two share both colour and marker.
+    """Returns a style for each activation of a search: the first eight differ, whatever their order; others are grey.
 
-    The order of the activations does not matter. From the eleventh of a colour on, markers repeat.
+    Args:
+        activations: The activations, the most important first.
 
     Example:
 
     >>> styles = styles_of(["elu", "elu(alpha=2)", "elu(alpha=3)"])
-    >>> {style.colour for style in styles.values()}, len({style.marker for style in styles.values()})
-    ({'#009E73'}, 3)
+    >>> len({style.colour for style in styles.values()})
+    3
     """
-    styles: dict[str, Style] = {}
-    taken: set[Style] = set()
-    for activation in sorted(set(activations), key=lambda name: (name not in KNOWN, name)):
-        styles[activation] = next((s for s in _styles(activation) if s not in taken), style_of(activation))
-        taken.add(styles[activation])
+    names = list(dict.fromkeys(activations))
+    styles, free = dict.fromkeys(names, OTHER), list(range(len(STYLES)))
+    places = {name: place for place, name in enumerate(KNOWN)}
+    for name in sorted(names[: len(STYLES)], key=lambda name: (places.get(name, len(places)), name)):
+        own = _own(name)
+        free.remove(chosen := own if own in free else free[-1])
+        styles[name] = STYLES[chosen]
     return styles
 
 
-def _styles(activation: str) -> Iterator[Style]:
-    """Yields the possible styles of an activation, its own first."""
+def ranking(verdict: Verdict, search: SearchRecord | None = None) -> list[str]:
+    """Lists activations for `styles_of`: the one that all are compared with, then the largest gain first."""
+    found = sorted(verdict.comparisons, key=lambda each: math.inf if each.difference is None else -each.difference)
+    against = verdict.baseline or verdict.leader
+    rest = [trial.activation for trial in search.ranked] if search is not None else []
+    return [*([against] if against else []), *(each.activation for each in found), *rest]
+
+
+def _own(activation: str) -> int:
     name = activation_name(activation)
-    spread = zlib.crc32(activation.encode())
-    row, column = divmod(KNOWN.index(name), len(COLOURS)) if name in KNOWN else (spread, spread // 16)
-    if activation not in KNOWN:
-        row = len(_FIRST) // len(COLOURS) + spread
-    for step in range(len(MARKERS)):
-        at = (row + step) % len(MARKERS)
-        yield Style(COLOURS[column % len(COLOURS)], MARKERS[at], LINES[at % len(LINES)])
+    return (KNOWN.index(name) if name in KNOWN else zlib.crc32(activation.encode())) % len(STYLES)

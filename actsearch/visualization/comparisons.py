@@ -4,7 +4,7 @@ They use no global state of matplotlib and need no display.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,13 +13,14 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from actsearch._text_tables import core
-from actsearch.analysis.cost_ratios import mean_cost
 from actsearch.analysis.results import Verdict, describe
 from actsearch.analysis.units import COST_UNITS, cost_label, objective_label, trial_label
 from actsearch.records import SearchRecord
 from actsearch.visualization._style import (
     GREY,
     INK,
+    OTHER,
+    OTHER_NAMES,
     SMALL,
     WIDE,
     Style,
@@ -30,6 +31,7 @@ from actsearch.visualization._style import (
     label_y,
     legend,
     most_rows,
+    ranking,
     rows,
     shown,
     styles_of,
@@ -53,7 +55,6 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     paired = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[
         -most_rows(width) :
     ]
-    against = verdict.baseline or verdict.leader or ""
     scale = 100 if verdict.units.in_points else 1
     middles, margin = [scale * (f.difference or 0.0) for f in paired], scale * verdict.margin
     inner = core([0.0, *middles])[0], max([0.0, *middles])  # what is best is never cut
@@ -70,7 +71,7 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
     ends = [(scale * f.interval.low, scale * f.interval.high) for f in paired]
     low, high = _view([*inner, -margin, margin], ends)
     axes.set_xlim(low, high)
-    styles = styles_of([against, *(f.activation for f in verdict.comparisons)])
+    styles = styles_of(ranking(verdict))
     for row, (comparison, middle, (left, right)) in enumerate(zip(paired, middles, ends, strict=True)):
         style = styles[comparison.activation]
         if math.isfinite(left) and math.isfinite(right) and left < high and right > low:
@@ -80,7 +81,7 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
         title = f"{comparison.activation}: {describe(comparison, verdict.units)}"
         _arrows(axes, row, style, arrows, title)
         if low <= middle <= high:
-            titled(axes.plot(middle, row, style.marker, color=style.colour)[0], title)
+            titled(axes.plot(middle, row, marker=style.marker, color=style.colour)[0], title)
         elif not is_known:
             _arrows(axes, row, style, [(low, "<", middle < low), (high, ">", middle > high)], title)
     return figure
@@ -109,15 +110,15 @@ def plot_executions(search: SearchRecord, verdict: Verdict, *, width: float = WI
         for scores, mean in zip(judged, means, strict=True)
     ]
     figure, axes, half = rows(names, notes, objective_label(search.objective, verdict.judged_score), width=width)
-    styles = styles_of(t.activation for t in search.trials)
+    styles = styles_of(ranking(verdict, search))
     edge = 0.04 * (high - low)
     for row, (trial, mean) in enumerate(zip(trials, means, strict=True)):
         style, scores = styles[trial.activation], verdict.scores[trial.trial_id]
         heights = row + np.linspace(-half, half, len(scores)) if len(scores) > 1 else np.array([row])
         inside = [n for n, score in enumerate(scores.values()) if low <= score <= high]
         (points,) = axes.plot(
-            [list(scores.values())[n] for n in inside], heights[inside], style.marker, color=style.colour,
-            markersize=4, alpha=0.6, markeredgewidth=0,
+            [list(scores.values())[n] for n in inside], heights[inside], marker=style.marker, linestyle="",
+            color=style.colour, markersize=4, alpha=0.6, markeredgewidth=0,
         )  # fmt: skip
         told = [f"{names[row]}, execution {n}: {verdict.units.score(score)}" for n, score in scores.items()]
         titled(points, *(told[n] for n in inside))
@@ -134,7 +135,7 @@ def plot_executions(search: SearchRecord, verdict: Verdict, *, width: float = WI
 def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_seconds", *, width: float = WIDE) -> Figure:
     """Draws the judged score against a cost, with a mark for each trial; the Pareto front is joined and named.
 
-    A trial that would squeeze all others is an arrow at the edge.
+    Two lines cross at what all are compared with. Any other trial that would squeeze the rest is an arrow at the edge.
 
     Args:
         search: Record of the search.
@@ -146,25 +147,17 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
         The figure.
     """
     figure, axes = area(width=width)
-    styles, points = styles_of(t.activation for t in search.trials), dict[str, tuple[float, float]]()
-    trials = verdict.ranked(search)
-    for trial in trials:
-        mean, score = mean_cost(trial, cost, verdict.executions), verdict.mean_score(trial.trial_id)
-        if mean is not None and score is not None:
-            points[trial.trial_id] = (mean / COST_UNITS[cost].scale, score)
-    labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
-    marks = dict[str, Line2D]()
+    points = _costs_and_scores(search, verdict, cost)
     sides = [core(point[axis] for point in points.values()) for axis in (0, 1)]
-    for trial in trials:
-        if trial.trial_id in points:
-            style, (at, arrow) = styles[trial.activation], _clamped(points[trial.trial_id], sides)
-            (mark,) = axes.plot(*at, arrow or style.marker, color=style.colour)
-            marks[trial.activation] = (
-                mark if not arrow else Line2D([], [], color=style.colour, marker=style.marker, ls="")
-            )
-            cost_text = COST_UNITS[cost].text(points[trial.trial_id][0] * COST_UNITS[cost].scale)
-            score_text = verdict.units.score(points[trial.trial_id][1])
-            titled(mark, f"{trial_label(search, trial)}: {score_text}, {cost_text} {COST_UNITS[cost].unit}")
+    if verdict.reference in points:
+        reference = points[verdict.reference]
+        sides = [(min(low, at), max(high, at)) for (low, high), at in zip(sides, reference, strict=True)]
+        axes.axvline(reference[0], color=GREY, linewidth=1, zorder=1)
+        axes.axhline(reference[1], color=GREY, linewidth=1, zorder=1)
+    marks = _draw_points(axes, search, verdict, points, sides, cost)
+    beyond = [trial for trial, point in points.items() if _clamped(point, sides)[1]]
+    labels = {t.trial_id: shown(trial_label(search, t)) for t in search.trials}
+    labels |= {t: f"{labels[t]}: {verdict.units.score(points[t][1])}" for t in beyond}
     points = {trial: _clamped(point, sides)[0] for trial, point in points.items()}
     front = [t for t in verdict.fronts.get(cost, ()) if t in points]
     axes.plot([points[t][0] for t in front], [points[t][1] for t in front], color=GREY, linewidth=1.5, zorder=1)
@@ -174,8 +167,46 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
     label_y(axes, objective_label(search.objective, verdict.judged_score))
     axes.margins(0.12)
     legend(axes, marks)
-    name_points(axes, [(*points[t], labels[t]) for t in front], list(points.values()))
+    named = dict.fromkeys([*([verdict.reference] if verdict.reference in points else []), *front, *beyond])
+    name_points(axes, [(*points[t], labels[t]) for t in named], list(points.values()))
     return figure
+
+
+def _costs_and_scores(search: SearchRecord, verdict: Verdict, cost: str) -> dict[str, tuple[float, float]]:
+    """Returns cost and judged score of each trial that has both."""
+    points, reference = dict[str, tuple[float, float]](), verdict.reference_in(search)
+    for trial in verdict.ranked(search):
+        mean, score = verdict.cost_of(trial, reference, cost), verdict.mean_score(trial.trial_id)
+        if mean is not None and score is not None:
+            points[trial.trial_id] = (mean / COST_UNITS[cost].scale, score)
+    return points
+
+
+def _draw_points(
+    axes: Axes,
+    search: SearchRecord,
+    verdict: Verdict,
+    points: Mapping[str, tuple[float, float]],
+    sides: Sequence[tuple[float, float]],
+    cost: str,
+) -> dict[str, Line2D]:
+    """Draws a mark or an arrow for each trial, what all are compared with on top; returns the marks for the legend."""
+    styles, unit, marks = styles_of(ranking(verdict, search)), COST_UNITS[cost], dict[str, Line2D]()
+    names = dict.fromkeys(name if style != OTHER else OTHER_NAMES for name, style in styles.items())
+    for trial in verdict.ranked(search):
+        if trial.trial_id not in points:
+            continue
+        style, (at, arrow) = styles[trial.activation], _clamped(points[trial.trial_id], sides)
+        top = 3 if trial.trial_id == verdict.reference else 2 if style != OTHER else 1.5
+        size = _ARROW_SIZE if arrow else None
+        marker = arrow or style.marker
+        (mark,) = axes.plot(*at, marker=marker, markersize=size, color=style.colour, linestyle="", zorder=top)
+        name = trial.activation if style != OTHER else OTHER_NAMES
+        marks[name] = Line2D([], [], color=style.colour, marker=style.marker, linestyle="")
+        x, score = points[trial.trial_id]
+        told = f"{verdict.units.score(score)}, {unit.text(x * unit.scale)} {unit.unit}"
+        titled(mark, f"{trial_label(search, trial)}: {told}")
+    return {name: marks[name] for name in names if name in marks}
 
 
 def _view(middles: Sequence[float], intervals: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -195,6 +226,10 @@ def _arrows(axes: Axes, row: int, style: Style, ends: Sequence[tuple[float, str,
             titled(axes.plot(at, row, marker, color=style.colour, markersize=5, clip_on=False)[0], title)
 
 
+_ARROW_SIZE = 11
+_ARROWS = ((r"$\leftarrow$", r"$\rightarrow$"), (r"$\downarrow$", r"$\uparrow$"))
+
+
 def _clamped(point: tuple[float, float], sides: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], str]:
     """Moves a point that is outside to the edge, and returns the arrow that stands for it there; empty for others."""
     placed, arrow = list(point), ""
@@ -202,7 +237,7 @@ def _clamped(point: tuple[float, float], sides: Sequence[tuple[float, float]]) -
         if not low <= point[axis] <= high:
             edge = 0.1 * (high - low)
             placed[axis] = low - edge if point[axis] < low else high + edge
-            arrow = ("<>" if axis == 0 else "v^")[point[axis] > high]
+            arrow = _ARROWS[axis][point[axis] > high]
     return (placed[0], placed[1]), arrow
 
 

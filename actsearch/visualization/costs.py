@@ -1,13 +1,13 @@
 """The costs of each trial, as bars."""
 
 import math
-import statistics
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from actsearch._text_tables import same_decimals
 from actsearch.analysis.results import Verdict
 from actsearch.analysis.units import COST_UNITS, cost_label, trial_label
 from actsearch.records import SearchRecord, TrialRecord
@@ -22,6 +22,7 @@ from actsearch.visualization._style import (
     label_x,
     name_rows,
     plain,
+    ranking,
     rows_height,
     styles_of,
     titled,
@@ -33,11 +34,11 @@ _MAX_NARROW, _MAX_WIDE = 8, 30  # rows
 
 
 def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -> Figure:
-    """Draws the mean of each cost over the completed executions as a bar, and its standard deviation as a line.
+    """Draws each cost as a bar: the baseline's mean over its executions, and that times the multiple of each other.
 
-    A grey line marks the baseline's cost. The trial with the best judged score is on top; at most the best 30 and the
-    baseline are shown, on a narrow figure the best 8 and the first four costs. Costs that are the same for all trials
-    are omitted, except training time.
+    A line is the interval of the multiple; a grey line marks the baseline's cost. The trial with the best judged score
+    is on top; at most the best 30 and the baseline are shown, on a narrow figure the best 8 and the first four costs.
+    Costs that are the same for all trials are omitted, except training time.
 
     Args:
         search: Record of the search.
@@ -62,7 +63,7 @@ def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -
     for number, (axes, cost) in enumerate(zip(panels, costs, strict=False)):
         lines = max(lines, label_x(plain(axes), cost_label(cost), inches))
         half = name_rows(axes, names, width=width)
-        _draw(axes, search, trials, cost, half=half, inches=inches)
+        _draw(axes, search, verdict, trials, cost, half=half, inches=inches)
         if number % columns:
             axes.set_yticklabels([])
     figure.set_size_inches(width, shape[0] * (rows_height(names, width) + 0.35 + 0.17 * lines))
@@ -77,43 +78,42 @@ def _shown_trials(search: SearchRecord, verdict: Verdict, most: int) -> list[Tri
 
 
 def _draw(
-    axes: Axes, search: SearchRecord, trials: Sequence[TrialRecord], cost: str, *, half: float, inches: float
+    axes: Axes,
+    search: SearchRecord,
+    verdict: Verdict,
+    trials: Sequence[TrialRecord],
+    name: str,
+    *,
+    half: float,
+    inches: float,
 ) -> None:
-    unit, styles = COST_UNITS[cost], styles_of(t.activation for t in search.trials)
-    texts, ends = [""], [0.0]
-    for row, trial in enumerate(trials):
-        values = costs_of(trial, cost)
-        if not values:
-            continue
-        mean, sd = statistics.fmean(values) / unit.scale, _sd(values) / unit.scale
-        (bar,) = axes.barh(row, mean, 2 * half, color=styles[trial.activation].colour, alpha=0.55)
-        titled(bar, f"{trial_label(search, trial)}: {unit.text(mean * unit.scale)} {unit.unit}")
-        axes.plot([mean - sd, mean + sd], [row, row], color=INK, linewidth=1)
-        texts.append(unit.text(mean * unit.scale))
-        ends.append(mean + sd)
+    unit, styles, reference = COST_UNITS[name], styles_of(ranking(verdict, search)), verdict.reference_in(search)
+    known = {row: c for row, t in enumerate(trials) if (c := verdict.cost_of(t, reference, name)) is not None}
+    texts, ends = same_decimals([cost / unit.scale for cost in known.values()]), [0.0]
+    for (row, cost), text in zip(known.items(), texts, strict=True):
+        trial = trials[row]
+        low, high = _interval(verdict, trial, name, cost)
+        (bar,) = axes.barh(row, cost / unit.scale, 2 * half, color=styles[trial.activation].colour, alpha=0.55)
+        titled(bar, f"{trial_label(search, trial)}: {text} {unit.unit}")
+        if high > low:
+            axes.plot([low / unit.scale, high / unit.scale], [row, row], color=INK, linewidth=1)
+        ends.append(high / unit.scale)
         axes.annotate(
-            texts[-1],
-            (ends[-1], row),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-            color=INK,
-        )
-    room = 0.1 + CHARACTER * max(map(len, texts))
+            text, (ends[-1], row), xytext=(3, 0), textcoords="offset points",
+            va="center", fontsize=SMALL, color=INK,
+        )  # fmt: skip
+    room = 0.1 + CHARACTER * max(map(len, texts), default=0)
     axes.set_xlim(0, (max(ends) or 1.0) / max(1 - room / inches, 0.3))
     axes.xaxis.set_major_locator(MaxNLocator(max(int(inches / 0.7), 1)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    baseline = next((t for t in trials if t.activation == search.baseline), None)
-    if baseline is not None and costs_of(baseline, cost):
-        axes.axvline(statistics.fmean(costs_of(baseline, cost)) / unit.scale, color=GREY, linewidth=1, zorder=0)
+    if reference is not None and (base := reference.mean_resource(name)) is not None:
+        axes.axvline(base / unit.scale, color=GREY, linewidth=1, zorder=0)
 
 
-def costs_of(trial: TrialRecord, cost: str) -> list[float]:
-    """Lists a cost over the completed executions for which it was measured."""
-    values = [getattr(e.resources, cost) for e in trial.completed if e.resources is not None]
-    return [float(v) for v in values if v is not None and math.isfinite(v)]
-
-
-def _sd(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+def _interval(verdict: Verdict, trial: TrialRecord, name: str, cost: float) -> tuple[float, float]:
+    """Returns the ends of the interval of a cost that comes from a multiple, else the cost itself."""
+    comparison = verdict.of(trial.trial_id)
+    ratio = comparison.cost_ratios.get(name) if comparison else None
+    if ratio is None or not ratio.is_settled or COST_UNITS[name].is_counted:
+        return cost, cost
+    return cost * ratio.interval.low / ratio.estimate, cost * ratio.interval.high / ratio.estimate

@@ -10,12 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from actsearch._text_tables import core
+from actsearch.analysis.results import Verdict
 from actsearch.analysis.statistics import Array
 from actsearch.analysis.units import Units, metric_label, trial_label
 from actsearch.records import SearchRecord, TrialRecord
 from actsearch.visualization._style import (
     GREY,
     INK,
+    OTHER,
+    OTHER_NAMES,
+    STYLES,
     WIDE,
     Style,
     area,
@@ -23,26 +27,30 @@ from actsearch.visualization._style import (
     label_x,
     label_y,
     legend,
+    ranking,
     styles_of,
     titled,
 )
 
-MAX_COLOURED = 8
+MAX_COLOURED = len(STYLES)
 _MAX_BANDS = 3
 _STARTING = 0.25  # of the epochs, which do not determine the scale
 
 
-def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float = WIDE) -> Figure:
+def plot_curves(
+    search: SearchRecord, metric: str | None = None, *, verdict: Verdict | None = None, width: float = WIDE
+) -> Figure:
     """Draws learning curves: how far the mean of each activation is from the baseline's after each epoch.
 
     Of the objective, differences are gains: + is better. Without curves of the baseline, or of another activation, the
-    curves are those of the metric itself. The best eight are coloured, the others grey; up to three have a band of one
-    standard deviation to each side. Of several configurations of an activation, the one with the best mean objective
-    is shown. The first quarter of the epochs may exceed the figure.
+    curves are those of the metric itself. The baseline and the best seven are coloured, the others grey; up to three
+    have a band of one standard deviation to each side. Of several configurations of an activation, the one with the
+    best mean objective is shown. The first quarter of the epochs may exceed the figure.
 
     Args:
         search: Record of the search.
         metric: Name of the metric in the history; the objective if omitted.
+        verdict: Its verdict, whose gains say which are the best; the mean objective does if omitted.
         width: Width of the figure in inches.
 
     Returns:
@@ -52,7 +60,9 @@ def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float
     trials = curve_trials(search, metric)
     reference = reference_of(search, trials)
     figure, axes = area(width=width)
-    styles, marks = styles_of(t.activation for t in search.trials), dict[str, Artist]()
+    first = [search.baseline] if search.baseline else []
+    names = [*first, *(t.activation for t in search.ranked)] if verdict is None else ranking(verdict, search)
+    styles, marks = styles_of(names), dict[str, Artist]()
     curves = {t.trial_id: mean_curve(t, metric) for t in trials}
     if reference is not None:
         sign = _sign(search, metric)
@@ -61,13 +71,14 @@ def plot_curves(search: SearchRecord, metric: str | None = None, *, width: float
         (marks[f"{reference.activation} (0)"],) = axes.plot([1, longest], [0, 0], color=INK, linewidth=1)
     shown = [t for t in trials if t.trial_id in curves]
     has_bands = len(shown) <= _MAX_BANDS
-    for trial in shown[MAX_COLOURED:][::-1]:
-        _draw(axes, curves[trial.trial_id], Style(GREY, "", "-"), trial_label(search, trial), has_band=False)
-    for trial in shown[:MAX_COLOURED]:
+    others = [t for t in shown if styles[t.activation] == OTHER]
+    for trial in others[::-1]:
+        _draw(axes, curves[trial.trial_id], OTHER, trial_label(search, trial), has_band=False)
+    for trial in (t for t in shown if t not in others):
         label = trial_label(search, trial)
         marks[label] = _draw(axes, curves[trial.trial_id], styles[trial.activation], label, has_band=has_bands)
-    if len(shown) > MAX_COLOURED:
-        (marks[f"{len(shown) - MAX_COLOURED} others"],) = axes.plot([], [], color=GREY)
+    if others:
+        (marks[f"{len(others)} {OTHER_NAMES}"],) = axes.plot([], [], color=GREY)
     _scale(axes, [curves[t.trial_id][0] for t in shown], is_difference=reference is not None)
     label_x(axes, "epoch", width - 0.9)
     label_y(axes, curves_label(search, metric, reference))
@@ -147,8 +158,11 @@ def _moments(curves: Sequence[Array]) -> tuple[Array, Array]:
 def _draw(axes: Axes, curve: tuple[Array, Array], style: Style, label: str, *, has_band: bool) -> Artist:
     mean, sd = curve
     epochs = np.arange(1, mean.size + 1)
-    (line,) = axes.plot(epochs, mean, color=style.colour, linestyle=style.line, linewidth=1.5 if style.marker else 0.8)
-    line.set(marker=style.marker, markevery=max(mean.size // 8, 1), markersize=4)
+    if style == OTHER:
+        (line,) = axes.plot(epochs, mean, color=GREY, linewidth=0.8)
+    else:
+        (line,) = axes.plot(epochs, mean, color=style.colour, linewidth=1.5)
+        line.set(marker=style.marker, markevery=max(mean.size // 8, 1), markersize=4)
     known = mean[np.isfinite(mean)]
     titled(line, f"{label}: {known[-1]:.3g} at the end" if known.size else label)
     if has_band:

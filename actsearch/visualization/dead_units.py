@@ -97,7 +97,7 @@ def _is_dark(colour: NDArray[np.float64]) -> bool:
 
 
 MEASURES = {"dead": "dead units", "saturated": "saturated units", "sparsity": "zero outputs"}
-_NARROW_NAME = 16
+_NARROW_NAME, _NARROW_LINES = 16, 5
 _BAR = 0.1  # inches
 _NAMES = {True: 1.4, False: 2.3}  # inches to the left of the cells, on narrow figures and on others
 
@@ -147,7 +147,7 @@ def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
         The figure.
     """
     narrow, most = width <= NARROW, most_rows(width)
-    names = [shown(name, _NARROW_NAME) if narrow else shown(name) for name in health.names[:most]]
+    names = [shown(name, _NARROW_NAME, lines=_NARROW_LINES) if narrow else shown(name) for name in health.names[:most]]
     inches = (width - _NAMES[narrow]) / (1 if narrow else 2)
     panels = _stacked(names, health.sites, (2, 1) if narrow else (1, 2), width)
     titles = ("share of dead units", "gradient norm, as a multiple of the last site's")

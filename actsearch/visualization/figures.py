@@ -15,8 +15,8 @@ from actsearch.analysis.units import COST_UNITS, metric_label, trial_label, valu
 from actsearch.records import SearchRecord
 from actsearch.visualization._style import WIDE
 from actsearch.visualization.comparisons import plot_differences, plot_executions, plot_pareto
-from actsearch.visualization.costs import costs_of, plot_costs
-from actsearch.visualization.curves import curve_trials, mean_curve, plot_curves, reference_of
+from actsearch.visualization.costs import plot_costs
+from actsearch.visualization.curves import MAX_COLOURED, curve_trials, mean_curve, plot_curves, reference_of
 from actsearch.visualization.dead_units import HealthMap, health_map, plot_health_map
 from actsearch.visualization.hyperparameters import plot_importance, plot_interaction, shown_interaction
 from actsearch.visualization.site_map import SiteMap, compare_sites, plot_site_map
@@ -46,7 +46,7 @@ def figure_makers(search: SearchRecord, verdict: Verdict, *, width: float = WIDE
     if any(verdict.scores.values()):
         makers["executions"] = partial(plot_executions, search, verdict, width=width)
     if curve_trials(search, search.objective.name):
-        makers["curves"] = partial(plot_curves, search, width=width)
+        makers["curves"] = partial(plot_curves, search, verdict=verdict, width=width)
     if verdict.fronts.get("train_seconds"):
         makers["pareto"] = partial(plot_pareto, search, verdict, width=width)
     if any(t.mean_resource("train_seconds") is not None for t in search.trials):
@@ -154,7 +154,7 @@ def _curves(search: SearchRecord) -> Caption:
     return Caption(
         "Learning curves",
         f"{reading} At most three activations have a band of one standard deviation to each side; beyond the best "
-        f"eight, they are grey. Of several configurations of an activation, the one with the best "
+        f"{MAX_COLOURED - 1}, they are grey. Of several configurations of an activation, the one with the best "
         f"{metric_label(metric)} is shown. Executions that have stopped no longer count.",
         _listed(
             f"{name}: {metric_label(metric)} {mean[0]:.4g} after epoch 1, {mean[-1]:.4g} after epoch {mean.size}"
@@ -166,10 +166,13 @@ def _curves(search: SearchRecord) -> Caption:
 def _pareto(search: SearchRecord, verdict: Verdict) -> Caption:
     names = {t.trial_id: trial_label(search, t) for t in search.trials}
     front = [names[trial] for trial in verdict.fronts.get("train_seconds", ())]
+    above = "above" if verdict.units.sign > 0 else "below"
     return Caption(
         f"{verdict.judged_score.capitalize()} against training time",
-        f"Each mark is a trial: its mean {verdict.judged_score} and its mean training time. The grey line joins the "
-        "trials that no other beats in both. An arrow at the edge stands for a trial that would squeeze all others.",
+        f"Each mark is a trial: its mean {verdict.judged_score} and its training time. Two grey lines cross at "
+        f"{verdict.baseline or verdict.leader}: what is {above} and to the left of it is better and faster. Another "
+        "grey line joins the trials that no other beats in both. An arrow at the edge stands for a trial that would "
+        "squeeze all others.",
         f"No other trial is both better and faster to train than these, fastest first: {', '.join(front)}."
         if front
         else "",
@@ -177,16 +180,18 @@ def _pareto(search: SearchRecord, verdict: Verdict) -> Caption:
 
 
 def _costs(search: SearchRecord, verdict: Verdict) -> Caption:
+    reference, against = verdict.reference_in(search), verdict.baseline or verdict.leader
     return Caption(
         "Costs",
-        "Means over the executions, with one standard deviation to each side; the grey line is the baseline's. Costs "
-        "that are the same for all are omitted.",
+        f"The bar of {against} is its mean over the executions, marked by the grey line. Each other bar is that mean "
+        "times the multiple of the trial, with the interval of the multiple; where no multiple is settled, it is the "
+        "trial's own mean. Costs that are the same for all are omitted.",
         _listed(
             f"{trial_label(search, t)}: "
             + ", ".join(
-                f"{unit.name} {unit.text(float(np.mean(costs_of(t, cost))))} {unit.unit}"
+                f"{unit.name} {unit.text(mean)} {unit.unit}"
                 for cost, unit in COST_UNITS.items()
-                if costs_of(t, cost)
+                if (mean := verdict.cost_of(t, reference, cost)) is not None
             )
             for t in verdict.ranked(search)
             if t.mean_score is not None
@@ -225,14 +230,14 @@ def _health(health: HealthMap) -> Caption:
 
 
 def _dependence(importance: Importance) -> dict[str, Caption]:
-    seeds = [] if importance.seeds_share is None else [f"seeds and splits {percent(importance.seeds_share)}"]
+    rest = [f"{name} {percent(share)}" for name, share in importance.rest]
     captions = {
         "importance": Caption(
             "Importance of hyperparameters",
             f"The share of the variance of {importance.judged_score} between executions that depends on each, alone or "
-            "together with others, with its standard error; the grey bar is what seeds and splits contribute. From "
-            f"{importance.basis}.",
-            _listed([*map(str, importance.shares), *seeds]),
+            "together with others, with its standard error. What several contribute together is counted for each, so "
+            f"all may add up to more than 100 %. Grey bars depend on none of them. From {importance.basis}.",
+            _listed([*map(str, importance.shares), *rest]),
         )
     }
     if shown := shown_interaction(importance):

@@ -32,7 +32,8 @@ _BLUE = "#0072B2"
 def plot_importance(importance: Importance, *, width: float = WIDE) -> Figure:
     """Draws a bar for each hyperparameter: the share of the variance that depends on it, with its standard error.
 
-    The grey bar is the share of seeds and splits. At most the 20 largest are shown.
+    Grey bars are what depends on none: seeds and splits, and what the forest does not explain. At most the 20 largest
+    are shown.
 
     Args:
         importance: From `SearchResult.importance`.
@@ -43,8 +44,7 @@ def plot_importance(importance: Importance, *, width: float = WIDE) -> Figure:
     """
     shares = importance.shares[:MAX_BARS][::-1]
     bars = [(each.name, max(each.share, 0.0), each.spread, _BLUE) for each in shares]
-    if shares and importance.seeds_share is not None:
-        bars.insert(0, ("seeds and splits", importance.seeds_share, 0.0, GREY))
+    bars = [*((name, share, 0.0, GREY) for name, share in importance.rest[::-1] if shares), *bars]
     notes = [percent(share) for _, share, _, _ in bars]
     label = f"share of the variance of {importance.judged_score} (%)"
     figure, axes, half = rows([name for name, *_ in bars], notes, label, width=width)
@@ -80,7 +80,7 @@ def plot_interaction(search: SearchRecord, importance: Importance, *, width: flo
     marks = dict[str, Line2D]()
     for name, style in styles_of(shown.means).items():
         (marks[name],) = axes.plot(
-            shown.levels, shown.means[name], color=style.colour, marker=style.marker, linestyle=style.line, markersize=5
+            shown.levels, shown.means[name], color=style.colour, marker=style.marker, markersize=5
         )
     scale = "log" if _is_log(shown.levels) else "linear"
     axes.set_xscale(scale)

@@ -20,6 +20,9 @@ WITHOUT_ASSISTANT = """try {
     localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
     localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
 } catch {}"""
+# Plotly lays its tool bar over a chart wherever no pointer can hover; in a picture it would only hide data.
+WITHOUT_TOOL_BARS = """document.head.append(
+    Object.assign(document.createElement("style"), {textContent: ".modebar { display: none !important; }"}))"""
 VIEWS = {
     "mlflow-trials.png": ("TABLE", 520, "document.querySelectorAll('.ag-center-cols-container .ag-row').length > 2"),
     "mlflow-charts.png": ("CHART", 1000, "document.querySelectorAll('.js-plotly-plot').length > 2"),
@@ -37,6 +40,7 @@ def shoot(driver: webdriver.Chrome, address: str, height: int, ready: str) -> by
         if time.monotonic() > end:
             sys.exit(f"{address} did not come up within {PATIENCE} s")
         time.sleep(0.5)
+    driver.execute_script(WITHOUT_TOOL_BARS)
     time.sleep(4)  # charts move into their places
     return base64.b64decode(driver.execute_cdp_cmd("Page.captureScreenshot", {})["data"])
 

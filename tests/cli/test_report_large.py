@@ -14,7 +14,7 @@ from actsearch.reports.leaderboard import leaderboard_rows
 from actsearch.reports.markdown import markdown_report
 from actsearch.reports.text import text_leaderboard
 from actsearch.tracking.metrics import TrialFigures
-from actsearch.visualization._style import styles_of
+from actsearch.visualization._style import ranking, styles_of
 from tests.helpers.factories import ACCURACY, search, trial
 
 SAMPLES = 20
@@ -42,7 +42,7 @@ def everything_of(record):
     leaderboard_rows(record, verdict)
     text_leaderboard(record, verdict)
     markdown_report(record, verdict, max_length=8000)
-    styles_of(t.activation for t in record.trials)
+    styles_of(ranking(verdict, record))
     for each in record.trials:
         figures = TrialFigures(ACCURACY)
         for execution in each.executions:

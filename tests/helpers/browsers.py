@@ -22,6 +22,8 @@ WITHOUT_ASSISTANT = """try {
     localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
     localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
 } catch {}"""
+WITHOUT_TOOL_BARS = """document.head.append(
+    Object.assign(document.createElement("style"), {textContent: ".modebar { display: none !important; }"}))"""
 PATIENCE = 60  # seconds for what a page takes to come up; a page that is ready is not waited for
 
 
@@ -67,7 +69,8 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def keep(self, name):
-        """Keeps a picture of the whole page."""
+        """Keeps a picture of the whole page, without the tool bars that Plotly lays over its charts."""
+        self.driver.execute_script(WITHOUT_TOOL_BARS)
         SHOTS.mkdir(parents=True, exist_ok=True)
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
         (SHOTS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))

@@ -9,14 +9,17 @@ import pytest
 
 from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
+from actsearch.records import CostMeasurement
 from actsearch.reports import html_report
 from actsearch.reports.html import search_html
+from actsearch.reports.markdown import markdown_report
 from actsearch.reports.page_table import board_of, pairs_of
 from actsearch.reports.story import glance_of, story_of
-from tests.helpers.factories import ACCURACY, diagnosed, search, trial
+from tests.helpers.factories import ACCURACY, LOSS, diagnosed, search, trial
+from tests.helpers.report_pages import joint
 
 HOSTILE = "<script>alert(1)</script>\"'--><b>|`&\n{{ 7*7 }}"
-VOID = {"meta", "link", "br", "input"}
+VOID = {"meta", "link", "br", "input", "wbr"}
 
 
 class Page(HTMLParser):
@@ -175,7 +178,7 @@ def test_no_word_of_the_user_becomes_markup():
     assert {tag for tag, _ in page.elements} <= {
         *("html", "head", "meta", "title", "link", "style", "body", "header", "h1", "h2", "h3", "p", "main", "section"),
         *("ul", "li", "div", "table", "thead", "tbody", "tr", "th", "td", "span", "b", "small", "figure", "figcaption"),
-        *("nav", "a", "input", "label", "select", "circle", "polygon"),
+        *("nav", "a", "input", "label", "select", "circle", "polygon", "wbr"),
         *(
             "svg",
             "desc",
@@ -295,3 +298,48 @@ def test_a_page_needs_neither_keras_nor_mlflow_nor_pyplot():
     code = "import sys, actsearch.analysis as a; import actsearch.reports as r; r.html_report;"
     code += "sys.exit(bool({'keras', 'tensorflow', 'mlflow', 'matplotlib.pyplot'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_rows_of_a_joint_search_show_their_values_where_columns_have_no_room():
+    page = Page(report(joint()))
+    assert sum(small.get("class") == "values" for small in page.all("small")) == 24
+    assert "learning_rate=0.001, units=128" in page.text
+    assert page.text.count("○") == 2  # the reference, and the legend
+
+
+def test_absolute_costs_agree_with_their_multiples():
+    record = known()
+    relu, elu = (next(t for t in record.trials if t.activation == name) for name in ("relu", "elu"))
+    times = {
+        relu.trial_id: tuple(4.0 + n / 100 for n in range(9)),
+        elu.trial_id: tuple(2.0 + n / 200 for n in range(9)),
+    }
+    record = replace(record, measurements=(CostMeasurement(1.0, 1.0, times, times, times),))
+    verdict = verdict_of(record)
+    board = board_of(record, verdict)
+    (inference,) = [column for column in board.columns if column.header == "inference"]
+    shown = {row.activation: (cell.text, cell.note) for row, cell in zip(board.rows, inference.cells, strict=True)}
+    assert shown["relu"] == ("3.00", "")
+    assert shown["elu"] == ("1.50", "0.50×")
+    assert "1.5 (0.50×" in markdown_report(record, verdict)
+
+
+def test_lines_break_after_the_arrows_of_a_label():
+    label = "relu→selu→relu"
+    text = report(search({"relu": [0.9, 0.91, 0.92], label: [0.95, 0.96, 0.975]}))
+    assert "relu→<wbr>selu→<wbr>relu: +5.2 points" in text
+    assert f'title="{label}' in text
+
+
+def test_the_marks_of_verdicts_are_explained_below_the_table():
+    page = Page(report(known()))
+    legend = " ".join(page.inside["span"])
+    assert all(outcome in legend for outcome in ("baseline", "undecided", "failed"))
+
+
+def test_the_unit_of_the_errors_of_a_regression_is_told():
+    data = {"task": "regression", "target_sd": 77.13}
+    record = search({"relu": [0.5, 0.51, 0.52], "elu": [0.4, 0.41, 0.43]}, objective=LOSS, data=data)
+    told = "an error of 1 is one standard deviation of it, 77.13 in its own unit"
+    assert told in Page(report(record)).text
+    assert told in markdown_report(record, verdict_of(record))

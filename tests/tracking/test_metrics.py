@@ -30,7 +30,7 @@ def test_many_executions_have_few_points():
     assert sum(len(best.add(scored("0", n, 0.5))) for n in range(1, 1001)) == 99 + 90 + 1
 
 
-def test_costs_are_rounded_and_scores_are_not():
+def test_figures_of_a_trial_are_rounded():
     figures = TrialFigures(ACCURACY)
     points = {p.key: p.value for p in figures.add(scored("0", 1, 0.123456789, seconds=0.123456789))}
-    assert (points["train_seconds"], points["best_val_accuracy"]) == (0.1235, 0.123456789)
+    assert (points["train_seconds"], points["best_val_accuracy"]) == (0.1235, 0.1235)

@@ -14,6 +14,8 @@ from tests.helpers.verdicts import SCORES
 
 SEARCH = SearchRecord("ab12", "relu_variants", Objective("val_accuracy", Direction.MAX), "relu", 0.0)
 
+RATIOS = ["train_seconds_ratio", "training_memory_bytes_ratio", "inference_microseconds_ratio"]
+
 
 def with_trials(*settings):
     trials = [TrialRecord(str(n), {"activation": "relu", **values}, "relu") for n, values in enumerate(settings)]
@@ -60,25 +62,39 @@ def test_the_best_trial_comes_first():
 def test_with_a_verdict_the_largest_gain_comes_first():
     record = search(SCORES)
     state = view_state(record, verdict_of(record))
-    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`gain`", False)
-    assert state["compareRunCharts"][4]["yaxis"]["key"] == "mean_val_accuracy"
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`gain_points`", False)
+    charts = state["compareRunCharts"]
+    assert charts[0]["metricKey"] == "gain_points"
+    assert (charts[1]["xaxis"]["key"], charts[1]["yaxis"]["key"]) == ("train_seconds_ratio", "gain_points")
+    assert [chart["metricKey"] for chart in charts[4:]] == RATIOS
+
+
+def test_the_gain_of_a_loss_is_in_its_own_unit():
+    record = search(SCORES, objective=Objective("val_loss", Direction.MIN))
+    assert view_state(record, verdict_of(record))["orderByKey"] == "metrics.`gain`"
+
+
+def test_costs_and_their_multiples_never_stand_side_by_side():
+    record = search(SCORES)
+    for state in (view_state(record), view_state(record, verdict_of(record))):
+        columns = {column.split("`")[1] for column in state["selectedColumns"]}
+        assert len(columns & {"train_seconds", "train_seconds_ratio"}) == 1
 
 
 def test_columns_are_what_a_trial_gained_and_cost_in_this_order():
     record = search(SCORES)
     state = view_state(record, verdict_of(record))
     assert state["selectedColumns"] == [
-        "metrics.`gain`",
-        "metrics.`gain_low`",
-        "metrics.`gain_high`",
+        "metrics.`gain_points`",
+        "metrics.`gain_points_low`",
+        "metrics.`gain_points_high`",
         "tags.`actsearch.verdict`",
         "metrics.`train_seconds_ratio`",
         "metrics.`mean_val_accuracy`",
         "params.`activation`",
         "metrics.`num_executions`",
-        "metrics.`train_seconds`",
-        "metrics.`training_memory_mib`",
-        "metrics.`inference_microseconds`",
+        "metrics.`training_memory_bytes_ratio`",
+        "metrics.`inference_microseconds_ratio`",
         "metrics.`dead_units_percent`",
         "metrics.`flops_per_sample`",
         "metrics.`num_parameters`",
@@ -89,15 +105,14 @@ def test_columns_are_what_a_trial_gained_and_cost_in_this_order():
     assert state["columnWidths"].keys() == set(state["columnOrder"])
 
 
-def test_charts_show_gains_first_then_curves_dead_units_and_costs():
+def test_until_there_are_gains_charts_show_scores_curves_dead_units_and_costs():
     charts = view_state(SEARCH)["compareRunCharts"]
     kinds = [chart["type"] for chart in charts]
-    assert kinds == ["BAR", "SCATTER", "LINE", "BAR", "SCATTER", "BAR", "BAR", "BAR"]
-    assert charts[0]["metricKey"] == "gain"
-    assert (charts[1]["xaxis"]["key"], charts[1]["yaxis"]["key"]) == ("train_seconds_ratio", "gain")
+    assert kinds == ["BAR", "SCATTER", "LINE", "BAR", "BAR", "BAR", "BAR"]
+    assert charts[0]["metricKey"] == "best_val_accuracy"
+    assert (charts[1]["xaxis"]["key"], charts[1]["yaxis"]["key"]) == ("train_seconds", "best_val_accuracy")
     assert charts[2]["selectedMetricKeys"] == ["val_accuracy"]
     assert charts[3]["metricKey"] == "dead_units_percent"
-    assert (charts[4]["xaxis"]["key"], charts[4]["yaxis"]["key"]) == ("train_seconds", "best_val_accuracy")
     assert len({chart["uuid"] for chart in charts}) == len(charts)
 
 
@@ -125,7 +140,7 @@ def test_few_trials_have_all_curves_and_their_own_colours():
 
 def test_settings_that_differ_are_columns_and_parallel_coordinates():
     state = view_state(with_trials({"lr": 0.1, "units": 8}, {"lr": 0.2, "units": 8}))
-    assert state["selectedColumns"][6:8] == ["params.`activation`", "params.`lr`"]
+    assert state["selectedColumns"][3:5] == ["params.`activation`", "params.`lr`"]
     assert state["compareRunCharts"][2]["type"] == "PARALLEL"
     assert state["compareRunCharts"][2]["selectedParams"] == ["activation", "lr"]
 

@@ -160,7 +160,7 @@ def test_the_search_has_a_table_and_its_ledger(store, tmp_path, ledger):
         ("elu", 0.1, 3),
         ("relu", 0.1, 3),
     ]
-    assert rows[0]["gain"] == pytest.approx(0.25)
+    assert rows[0]["gain_points"] == pytest.approx(25)
     facts = [json.loads(line) for line in exported.splitlines()]
     assert [fact["kind"] for fact in facts] == [fact.kind for fact in ledger.facts()]
 

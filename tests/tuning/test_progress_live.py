@@ -38,7 +38,7 @@ def test_the_live_view_has_the_best_trials_the_baseline_and_what_trains():
     assert "gain over relu" in lines[0]
     assert len(lines) == 1 + MOST_SHOWN + 1 + 2
     assert lines[1].startswith("a8 ")
-    assert "0.6900    +14.0 points" in lines[1]
+    assert lines[1].split()[2:5] == ["0.6900", "+14.0", "points"]
     assert lines[MOST_SHOWN].startswith("relu ")
     assert "… and 2 more" in text
     assert "training a0 (2)" in text
@@ -102,6 +102,9 @@ def test_a_notebook_shows_the_same_table_in_place(notebook):
     assert "3 of 3 executions" in page
     assert "training" not in page
     assert page.index("&lt;b&gt;elu") < page.index("<td>relu")
+    assert "<th>interim gain over relu</th>" in page
+    assert '<span style="opacity: .6">+20.0 points</span>' in page
+    assert "#" not in page  # no colour says better or worse before the verdict does
     assert "+20.0 points" in page
     assert "30 samples" in page
     assert "FAILED selu execution 1: loss is nan" in page
@@ -111,3 +114,15 @@ def test_lines_and_silence_are_the_same_in_a_notebook(notebook):
     assert [type(reporter_for(verbose)).__name__ for verbose in (0, 2)] == ["Silent", "Lines"]
     assert type(reporter_for(1, io.StringIO())).__name__ == "Lines"
     assert notebook == []
+
+
+def test_a_notebook_sorts_by_the_gain_over_common_executions(notebook):
+    record = search({"relu": [0.5, 0.9], "elu": [0.6, 0.95], "selu": [0.65]})
+    view = reporter_for(1)
+    view.begin(record, "found")
+    for made in record.trials:
+        view.recorded(made)
+    view.end()
+    page = notebook[-1]
+    order = sorted(("relu", "elu", "selu"), key=lambda name: page.index(f"<td>{name}"))
+    assert order == ["selu", "elu", "relu"]  # by their means, selu would be the last

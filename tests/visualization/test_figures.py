@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 
 from actsearch.analysis.units import COST_UNITS
 from actsearch.analysis.verdict import verdict_of
+from actsearch.records import CostMeasurement
 from actsearch.visualization._style import GREY, KNOWN, NARROW, WIDE, style_of
 from actsearch.visualization.comparisons import plot_differences, plot_executions, plot_pareto
 from actsearch.visualization.costs import plot_costs
@@ -168,14 +169,15 @@ def test_curves_are_gains_over_the_baseline_in_pairs():
     assert "minus that of relu" in plot_curves(losses, "loss").axes[0].get_ylabel().replace("\n", " ")
 
 
-def test_beyond_the_best_eight_curves_are_grey():
+def test_beyond_the_baseline_and_the_best_seven_curves_are_grey():
     figure = plot_curves(made(12))
     colours = [line.get_color() for line in figure.axes[0].get_lines() if len(line.get_xdata())]
-    assert colours.count(GREY) == 3
+    assert colours.count(GREY) == 4
+    assert len(set(colours)) == 9
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert len(names) == 10
+    assert len(names) == 9
     assert names[0] == "relu (0)"
-    assert names[-1] == "3 others"
+    assert names[-1] == "4 others"
 
 
 def test_a_trial_that_fails_to_learn_does_not_squeeze_the_others():
@@ -185,7 +187,7 @@ def test_a_trial_that_fails_to_learn_does_not_squeeze_the_others():
     for figure, name in ((plot_executions(record, verdict), "x"), (plot_pareto(record, verdict), "y")):
         low, high = getattr(figure.axes[0], f"get_{name}lim")()
         assert 0.94 < low < 0.96 < high < 1.0
-        assert {line.get_marker() for line in figure.axes[0].get_lines()} & {"<", "v"}
+        assert {line.get_marker() for line in figure.axes[0].get_lines()} & {"<", r"$\downarrow$"}
     forest = plot_differences(verdict)
     assert forest.axes[0].get_xlim()[0] > -20
     assert "worse, -85.8 points" in words(forest)
@@ -211,9 +213,37 @@ def test_each_cost_has_a_front(cost):
     verdict = verdict_of(record)
     figure = plot_pareto(record, verdict, cost)
     assert "less is better" in figure.axes[0].get_xlabel()
-    assert len(figure.axes[0].get_lines()) == 6
-    front = [text.get_text() for text in figure.axes[0].texts]
-    assert front == [record.trials[int(t)].activation for t in verdict.fronts[cost]]
+    assert len(figure.axes[0].get_lines()) == 8
+    named = [text.get_text() for text in figure.axes[0].texts]
+    front = [record.trials[int(t)].activation for t in verdict.fronts[cost]]
+    assert named == list(dict.fromkeys(["relu", *front]))
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_what_all_are_compared_with_is_never_beyond_the_scale(width):
+    scores = {name: [0.96 + n / 500, 0.961 + n / 500, 0.963 + n / 500] for n, name in enumerate(KNOWN[1:7])}
+    record = search({"relu": [0.1, 0.1, 0.11]} | scores)
+    figure = plot_pareto(record, verdict_of(record), width=width)
+    (relu,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == style_of("relu").marker]
+    (low, high), y = figure.axes[0].get_ylim(), relu.get_ydata()[0]
+    assert low < y < high
+    assert y == pytest.approx(0.31 / 3)
+    assert "relu" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_costs_agree_with_their_multiples():
+    record = search({"relu": [0.9, 0.91, 0.92], "elu": [0.9, 0.92, 0.93]}, seconds={"relu": 2.0, "elu": 3.0})
+    times = {"0": tuple(4.0 + n / 100 for n in range(9)), "1": tuple(2.0 + n / 200 for n in range(9))}
+    record = replace(record, measurements=(CostMeasurement(1.0, 1.0, times, times, times),))
+    verdict = verdict_of(record)
+    relu, elu = record.trials
+    assert verdict.of("1").cost_ratios["train_seconds"].estimate == pytest.approx(0.5)
+    assert verdict.cost_of(elu, relu, "train_seconds") == pytest.approx(1.0)
+    assert verdict.cost_of(relu, relu, "train_seconds") == 2.0
+    axes = plot_costs(record, verdict).axes[0]
+    assert sorted(bar.get_width() for bar in axes.patches) == [pytest.approx(1.0), 2.0]
+    (point,) = [line for line in plot_pareto(record, verdict).axes[0].get_lines() if line.get_marker() == "P"]
+    assert point.get_xdata()[0] == pytest.approx(1.0)
 
 
 def test_costs_are_bars_with_their_values_and_the_baseline_as_a_line():

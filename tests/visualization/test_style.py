@@ -4,60 +4,83 @@ import pytest
 from matplotlib.figure import Figure
 
 from actsearch.activations.catalogue import ENTRIES
+from actsearch.analysis.verdict import verdict_of
+from actsearch.reports.text import MARKS
 from actsearch.visualization._style import (
     COLOURS,
     INK,
     KNOWN,
-    LINES,
     MARKERS,
     NARROW,
-    Style,
+    OTHER,
+    STYLES,
+    SYMBOLS,
     area,
+    ranking,
+    shown,
     style_of,
     styles_of,
     titled,
     titles_of,
 )
+from tests.helpers.factories import search
 
 
 def test_the_styles_of_the_first_entries_never_change():
-    first = (
-        *("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh"),
-        *("sigmoid", "mish", "rrelu", "pelu", "leaky_selu", "celu", "softplus", "linear"),
-        *("relu6", "mpelu", "scaled_selu", "serlu", "parametric_selu", "softsign", "hard_silu", "hard_tanh"),
-        *("hard_sigmoid", "sparse_sigmoid", "squareplus", "sparse_plus", "log_sigmoid", "soft_shrink", "hard_shrink"),
-        "tanh_shrink",
-    )
-    expected = [(COLOURS[i % 8], MARKERS[i // 8], LINES[i // 8]) for i in range(len(first))]
-    assert [(style_of(n).colour, style_of(n).marker, style_of(n).line) for n in first] == expected
-    assert style_of("mine") == Style("#0072B2", "P", (0, (1, 3)))
+    first = ("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh")
+    assert [style_of(name) for name in first] == list(STYLES)
+    assert [(style.colour, style.marker) for style in STYLES] == list(zip(COLOURS, MARKERS, strict=True))
+    assert style_of("sigmoid") == style_of("relu")
+    assert style_of("mine") == STYLES[3]
 
 
 def test_whatever_the_catalogue_has_is_known():
     assert sorted(KNOWN) == sorted(entry.name for entry in ENTRIES)
 
 
-def test_each_activation_of_the_catalogue_has_its_own_style():
-    assert len({style_of(name) for name in KNOWN}) == len(KNOWN)
+def test_marks_of_activations_are_not_those_of_verdicts():
+    of_verdicts = {mark for mark in MARKS.values() if mark.strip()}
+    assert not of_verdicts & set(SYMBOLS.values())
+    assert not {"▲", "▼", "✖", "✕"} & set(SYMBOLS.values())
 
 
-def test_the_colour_of_an_activation_depends_on_nothing_else():
-    names = ["relu", "elu", "mine", "elu(alpha=2)", "relu→elu→elu", *KNOWN]
-    for some in (names, names[:2], list(reversed(names))):
-        assert {name: style.colour for name, style in styles_of(some).items()} == {n: style_of(n).colour for n in some}
+@pytest.mark.parametrize("count", [2, 8, 22])
+def test_the_first_eight_of_a_search_differ_and_the_others_are_grey(count):
+    names = [f"f{number}" for number in range(count)]
+    styles = styles_of(names)
+    assert list(styles) == names
+    shown = [styles[name] for name in names[:8]]
+    assert len({style.colour for style in shown}) == len({style.symbol for style in shown}) == min(count, 8)
+    assert {styles[name] for name in names[8:]} <= {OTHER}
 
 
-def test_other_parameters_of_an_activation_keep_its_colour():
+def test_the_order_of_the_first_eight_does_not_matter():
+    names = ["relu", "sigmoid", "relu6", "mine", "elu(alpha=2)", "elu", "relu→elu→elu", "tanh"]
+    assert styles_of(names) == styles_of(reversed(names))
+    assert styles_of(names)["relu"] == style_of("relu")
+
+
+def test_an_activation_keeps_its_colour_where_no_other_has_it():
+    assert styles_of(KNOWN[:8]) == {name: style_of(name) for name in KNOWN[:8]}
     assert style_of("leaky_relu(slope=0.3)").colour == style_of("leaky_relu").colour
 
 
-def test_the_styles_of_a_search_differ_whatever_the_order():
-    names = [f"f{number}" for number in range(40)]
-    styles = styles_of(names)
-    by_colour = {c: [s.marker for s in styles.values() if s.colour == c] for c in COLOURS}
-    assert all(len(set(markers)) == min(len(markers), 10) for markers in by_colour.values())
-    assert styles == styles_of(reversed(names))
-    assert len({style.symbol for style in styles.values()}) == 10
+def test_what_all_are_compared_with_comes_first_and_then_the_largest_gain():
+    record = search({"selu": [0.93] * 3, "relu": [0.9, 0.91, 0.9], "elu": [0.95] * 3, "bad": [None]})
+    assert ranking(verdict_of(record), record)[:4] == ["relu", "elu", "selu", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("parametric_selu→parametric_selu→gelu", ["parametric_selu→", "parametric_selu→gelu"]),
+        ("leaky_relu(negative_slope=0.01)", ["leaky_relu", "(negative_slope=0.01)"]),
+        ("my_company_activation_with_long_name", ["my_company_activation_", "with_long_name"]),
+        ("encoder/block_1/attention_dense", ["encoder/block_1/", "attention_dense"]),
+    ],
+)
+def test_a_name_is_broken_between_its_parts(name, lines):
+    assert shown(name).split("\n") == lines
 
 
 def _linear(colour):

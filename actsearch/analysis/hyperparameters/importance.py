@@ -28,6 +28,7 @@ from actsearch.analysis.statistics import Array
 from actsearch.analysis.units import capitalized, joined, value_text
 from actsearch.records import SearchRecord, Status
 
+SEEDS = "seeds and splits"
 MIN_TRIALS = 8
 MIN_HAVING = 4  # trials with a hyperparameter that others do not have
 CONFIDENCE = 0.95  # one-sided
@@ -131,6 +132,15 @@ class Importance:
         return sorted((each for each in self.interactions if each.is_clear), key=lambda each: -each.share)
 
     @property
+    def rest(self) -> list[tuple[str, float]]:
+        """What depends on no hyperparameter, by name: seeds and splits, and what the forest does not explain."""
+        known = [] if self.seeds_share is None else [(SEEDS, self.seeds_share)]
+        if self.reason or self.r2 is None:
+            return [] if self.reason else known
+        unexplained = (1 - (self.seeds_share or 0.0)) * min(max(1 - self.r2, 0.0), 1.0)
+        return [*known, (f"{'' if known else f'{SEEDS}, and '}what the forest does not explain", unexplained)]
+
+    @property
     def basis(self) -> str:
         """What the shares are estimated from, in words."""
         failed = f"; {self.num_failed} failed executions are omitted" if self.num_failed else ""
@@ -149,9 +159,10 @@ class Importance:
         if rest:
             names = rest[0].name if len(rest) == 1 else f"{len(rest)} others"
             others.append(f"{names} ({'at most ' if len(rest) > 1 else ''}{percent(rest[0].share)})")
-        seeds = "" if self.seeds_share is None else f"; seeds and splits make up {percent(self.seeds_share)}"
+        verbs = ["make" if name.startswith(SEEDS) else "makes" for name, _ in self.rest]
+        made = [f"{name} {verb} up {percent(share)}" for verb, (name, share) in zip(verbs, self.rest, strict=True)]
         found = joined([first.replace("%)", "% of its variance)"), *others])
-        return f"{capitalized(self.judged_score)} depends on {found}{seeds}"
+        return "; ".join([f"{capitalized(self.judged_score)} depends on {found}", *made])
 
     def __str__(self) -> str:
         parts = [
@@ -165,7 +176,7 @@ class Importance:
 
     def _repr_html_(self) -> str:
         rows = [(each.name, percent(each.share), f"± {percent(each.spread)}") for each in self.shares]
-        rows += [] if self.seeds_share is None or self.reason else [("seeds and splits", percent(self.seeds_share), "")]
+        rows += [(name, percent(share), "") for name, share in self.rest]
         table = html_table(("hyperparameter", f"share of the variance of {self.judged_score}", ""), rows)
         notes = [f"{each}." for each in self.clear_interactions] + [f"From {self.basis}."]
         return f"{html_heading(f'{self.summary()}.')}{table if rows else ''}{html_list(notes)}"

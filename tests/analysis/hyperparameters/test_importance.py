@@ -161,7 +161,9 @@ def test_a_logarithm_changes_nothing_and_the_same_search_gives_the_same_numbers(
 def test_one_execution_of_each_trial_has_no_share_of_seeds():
     importance = found(joint_search(grid(), additive, noise=0.01, executions=1))
     assert importance.seeds_share is None
-    assert "seeds" not in importance.summary()
+    ((name, rest),) = importance.rest
+    assert (name, rest) == ("seeds and splits, and what the forest does not explain", pytest.approx(1 - importance.r2))
+    assert f"{name} make up {rest:.0%}" in importance.summary()
 
 
 def test_equal_scores_and_a_search_of_activations_only_say_why_there_are_no_shares():
