@@ -63,6 +63,16 @@ class LeaderboardRow:
         shown_costs: Names of the costs that were measured for some trial of the search.
         costs: Means over the completed executions, by the names of `COST_UNITS`, in the recorded units.
         cost_ratios: Costs as multiples of the baseline's, with intervals.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> best = leaderboard_rows(result.record, result.verdict)[0]
+    >>> best.label, best.outcome, best.score_name, round(best.score, 4)
+    ('elu', 'better', 'test accuracy', 0.91)
+    >>> [cell.text for cell in best.cells[:4]]
+    ['elu', 'better', '0.9100 ± 0.0202', '+8.6 points [4.3, 13.0]']
     """
 
     trial_id: str
@@ -167,6 +177,13 @@ def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[Leaderboa
 
     Returns:
         The rows.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> [(row.label, row.outcome) for row in leaderboard_rows(result.record, result.verdict)]
+    [('elu', 'better'), ('relu', 'baseline'), ('sigmoid', 'worse')]
     """
     shown_costs = costs_of(search)
     return [_row(search, verdict, trial, shown_costs) for trial in verdict.ranked(search)]
