@@ -16,6 +16,7 @@ ABOUT_MORE = {  # tests that are about no single module
     "activations/saving",  # what is saved by one process and loaded by another
     "architecture",
     "docs",
+    "docstrings",
     "examples",
     "layers/layer_contract",  # what every layer keeps
     "package",

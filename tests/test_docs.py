@@ -307,13 +307,57 @@ def test_a_notebook_runs(path, short, monkeypatch):
     assert [cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"][-1]
 
 
-@pytest.mark.slow
-def test_the_site_builds_and_loads_nothing_from_the_network(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site that mkdocs builds."""
     pytest.importorskip("mkdocs", reason='the site needs python -m pip install -e ".[docs]"')
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for page in (tmp_path / "site").rglob("*.html"):
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_builds_and_loads_nothing_from_the_network(site):
+    for page in site.rglob("*.html"):
         loaded = re.findall(r"<(?:script|img|iframe)[^>]+src=\"?(https?://[^\"\s>]+)", page.read_text("utf-8"))
         loaded += re.findall(r"<link[^>]+rel=\"?(?:stylesheet|preconnect)\"?[^>]+(https?://[^\"\s>]+)", page.read_text("utf-8"))  # fmt: skip
         assert not loaded, page.name
+
+
+QUESTIONS = {  # what a user types, and the page with the answer
+    "dying relu": "which-activation/",
+    "which activation for regression output": "which-activation/",
+    "selu initializer": "which-activation/",
+    "transformer": "which-activation/",
+    "learning rate": "which-activation/",
+    "resume a search": "guides/resume/",
+    "tf.data": "cookbook/",
+    "mixed precision": "cookbook/",
+    "early stopping": "cookbook/",
+    "add my own activation": "guides/own-activations/",
+    "undecided": "guides/verdict/",
+    "how many executions": "guides/verdict/",
+    "best model": "guides/verdict/",
+    "MLflow remote server": "guides/mlflow/",
+    "ray cluster": "cluster/",
+    "subclassed model": "guides/existing-models/",
+    "KerasTuner": "guides/existing-models/",
+    "custom search space yaml": "guides/search-spaces/",
+    "training time cost": "guides/cost/",
+    "time budget": "guides/ci/",
+    "GPU": "installing/",
+    "out of memory": "troubleshooting/",
+    "loss is nan": "troubleshooting/",
+}
+
+
+@pytest.mark.slow
+def test_the_search_of_the_site_finds_the_right_page_among_the_first_three(site):
+    pytest.importorskip("lunr", reason='the site needs python -m pip install -e ".[docs]"')
+    from tests.helpers.site_search import SiteSearch
+
+    search = SiteSearch(site / "search" / "search_index.json")
+    found = {question: search.pages(question)[:3] for question in QUESTIONS}
+    assert not {question: pages for question, pages in found.items() if QUESTIONS[question] not in pages}

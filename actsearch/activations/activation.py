@@ -16,7 +16,20 @@ Kinks = tuple[float, ...] | Callable[..., tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A fixed parameter of an activation, or the initial value of a learned one, with its useful range."""
+    """A fixed parameter of an activation, or the initial value of a learned one, with its useful range.
+
+    Args:
+        default: Its value if none is given.
+        low, high: The ends of its useful range, from which a search space may take values.
+        meaning: What it changes, in words.
+
+    Example:
+
+    >>> from actsearch.activations import get
+    >>> slope = get("leaky_relu").parameters["slope"]
+    >>> slope.default, slope.low, slope.high
+    (0.01, 0.0, 1.0)
+    """
 
     default: float
     low: float
@@ -42,6 +55,17 @@ class Activation:
         alpha_dropout: Whether it keeps zero mean and unit variance, so that it needs AlphaDropout.
         kinks: The points where the function or its derivative jumps; a function of the parameters if they depend on
             these.
+
+    Example:
+
+    >>> from actsearch.activations import get
+    >>> elu = get("elu")
+    >>> elu.formula, elu.reference
+    ('x for x ≥ 0, α·(exp(x) - 1) below', 'Clevert et al. 2015, arXiv 1511.07289')
+    >>> elu([-1.0, 0.0, 2.0], alpha=0.5).round(3).tolist()
+    [-0.316, 0.0, 2.0]
+    >>> elu.layer(alpha=0.5).get_config()["alpha"]
+    0.5
     """
 
     name: str

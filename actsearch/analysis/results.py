@@ -15,7 +15,7 @@ from actsearch.records import Scope, SearchRecord, TrialRecord
 
 
 class Outcome(StrEnum):
-    """Outcome of comparing a trial with the baseline."""
+    """Outcome of comparing a trial with the baseline: better, equivalent, worse, undecided or failed."""
 
     BETTER = "better"
     EQUIVALENT = "equivalent"
@@ -72,6 +72,11 @@ class CostRatio:
     """A cost of one trial as a multiple of the baseline's, with a 95 % interval for this ratio alone.
 
     `in_turns` says whether both trials were measured in turns; otherwise the ratio comes from their executions.
+
+    Example:
+
+    >>> print(CostRatio(1.06, Interval(0.9, 1.2)))
+    1.06×
     """
 
     estimate: float
@@ -149,6 +154,12 @@ class BestTrial:
         rivals: Those of them that may be better: not shown to be worse, by tests that share `alpha`.
         alpha: Chance that the best trial is neither this one nor among the rivals.
         remark: Why `best_model` or the verdict name another trial or activation; empty if they do not.
+
+    Example:
+
+    >>> import actsearch
+    >>> actsearch.load_result("actsearch-runs/joint").verdict.best_trial.certainty
+    'any of the 11 others could be better (95% confidence)'
     """
 
     trial_id: str
@@ -245,6 +256,13 @@ class Verdict:
         recommendation: One sentence that follows from the comparisons alone.
         notes: Remarks on how the search was judged.
         best_trial: The best trial, if several hyperparameters vary.
+
+    Example:
+
+    >>> import actsearch
+    >>> verdict = actsearch.load_result("actsearch-runs/digits").verdict
+    >>> [(each.activation, each.outcome.value, each.num_pairs) for each in verdict.comparisons]
+    [('elu', 'better', 5), ('sigmoid', 'worse', 5)]
     """
 
     baseline: str | None

@@ -18,7 +18,17 @@ MAX_PAIRS = 10_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A range from `low` to `high`; infinite if nothing is known."""
+    """A range from `low` to `high`; infinite if nothing is known.
+
+    Args:
+        low, high: Its ends, which belong to it, in the units of what it is an interval of.
+
+    Example:
+
+    >>> gain = Interval(-0.002, 0.004)
+    >>> 0 in gain, gain.within(0.005), gain.within(0.003)
+    (True, True, False)
+    """
 
     low: float
     high: float

@@ -56,6 +56,16 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
 
     Raises:
         UsageError: alpha or margin is out of range.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> for margin in (None, 0.1):  # in the units of the objective: 0.1 of accuracy is 10 points
+    ...     verdict = judge(result.record, alpha=0.05, margin=margin)
+    ...     print(verdict.of("0001").outcome, verdict.shown_margin)
+    better 0.5 points of test accuracy
+    better 10.0 points of test accuracy
     """
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must be between 0 and 1, not {alpha}.")

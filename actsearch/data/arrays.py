@@ -165,6 +165,15 @@ def split_indices(
 def fingerprint(*arrays: Any) -> str:
     """Returns the SHA-256 of values, shapes, types and the keys of nested arrays; it is the same in every process.
 
+    Args:
+        *arrays: Arrays of numbers or texts of any shape, or nested in dicts, lists and tuples.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: A value is not an array, or holds something else than numbers and texts.
+
     Example:
 
     >>> fingerprint(np.zeros(2)) == fingerprint(np.zeros(2))

@@ -39,6 +39,16 @@ class Dataset:
         summary: One sentence that describes the data and how they were prepared.
         division: Divides the data for other executions; None if the source has all parts.
         ids: Which samples of the source are in the validation and the test part, under `validation` and `test`.
+
+    Example:
+
+    >>> from actsearch.data import load_data
+    >>> wine = load_data("wine")
+    >>> wine.x_train.shape, wine.num_classes, wine.feature_names[0]
+    ((106, 13), 3, 'alcohol')
+    >>> print(wine.summary)
+    wine: 178 samples, 13 features, multi-class (3 classes) found from the target; 106 train / 36 validation / 36 test;
+    numbers standardised
     """
 
     name: str

@@ -119,6 +119,12 @@ def load_preparation(path: str | Path) -> Preparation:
 
     Raises:
         DataError: The file has something else.
+
+    Example:
+
+    >>> Preparation(columns=("age",), mean=(40.0,), sd=(10.0,)).save(Path("model.json"))
+    >>> load_preparation("model.json").columns
+    ('age',)
     """
     try:
         known = json.loads(Path(path).read_text("utf-8"))

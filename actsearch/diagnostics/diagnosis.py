@@ -43,6 +43,18 @@ class SiteHealth:
             by the mean square. Near 0, all samples look alike, whatever `variance` is.
         gradient_norm: Norm of the gradient of the loss with respect to the inputs of the site, over the whole probe;
             None if training computes none (no targets, or no trainable layer before the site).
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> keras.utils.set_random_seed(0)
+    >>> hidden = [keras.layers.Dense(8, "sigmoid", name=name) for name in ("first", "second")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1, name="last")])
+    >>> model.compile("adam", "mse")
+    >>> x = keras.random.normal((64, 4), seed=0)
+    >>> site = actsearch.diagnose(model, x, x[:, :1]).sites[0]
+    >>> site.site, site.activation, site.num_units, site.dead
+    ('first', 'sigmoid', 8, 0.0)
     """
 
     site: str
@@ -59,7 +71,23 @@ class SiteHealth:
 
 @dataclass(frozen=True)
 class LayerHealth:
-    """The norm of the gradient of the loss, including regularisation, with respect to a layer's own weights."""
+    """The norm of the gradient of the loss, including regularisation, with respect to a layer's own weights.
+
+    Args:
+        layer: The name of the layer, preceded by the names of the models that contain it.
+        gradient_norm: The norm over the whole probe.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> keras.utils.set_random_seed(0)
+    >>> hidden = [keras.layers.Dense(8, "sigmoid", name=name) for name in ("first", "second")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1, name="last")])
+    >>> model.compile("adam", "mse")
+    >>> x = keras.random.normal((64, 4), seed=0)
+    >>> [layer.layer for layer in actsearch.diagnose(model, x, x[:, :1]).layers]
+    ['first', 'second', 'last']
+    """
 
     layer: str
     gradient_norm: float
@@ -76,6 +104,20 @@ class Diagnosis:
         layers: The gradient norm of each trainable layer; empty without targets.
         unmeasured: Sites that cannot be measured because their layer computes in its own graph.
         epoch: The epoch, from 1, at the end of which it was measured; None outside of training.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> keras.utils.set_random_seed(0)
+    >>> hidden = [keras.layers.Dense(8, "sigmoid", name=name) for name in ("first", "second")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1, name="last")])
+    >>> model.compile("adam", "mse")
+    >>> x = keras.random.normal((64, 4), seed=0)
+    >>> diagnosis = actsearch.diagnose(model, x, x[:, :1])
+    >>> diagnosis.num_samples, len(diagnosis.sites), len(diagnosis.issues)
+    (64, 2, 0)
+    >>> sorted(diagnosis.summary)
+    ['dead', 'gradient_ratio', 'saturated', 'sparsity']
     """
 
     num_samples: int

@@ -5,7 +5,13 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """The severity of an issue: the model cannot learn its task, it learns worse, or there is a better way."""
+    """The severity of an issue: the model cannot learn its task, it learns worse, or there is a better way.
+
+    Example:
+
+    >>> [str(severity) for severity in Severity]  # the most severe first
+    ['error', 'warning', 'hint']
+    """
 
     ERROR = "error"
     WARNING = "warning"

@@ -17,6 +17,17 @@ class Screening:
 
     Args:
         diagnosis: The diagnosis of the model, with all figures.
+
+    Example:
+
+    >>> keras.utils.set_random_seed(0)
+    >>> hidden = [keras.layers.Dense(16, "sigmoid", name=f"hidden_{number}") for number in range(20)]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> x = keras.random.normal((64, 4), seed=0)
+    >>> screening = screen(model, x, x[:, :1])
+    >>> screening.hopeless, [reason.site for reason in screening.reasons]
+    (True, ['hidden_19', 'hidden_0'])
     """
 
     diagnosis: Diagnosis

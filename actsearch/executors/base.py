@@ -22,6 +22,22 @@ class Executor(ABC):
     Attributes:
         num_at_once: Number of executions that run concurrently.
         capacity: Number of requests that it accepts at a time; those that are not running yet wait.
+
+    Example:
+
+    >>> class Waiting(Executor):
+    ...     def __init__(self):
+    ...         self.requests = []
+    ...     def submit(self, request):
+    ...         self.requests.append(request)
+    ...     def next(self):
+    ...         return None
+    ...     def cancel(self):
+    ...         return self.requests
+    >>> with Waiting() as executor:
+    ...     executor.submit(ExecutionRequest("0000", 1, seed=7, epochs=30, hyperparameters={"activation": "relu"}))
+    ...     [request.trial_id for request in executor.cancel()]
+    ['0000']
     """
 
     num_at_once = capacity = 1

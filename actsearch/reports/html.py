@@ -116,6 +116,14 @@ def html_report(search: SearchRecord, verdict: Verdict, *, drawn: Mapping[str, b
 
     Returns:
         The text of an HTML file, to be written as UTF-8. The same search always gives the same text.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> page = html_report(result.record, result.verdict, drawn={})
+    >>> page.startswith("<!DOCTYPE html>"), "better than relu" in page
+    (True, True)
     """
     loader = PackageLoader("actsearch.reports", "")
     pages = Environment(

@@ -72,6 +72,16 @@ class LeaderboardRow:
         costs: By the names of `COST_UNITS`, in the recorded units: the baseline's means over its completed executions,
             and those times the trial's multiples, which were measured better; its own means where it has no multiple.
         cost_ratios: Costs as multiples of the baseline's, with intervals.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> best = leaderboard_rows(result.record, result.verdict)[0]
+    >>> best.label, best.outcome, best.score_name, round(best.score, 4)
+    ('elu', 'better', 'test accuracy', 0.91)
+    >>> [cell.text for cell in best.cells[:4]]
+    ['elu', 'better', '0.9100 ± 0.0202', '+8.6 points [4.3, 13.0]']
     """
 
     trial_id: str
@@ -176,6 +186,13 @@ def leaderboard_rows(search: SearchRecord, verdict: "Verdict") -> list[Leaderboa
 
     Returns:
         The rows.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> [(row.label, row.outcome) for row in leaderboard_rows(result.record, result.verdict)]
+    [('elu', 'better'), ('relu', 'baseline'), ('sigmoid', 'worse')]
     """
     shown_costs, reference = costs_of(search), verdict.reference_in(search)
     return [_row(search, verdict, trial, reference, shown_costs) for trial in verdict.ranked(search)]

@@ -33,6 +33,14 @@ def markdown_report(
 
     Returns:
         The report.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> report = markdown_report(result.record, result.verdict)
+    >>> print(report.splitlines()[0])
+    **relu-elu-sigmoid**: test accuracy, larger is better
     """
     rows, board = len(search.trials), _board(search, verdict, links or {})
     while True:

@@ -25,6 +25,15 @@ class ChosenActivation(BoundActivation):
         space: The search space that it was chosen from; it defines whether initializers are matched.
         site: The name of the site; None if all sites share the activation.
         matching: Records the initializer and the dropout that were requested; a search logs them.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> chosen = choose(keras_tuner.HyperParameters(), ["selu", "elu"])
+    >>> chosen.name, type(chosen.layer()).__name__, type(chosen.dropout(0.1)).__name__
+    ('selu', 'SELU', 'AlphaDropout')
+    >>> chosen.matching
+    {'dropout': 'AlphaDropout'}
     """
 
     space: SearchSpace
@@ -97,7 +106,22 @@ def choose(hp: "keras_tuner.HyperParameters", space: SpaceLike, *, site: str | N
 
 
 def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = None) -> ChosenActivation:
-    """Returns the activation that the hyperparameter values select at a site."""
+    """Returns the activation that the hyperparameter values select at a site.
+
+    Args:
+        values: The hyperparameter values of a trial by name, as `choose` names them.
+        space: The search space that they come from.
+        site: The name of the site; None if all sites share the activation.
+
+    Returns:
+        The activation with its parameters.
+
+    Example:
+
+    >>> space = load_space(["relu", {"leaky_relu": {"slope": [0.01, 0.3]}}])
+    >>> resolve({"activation": "leaky_relu", "leaky_relu.slope": 0.3}, space).label
+    'leaky_relu(slope=0.3)'
+    """
     suffix = f".{site}" if site else ""
     candidate = space.candidate(values[f"activation{suffix}"])
     entry = registry.get(candidate.name)
@@ -106,7 +130,23 @@ def resolve(values: Mapping[str, Any], space: SearchSpace, site: str | None = No
 
 
 def choices_on(hp: "keras_tuner.HyperParameters") -> dict[str | None, ChosenActivation]:
-    """Returns the results of `choose` for this `hp`, by site; the tuner reads the choices from them."""
+    """Returns the results of `choose` for this `hp`, by site; the tuner reads the choices from them.
+
+    Args:
+        hp: The hyperparameters that a build function was called with.
+
+    Returns:
+        The activations by site, in the order of the calls; the site is None where all share one.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> for site in ("first", "second"):
+    ...     _ = choose(hp, {"activations": ["relu", "selu"], "sites": "per_layer"}, site=site)
+    >>> {site: chosen.name for site, chosen in choices_on(hp).items()}
+    {'first': 'relu', 'second': 'relu'}
+    """
     return vars(hp).get(_MARK, {})
 
 
@@ -114,13 +154,38 @@ def label_of(choices: Iterable[ChosenActivation]) -> str:
     """Returns one label for the activations of all sites: a single label if they agree, else all, in order.
 
     Then it is, for example, `selu→relu→selu`.
+
+    Example:
+
+    >>> space = load_space({"activations": ["relu", "selu"], "sites": "per_layer"})
+    >>> values = {"activation.a": "selu", "activation.b": "relu", "activation.c": "selu"}
+    >>> label_of(resolve(values, space, site) for site in ("a", "b", "c"))
+    'selu→relu→selu'
     """
     labels = [chosen.label for chosen in choices]
     return labels[0] if len(set(labels)) == 1 else ARROW.join(labels)
 
 
 def matching_of(choices: Iterable[ChosenActivation]) -> dict[str, str]:
-    """Returns the initializers and dropouts that the build function requested, over all sites."""
+    """Returns the initializers and dropouts that the build function requested, over all sites.
+
+    Args:
+        choices: The activations of all sites, after the model was built.
+
+    Returns:
+        Texts by kind, `initializer` and `dropout`; a kind that was not requested is missing.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> for site in ("first", "second"):
+    ...     _ = choose(hp, {"activations": ["relu", "selu"], "sites": "per_layer"}, site=site)
+    >>> for chosen in choices_on(hp).values():
+    ...     _ = chosen.initializer()
+    >>> matching_of(choices_on(hp).values())
+    {'initializer': 'variance_scaling(2, fan_in, truncated_normal)'}
+    """
     requested: dict[str, list[str]] = {}
     for chosen in choices:
         for name, value in chosen.matching.items():

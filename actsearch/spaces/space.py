@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 
 class Sites(StrEnum):
-    """How the sites of a model share an activation."""
+    """How the sites of a model share an activation.
+
+    Example:
+
+    >>> [str(sites) for sites in Sites]
+    ['shared', 'per_layer', 'per_block']
+    >>> SearchSpace(activations=["relu", "selu"], sites="per_layer").sites
+    <Sites.PER_LAYER: 'per_layer'>
+    """
 
     SHARED = "shared"
     PER_LAYER = "per_layer"
@@ -61,7 +69,24 @@ class Strict(BaseModel):
 
 
 class Range(Strict):
-    """Numbers from `min` to `max`, both included; integers if both ends are integers."""
+    """Numbers from `min` to `max`, both included; integers if both ends are integers.
+
+    Args:
+        min, max: Its ends.
+        step: Distance of neighbouring values, with `log` their ratio; None for all values in between.
+        sampling: `linear`, or `log` for numbers whose order of magnitude is searched.
+
+    Raises:
+        pydantic.ValidationError: It is empty, or has too many values. `load_space` raises it as a `SpaceError`.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> Range(min=0.0001, max=0.01, sampling="log").register(keras_tuner.HyperParameters(), "learning_rate")
+    0.0001
+    >>> Range(min=16, max=64).integers
+    True
+    """
 
     min: Number
     max: Number
@@ -104,7 +129,21 @@ class Range(Strict):
 
 
 class Choices(Strict):
-    """A list of values of one type."""
+    """A list of values of one type.
+
+    Args:
+        values: The values, each once.
+
+    Raises:
+        pydantic.ValidationError: A value is a duplicate or has another type. `load_space` raises it as a `SpaceError`.
+
+    Example:
+
+    >>> Choices(values=[16, 32, 64]).values
+    (16, 32, 64)
+    >>> SearchSpace(activations=["relu"], hyperparameters={"units": [16, 32]}).hyperparameters["units"]
+    Choices(values=(16, 32))
+    """
 
     values: tuple[Scalar, ...] = Field(min_length=1)
 
@@ -142,7 +181,22 @@ Domain = Annotated[Range | Choices, BeforeValidator(_domain)]
 
 
 class Candidate(Strict):
-    """One activation of a space, with its parameters and their ranges."""
+    """One activation of a space, with its parameters and their ranges.
+
+    Args:
+        name: Name of the activation in the catalogue.
+        parameters: What each of its parameters may be; those that are missing have their default.
+
+    Raises:
+        pydantic.ValidationError: A parameter is not a number. `load_space` raises it as a `SpaceError`.
+        UnknownNameError: The activation or a parameter is unknown.
+
+    Example:
+
+    >>> leaky = SearchSpace(activations=["relu", {"leaky_relu": {"slope": [0.01, 0.3]}}]).candidate("leaky_relu")
+    >>> leaky.varied
+    {'slope': Choices(values=(0.01, 0.3))}
+    """
 
     name: str
     parameters: dict[str, Domain] = {}

@@ -23,6 +23,14 @@ class OutputSpec:
         loss: Keras's name of the loss.
         metrics: Keras's names of the metrics.
         objective: The default objective of the search.
+
+    Example:
+
+    >>> output = output_for("regression")
+    >>> output.units, output.activation, output.loss, output.metrics, output.objective.name
+    (1, None, 'mse', ('mae',), 'val_mae')
+    >>> output.layer().name
+    'output'
     """
 
     units: int
@@ -124,7 +132,23 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class NetworkBuilder:
-    """A build function for KerasTuner, made by `network_builder`, which checks the arguments."""
+    """A build function for KerasTuner, made by `network_builder`, which checks the arguments.
+
+    Args:
+        hidden: Yields the hidden layers.
+        space: The search space.
+        input_shape: The shape of one sample.
+        output: The output of the model.
+        options: The values of hyperparameters that the space does not have.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = SearchSpace(activations=["relu", "selu"])
+    >>> build = network_builder("mlp", space, (64,), output_for("binary"), NetworkOptions(layers=2, units=16))
+    >>> [layer.__class__.__name__ for layer in build(keras_tuner.HyperParameters()).layers]
+    ['Dense', 'Activation', 'Dense', 'Activation', 'Dense']
+    """
 
     hidden: Callable[..., Iterator[Any]]
     space: SearchSpace

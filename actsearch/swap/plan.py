@@ -28,6 +28,14 @@ class SiteSwap:
         activation: The label of the new activation; None if the site is unchanged.
         reason: The reason why the site is unchanged; empty if it is replaced.
         bound: The new activation with its parameters; None if the site is unchanged.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> layers = [keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> [(swap.site.name, swap.activation, swap.reason) for swap in actsearch.plan_swap(model, "selu").sites]
+    [('a', 'selu', ''), ('b', None, 'it is an output')]
     """
 
     site: Site
@@ -45,6 +53,20 @@ class SwapReport:
         initializers: By the name of a layer that feeds a replaced site, its new initializer, or the reason why it is
             unchanged.
         dropouts: By the name of a dropout layer that follows replaced sites, its new class.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> layers = [keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> report = actsearch.plan_swap(model, "selu")
+    >>> report.summary
+    '1 of 2 activations are searched: a.'
+    >>> print(report)
+    site  activation  becomes
+    a     relu        selu
+    b     softmax     stays: it is an output
+    a.initializer: variance_scaling(1, fan_in, truncated_normal)
     """
 
     sites: tuple[SiteSwap, ...]

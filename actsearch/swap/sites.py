@@ -17,7 +17,18 @@ from actsearch.swap.recognition import NORMALISING, SHARES, ActivationSlot, Slot
 
 
 class SiteKind(StrEnum):
-    """The role of an activation."""
+    """The role of an activation.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> layers = [keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> [site.name for site in actsearch.find_sites(model) if site.kind == "hidden"]
+    ['a']
+    >>> [str(kind) for kind in SiteKind]
+    ['hidden', 'recurrent', 'gate', 'output']
+    """
 
     HIDDEN = "hidden"
     RECURRENT = "recurrent"
@@ -51,6 +62,15 @@ class Site:
         num_uses: The number of times the model applies it; above 1 for a shared layer.
         block: The number of its block, from 0. A block is the hidden sites between two changes of resolution or
             width. None for gates and outputs.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> layers = [keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> site = actsearch.find_sites(model)[0]
+    >>> site.name, site.activation, site.layer_class, site.shape, site.num_uses
+    ('a', 'relu', 'Dense', (None, 8), 1)
     """
 
     name: str
@@ -92,7 +112,18 @@ class TracedSite:
 
 
 class SiteList(tuple[Site, ...]):
-    """The sites of a model, from input to output; prints as a table."""
+    """The sites of a model, from input to output; prints as a table.
+
+    Example:
+
+    >>> import actsearch, keras
+    >>> layers = [keras.layers.Dense(8, "relu", name="a"), keras.layers.Dense(3, "softmax", name="b")]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> print(actsearch.find_sites(model))
+    site  activation  kind    layer      shape  uses
+    a     relu        hidden  Dense  (None, 8)     1
+    b     softmax     output  Dense  (None, 3)     1
+    """
 
     __slots__ = ()
     _HEADERS = ("site", "activation", "kind", "layer", "shape", "uses")

@@ -145,7 +145,7 @@ def search(
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
     >>> model.compile("adam", "mse")
     >>> x = np.random.default_rng(0).normal(size=(40, 2)); y = x.sum(axis=1, keepdims=True)
-    >>> short = {"epochs": 1, "executions": 1, "tracking": False, "verbose": 0, "directory": getfixture("tmp_path")}
+    >>> short = {"epochs": 1, "executions": 1, "tracking": False, "verbose": 0}
     >>> result = actsearch.search(model, x, y, space=["relu", "gelu"], **short)
     >>> sorted(trial.activation for trial in result.trials)
     ['gelu', 'relu']

@@ -39,6 +39,17 @@ class SearchResult:
             written, and for a search that was loaded.
         build: Function that builds its models; None if it is not known.
         sample: A row of x, for models that do not know the shape of their input.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> result.best.activation, result.verdict.recommendation
+    ('elu', 'elu: +8.6 points of test accuracy [4.3, 13.0], time not settled')
+    >>> result.leaderboard()[["activation", "verdict"]].values.tolist()
+    [['elu', 'better'], ['relu', 'baseline'], ['sigmoid', 'worse']]
+    >>> result.save_report("report.md").name
+    'report.md'
     """
 
     record: SearchRecord
@@ -329,6 +340,15 @@ def load_result(directory: str | Path, build: "BuildFunction | None" = None) -> 
     Raises:
         UsageError: The directory does not hold a search.
         LedgerError: Its ledger is damaged; `actsearch report` shows what is intact.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> result
+    <SearchResult relu-elu-sigmoid: 3 trials, best val_accuracy: elu, in actsearch-runs/digits>
+    >>> [trial.activation for trial in result.trials]
+    ['relu', 'elu', 'sigmoid']
     """
     directory = Path(directory)
     if not (directory / FILE_NAME).is_file():

@@ -102,7 +102,7 @@ class ActivationTuner(keras_tuner.Tuner):
     ...     model = keras.Sequential([keras.Input((4,)), dense, activation.layer(), keras.layers.Dense(1)])
     ...     model.compile("adam", "mse")
     ...     return model
-    >>> tuner = actsearch.ActivationTuner(build, objective="val_loss", epochs=2, directory=getfixture("tmp_path"))
+    >>> tuner = actsearch.ActivationTuner(build, objective="val_loss", epochs=2, executions=5)
     >>> tuner.oracle.objective.direction
     'min'
     """
@@ -264,7 +264,12 @@ class ActivationTuner(keras_tuner.Tuner):
     def search_data(
         self, data: TrainingData, callbacks: Callbacks = (), *, data_description: Mapping[str, Any] | None = None
     ) -> SearchResult:
-        """Runs the search on data that is already checked; `callbacks` and `data_description` are as for `search`."""
+        """Runs the search on data that is already checked; `callbacks` and `data_description` are as for `search`.
+
+        Raises:
+            UsageError: The directory has another search, or the data does not fit the objective; nothing was trained.
+            SearchFailedError: None of the executions completed.
+        """
         self._configure(None, None, data)
         self._check_validated(data.validation is not None or bool(data.fit_options.get("validation_split")))
         self._has_searched = True

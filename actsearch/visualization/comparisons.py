@@ -51,6 +51,14 @@ def plot_differences(verdict: Verdict, *, width: float = WIDE) -> Figure:
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> figure = plot_differences(result.verdict)
+    >>> figure.axes[0].get_xlabel()
+    'gain over relu in test accuracy (points)'
     """
     paired = sorted((f for f in verdict.comparisons if f.num_pairs), key=lambda f: f.difference or 0.0)[
         -most_rows(width) :
@@ -100,6 +108,14 @@ def plot_executions(search: SearchRecord, verdict: Verdict, *, width: float = WI
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> figure = plot_executions(result.record, result.verdict)
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]  # from bottom to top
+    ['sigmoid', 'relu', 'elu']
     """
     trials = [t for t in verdict.ranked(search) if verdict.scores.get(t.trial_id)][: most_rows(width)][::-1]
     judged = [list(verdict.scores[t.trial_id].values()) for t in trials]
@@ -145,6 +161,13 @@ def plot_pareto(search: SearchRecord, verdict: Verdict, cost: str = "train_secon
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> plot_pareto(result.record, result.verdict, "cpu_seconds").axes[0].get_xlabel()
+    'CPU time (s); less is better'
     """
     figure, axes = area(width=width)
     points = _costs_and_scores(search, verdict, cost)

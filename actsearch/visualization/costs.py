@@ -47,6 +47,14 @@ def plot_costs(search: SearchRecord, verdict: Verdict, *, width: float = WIDE) -
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> figure = plot_costs(result.record, result.verdict)
+    >>> figure.axes[0].get_xlabel(), len(figure.axes)
+    ('training time (s)', 3)
     """
     trials = _shown_trials(search, verdict, _MAX_NARROW if width <= NARROW else _MAX_WIDE)
     costs = [p for p in COST_UNITS if p == "train_seconds" or len({t.mean_resource(p) for t in trials}) > 1]

@@ -55,6 +55,15 @@ def plot_curves(
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> plot_curves(result.record).axes[0].get_ylabel()
+    'gain over relu in val accuracy (points)'
+    >>> plot_curves(result.record, "loss").axes[0].get_ylabel()
+    'loss minus that of relu'
     """
     metric = metric or search.objective.name
     trials = curve_trials(search, metric)

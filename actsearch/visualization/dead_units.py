@@ -120,7 +120,22 @@ class HealthMap:
 
 
 def health_map(search: SearchRecord) -> HealthMap | None:
-    """Collects the last diagnoses of the best 60 trials; None if there are none."""
+    """Collects the last diagnoses of the best 60 trials; None if there are none.
+
+    Args:
+        search: Record of the search.
+
+    Returns:
+        Names of the trials and sites, shares of dead units and gradient norms; None without diagnoses.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> health = health_map(result.record)
+    >>> dict(zip(health.names, health.dead.max(axis=1).round(2).tolist()))
+    {'elu': 0.0, 'relu': 0.34, 'sigmoid': 0.0}
+    """
     diagnosed = [(t, last[-1]["sites"]) for t in search.ranked if (last := diagnoses_of(t))][:MAX_ROWS]
     if not diagnosed:
         return None
@@ -145,6 +160,14 @@ def plot_health_map(health: HealthMap, *, width: float = WIDE) -> Figure:
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/digits")
+    >>> figure = plot_health_map(health_map(result.record))
+    >>> figure.axes[0].get_title()
+    'share of dead units'
     """
     narrow, most = width <= NARROW, most_rows(width)
     names = [shown(name, _NARROW_NAME, lines=_NARROW_LINES) if narrow else shown(name) for name in health.names[:most]]

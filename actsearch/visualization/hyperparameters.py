@@ -41,6 +41,14 @@ def plot_importance(importance: Importance, *, width: float = WIDE) -> Figure:
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/joint")
+    >>> figure = plot_importance(result.importance())
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]  # from bottom to top
+    ['seeds and splits', 'activation.layer_2', 'activation.layer_1', 'learning_rate']
     """
     shares = importance.shares[:MAX_BARS][::-1]
     bars = [(each.name, max(each.share, 0.0), each.spread, _BLUE) for each in shares]
@@ -70,6 +78,14 @@ def plot_interaction(search: SearchRecord, importance: Importance, *, width: flo
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/joint")
+    >>> figure = plot_interaction(result.record, result.importance())
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('learning_rate', 'test accuracy (larger is better)')
     """
     figure, axes = area(width=width)
     shown = shown_interaction(importance)

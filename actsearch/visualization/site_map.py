@@ -46,6 +46,19 @@ def compare_sites(search: SearchRecord, verdict: Verdict) -> SiteMap | None:
     Args:
         search: Record of the search.
         verdict: Its verdict, from `judge`.
+
+    Returns:
+        Gains over the average trial, by activation and site.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/joint")
+    >>> found = compare_sites(result.record, result.verdict)
+    >>> found.sites, found.activations
+    (('layer_1', 'layer_2'), ('relu', 'sigmoid'))
+    >>> (100 * found.gains).round(1).tolist()  # points
+    [[5.7, 4.5], [-5.7, -4.5]]
     """
     chosen = {t.trial_id: labels for t in search.trials if len(labels := labels_by_site(t)) > 1}
     scores = {trial: mean for trial in chosen if (mean := verdict.mean_score(trial)) is not None}
@@ -82,6 +95,15 @@ def plot_site_map(found: SiteMap, verdict: Verdict, *, width: float = WIDE) -> F
 
     Returns:
         The figure.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/joint")
+    >>> found = compare_sites(result.record, result.verdict)
+    >>> figure = plot_site_map(found, result.verdict)
+    >>> figure.axes[0].get_xlabel()
+    'site; gain over the average trial in test accuracy (points)'
     """
     scale = 100 if verdict.units.in_points else 1
     gains, cell = scale * found.gains, (width - _NAMES) / len(found.sites)

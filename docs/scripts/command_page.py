@@ -20,7 +20,7 @@ def command_page() -> str:
         "`actsearch COMMAND --help` shows the same in a terminal; `actsearch --install-completion` completes commands, "
         "spaces and activations in your shell.",
         "Exit status: 0; 1 if no execution completed; 2 for wrong use; 3 with --fail-unless-better if nothing is "
-        "better; 130 if interrupted.",
+        "better; 4 if MLflow is missing data of the search; 130 if interrupted.",
     ]
     for name, command in group.commands.items():
         parts += _command(name, command, click.Context(command, parent=context, info_name=name))

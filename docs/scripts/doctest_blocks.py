@@ -17,15 +17,8 @@ def with_code_blocks(text: str) -> str:
 
     Example:
 
-    >>> print(with_code_blocks("Adds.\\n\\nExample:\\n\\n>>> 1 + 1\\n2"))
-    Adds.
-    <BLANKLINE>
-    **Example**
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
+    >>> with_code_blocks("Adds.\\n\\nExample:\\n\\n>>> 1 + 1\\n2")
+    'Adds.\\n\\n**Example**\\n\\n```pycon\\n>>> 1 + 1\\n2\\n```'
     """
     return _DOCTEST.sub(lambda found: f"```pycon\n{found[0]}\n```", _EXAMPLE.sub("**Example**\n\n", text))
 

@@ -21,12 +21,22 @@ NAMESPACES = {
     "testing": "testing.py",
     "visualization": "visualization/__init__.py",
 }
+_SEARCHES = """
+Examples that load `actsearch-runs/digits` show the search of
+`actsearch search relu,elu,sigmoid --data digits --layers 20 --units 32 --epochs 10 --executions 5`. That in
+`actsearch-runs/joint` varied the activations of two layers, relu or sigmoid, and the learning rate."""
 _OMITTED = ("BUILT_IN", "SpaceLike")  # values, not objects with a documentation
 
 
 def namespace_pages() -> Iterator[tuple[str, str]]:
     """Yields the page of each namespace, and the page that lists them."""
-    lines = ["# Reference", "", "Everything that is public. What is not listed here may change without notice.", ""]
+    lines = [
+        "# Reference",
+        "",
+        "Everything that is public. What is not listed here may change without notice.",
+        _SEARCHES,
+        "",
+    ]
     lines += ["| namespace | is |", "|---|---|"]
     elsewhere = {target for name in NAMESPACES if name for target in targets(name).values()}
     for name, path in NAMESPACES.items():

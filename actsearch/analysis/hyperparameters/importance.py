@@ -113,6 +113,16 @@ class Importance:
             that failed, which are omitted.
         omitted: Hyperparameters that too few trials have.
         reason: Why nothing can be said, in one sentence; empty otherwise.
+
+    Example:
+
+    >>> import actsearch
+    >>> result = actsearch.load_result("actsearch-runs/joint")
+    >>> importance = result.importance()
+    >>> [(share.name, round(share.share, 2)) for share in importance.shares]
+    [('learning_rate', 0.78), ('activation.layer_1', 0.08), ('activation.layer_2', 0.05)]
+    >>> importance.basis
+    '24 executions of 12 trials, a full grid'
     """
 
     judged_score: str

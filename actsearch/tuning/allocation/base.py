@@ -23,6 +23,17 @@ class Allocation(ABC):
     Attributes:
         trials_may_join: Whether trials may be added at any time.
         needs_samples: Whether it decides by the scores of single samples; otherwise they are not kept.
+
+    Example:
+
+    >>> class FirstTwice(Allocation):
+    ...     numbers = {}
+    ...     def _limit(self, trial_id):
+    ...         return 2 if trial_id == self.trials[0] else 1
+    >>> allocation = FirstTwice()
+    >>> allocation.add("relu"); allocation.add("selu")
+    >>> [allocation.ask() for _ in range(4)]
+    [('relu', 1), ('selu', 1), ('relu', 2), None]
     """
 
     trials_may_join = needs_samples = False
