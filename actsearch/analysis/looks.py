@@ -12,18 +12,22 @@ chance of a wrong claim is smaller (`benchmarks/looks.py`).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from actsearch.analysis.results import Comparison, Outcome
+from actsearch.analysis.statistics import Interval
+
 Array = NDArray[np.float64]
 FIRST_LOOK = 3
 FIRST_SHARE = 0.8
 SPENDING_POWER = 2.0
 MANY = 50  # differences; from there on, t is taken for normal, which is a hundred times faster
+_SHOWN = "already shown over the first"
 _EDGES = np.arange(-3.5, 7.01, 0.05)  # in standard normal scores; below them, crossing later is negligible
 
 
@@ -126,3 +130,39 @@ def _ratio(score: Array, n: int) -> Array:
     """Returns Σd / √Σd² of n differences whose t statistic has the same p value as this normal score."""
     t = special.stdtrit(n - 1, special.ndtr(score))
     return t * math.sqrt(n) / np.sqrt(n - 1 + t**2)
+
+
+def keep_claim(now: Comparison, before: Comparison | None, *, has_new_pairs: bool = True) -> Comparison:
+    """Returns a comparison with what was claimed at an earlier look, unless its interval or mean contradicts that now.
+
+    The interval is what both have in common, and as far as the mean. Without new pairs, they stay as they were.
+
+    Example:
+
+    >>> before = Comparison("3", "selu", Outcome.BETTER, 0.2, Interval(0.1, 0.4), num_pairs=3)
+    >>> now = Comparison("3", "selu", Outcome.UNDECIDED, 0.15, Interval(-0.1, 0.3), num_pairs=6)
+    >>> kept = keep_claim(now, before)
+    >>> kept.outcome.value, kept.interval, kept.reason
+    ('better', Interval(low=0.1, high=0.3), 'already shown over the first 3 executions')
+    """
+    claims = (Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE)
+    if before is not None and not has_new_pairs and now.outcome is before.outcome:
+        return replace(now, interval=before.interval, p_value=before.p_value)
+    if before is None or before.outcome not in claims or now.outcome in (before.outcome, Outcome.FAILED):
+        return now
+    low, high = max(now.interval.low, before.interval.low), min(now.interval.high, before.interval.high)
+    newer = now.outcome in claims and before.outcome is not Outcome.EQUIVALENT
+    unsound = now.num_failed > 0 and before.outcome is not Outcome.WORSE
+    mean = now.difference if now.difference is not None else math.nan
+    agrees = {
+        Outcome.BETTER: mean > 0,
+        Outcome.WORSE: mean < 0,
+        Outcome.EQUIVALENT: mean in before.interval,
+    }
+    if newer or unsound or low > high or not agrees[before.outcome]:
+        return now
+    is_told = before.reason.startswith(_SHOWN) or not has_new_pairs
+    shown = before.reason if is_told else f"{_SHOWN} {before.num_pairs} executions"
+    interval = Interval(min(low, mean), max(high, mean))
+    kept = replace(now, outcome=before.outcome, interval=interval, p_value=before.p_value, reason=shown)
+    return replace(kept, more_executions=None, samples_needed=None)

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -190,45 +190,6 @@ class BestTrial:
         if len(self.rivals) == self.num_others:
             return f"any of {others} could be better {chance}"
         return f"{len(self.rivals)} of {others} could be better {chance}"
-
-
-def keep_claim(now: Comparison, before: Comparison | None, *, has_new_pairs: bool = True) -> Comparison:
-    """Returns a comparison with what was claimed at an earlier look, unless its interval or mean contradicts that now.
-
-    The interval is what both have in common, and as far as the mean. Without new pairs, they stay as they were.
-
-    Example:
-
-    >>> before = Comparison("3", "selu", Outcome.BETTER, 0.2, Interval(0.1, 0.4), num_pairs=3)
-    >>> now = Comparison("3", "selu", Outcome.UNDECIDED, 0.15, Interval(-0.1, 0.3), num_pairs=6)
-    >>> kept = keep_claim(now, before)
-    >>> kept.outcome.value, kept.interval, kept.reason
-    ('better', Interval(low=0.1, high=0.3), 'already shown over the first 3 executions')
-    """
-    claims = (Outcome.BETTER, Outcome.EQUIVALENT, Outcome.WORSE)
-    if before is not None and not has_new_pairs and now.outcome is before.outcome:
-        return replace(now, interval=before.interval, p_value=before.p_value)
-    if before is None or before.outcome not in claims or now.outcome in (before.outcome, Outcome.FAILED):
-        return now
-    low, high = max(now.interval.low, before.interval.low), min(now.interval.high, before.interval.high)
-    newer = now.outcome in claims and before.outcome is not Outcome.EQUIVALENT
-    unsound = now.num_failed > 0 and before.outcome is not Outcome.WORSE
-    mean = now.difference if now.difference is not None else math.nan
-    agrees = {
-        Outcome.BETTER: mean > 0,
-        Outcome.WORSE: mean < 0,
-        Outcome.EQUIVALENT: mean in before.interval,
-    }
-    if newer or unsound or low > high or not agrees[before.outcome]:
-        return now
-    is_told = before.reason.startswith(_SHOWN) or not has_new_pairs
-    shown = before.reason if is_told else f"{_SHOWN} {before.num_pairs} executions"
-    interval = Interval(min(low, mean), max(high, mean))
-    kept = replace(now, outcome=before.outcome, interval=interval, p_value=before.p_value, reason=shown)
-    return replace(kept, more_executions=None, samples_needed=None)
-
-
-_SHOWN = "already shown over the first"
 
 
 @dataclass(frozen=True, repr=False)

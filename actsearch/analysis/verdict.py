@@ -25,10 +25,10 @@ from actsearch.analysis.comparison import (
     score_of,
 )
 from actsearch.analysis.cost_ratios import cost_notes, cost_ratios
-from actsearch.analysis.looks import FIRST_SHARE, nominal_levels, spending
+from actsearch.analysis.looks import FIRST_SHARE, keep_claim, nominal_levels, spending
 from actsearch.analysis.race import RaceTest
 from actsearch.analysis.recommendation import recommend, recommended_trial
-from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, keep_claim, pareto_front
+from actsearch.analysis.results import Action, Comparison, Outcome, Verdict, pareto_front
 from actsearch.analysis.schedule import earlier_looks, plans_of
 from actsearch.analysis.statistics import MAX_PAIRS, UNBOUNDED, Interval
 from actsearch.analysis.undecided import MIN_PAIRS, alike, ending_of, missing, why_failed, why_undecided

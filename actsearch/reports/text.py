@@ -50,8 +50,8 @@ def text_report(search: SearchRecord, verdict: Verdict, *, width: int = WIDTH) -
     >>> result = actsearch.load_result("actsearch-runs/digits")
     >>> print("\\n".join(text_report(result.record, result.verdict).splitlines()[:3]))
     Use elu: better than relu.
-    elu: +8.6 points of test accuracy [4.3, 13.0], time not settled.
-    relu: 34% of units dead in activation_8; elu: none.
+    elu: +8.6 points of test accuracy [4.3, 13.0] (95% confidence, 5 executions
+    each), time not settled.
     """
     story = [textwrap.fill(sentence, width) for sentence in story_of(search, verdict).sentences]
     parts = ["\n".join(story), text_leaderboard(search, verdict, width=width), joint_text(search, verdict, width=width)]

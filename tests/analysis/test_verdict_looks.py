@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from actsearch.analysis.results import Comparison, Outcome, keep_claim
+from actsearch.analysis.looks import keep_claim
+from actsearch.analysis.results import Comparison, Outcome
 from actsearch.analysis.statistics import Interval
 from actsearch.analysis.verdict import verdict_of
 from actsearch.records import Extension
