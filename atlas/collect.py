@@ -29,6 +29,7 @@ from atlas.searches import ABOUT, JUDGED, TUNING, is_complete, tuned_rates
 
 METADATA = b"actsearch.atlas"
 SHARE_OF_LEVEL = 0.9
+_NUMBERS = ("learning_rate", "samples", "gradient_start", "epochs_to_level", "seconds_to_level")  # all may be missing
 COLUMNS = {
     "run": "number of the run; another one has other seeds and splits",
     "situation": "name of the situation in the plan",
@@ -84,7 +85,8 @@ def collect(directories: Sequence[Path], plan: Plan) -> tuple[pd.DataFrame, list
             rows += rows_of(about_path.parent, about)
         else:
             omitted.append(f"{about['name']} (run {about['run']})")
-    return pd.DataFrame(rows), omitted
+    table = pd.DataFrame(rows)
+    return table.astype({name: float for name in _NUMBERS if name in table}), omitted
 
 
 def rows_of(directory: Path, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -209,13 +209,13 @@ def _mnist1d() -> tuple[Any, Any]:
 
 
 def _textures() -> tuple[Any, Any]:
-    """Squares of 16 × 16 pixels from photographs of brick, grass and gravel; each square has its own mean."""
+    """Squares of 8 × 8 pixels from photographs of brick, grass and gravel; each square has its own mean."""
     from skimage import data, img_as_float
 
     squares = []
     for name in ("brick", "grass", "gravel"):
-        photo = img_as_float(getattr(data, name)())[:320, :320]
-        parts = photo.reshape(20, 16, 20, 16).swapaxes(1, 2).reshape(-1, 16, 16, 1)
+        photo = img_as_float(getattr(data, name)())[:160, :160]
+        parts = photo.reshape(20, 8, 20, 8).swapaxes(1, 2).reshape(-1, 8, 8, 1)
         squares.append(parts - parts.mean((1, 2, 3), keepdims=True))
     return np.concatenate(squares), np.repeat(np.arange(3), [len(each) for each in squares])
 

@@ -43,7 +43,8 @@ def seconds_of(plan: Plan, situation: Situation, directory: Path) -> dict[str, f
     """Searches one activation at a fixed learning rate, and divides the CPU time into executions and the rest.
 
     Returns:
-        `execution`: an execution on a trace that is there. `trial`: all else, mostly the trace.
+        `steps`: 1,000 steps, as the plan counts them, of an execution on a trace that is there. `trial`: all else,
+        mostly the trace.
     """
     import actsearch
     from atlas.data_sets import ALL
@@ -55,7 +56,8 @@ def seconds_of(plan: Plan, situation: Situation, directory: Path) -> dict[str, f
     (trial,) = actsearch.load_result(directory / JUDGED).record.trials
     later = [each.ended_at - each.started_at for each in trial.executions[1:]]
     execution = statistics.fmean(later) * cpu / wall
-    return {"trial": round(cpu - len(trial.executions) * execution, 2), "execution": round(execution, 3)}
+    rest = cpu - len(trial.executions) * execution
+    return {"trial": round(rest, 2), "steps": round(1000 * execution / plan.content["steps"], 3)}
 
 
 if __name__ == "__main__":

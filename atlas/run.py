@@ -21,7 +21,7 @@ from pathlib import Path
 
 from actsearch.errors import summarize
 from atlas.data_sets import ALL
-from atlas.plan import CENTRE, PLAN, Plan, Situation, load_plan, named
+from atlas.plan import PLAN, Plan, Situation, load_plan
 
 SPEED = Path(__file__).with_name("speed.json")
 MAX_WORKERS = 2
@@ -125,14 +125,16 @@ def _search(plan: Plan, name: str, run: int, directory: Path) -> float:
 def expected_seconds(plan: Plan, situation: Situation) -> float:
     """Estimates the time of all searches of a situation on one core, from `speed.json`, which `atlas.measure` writes.
 
-    A kind of situation that was not measured counts as the centre.
+    A kind of situation that was not measured counts as the one that has most factors in common with it.
     """
     measured = json.loads(SPEED.read_text("utf-8"))["situations"]
-    kind = named(situation.like(plan.centre).differing(plan.centre))
-    seconds = measured.get(kind, measured[CENTRE])
+    known = {name: each for name, each in load_plan().situations.items() if name in measured}
+    own = situation.like(plan.centre)
+    kind = min(known, key=lambda name: (known[name].network != own.network, len(known[name].differing(own))))
+    seconds = measured[kind]
     searches = 1 + situation.is_tuned
     trials = len(plan.content["activations"]) * searches * seconds["trial"]
-    return trials + plan.num_executions(situation) * seconds["execution"]
+    return trials + plan.num_executions(situation) * seconds["steps"] * plan.content["steps"] / 1000
 
 
 def overview(plan: Plan, names: Sequence[str]) -> str:

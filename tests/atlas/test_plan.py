@@ -60,7 +60,7 @@ def test_initializers_are_matched_where_the_situation_says_so():
 
 
 def test_epochs_follow_from_the_number_of_samples():
-    assert plan.epochs(1797) == 21
+    assert plan.epochs(1797) == 15
     assert plan.epochs(100) == 200
     assert plan.epochs(100_000) == 5
 
