@@ -210,11 +210,11 @@ def _mnist1d() -> tuple[Any, Any]:
 
 def _textures() -> tuple[Any, Any]:
     """Squares of 8 × 8 pixels from photographs of brick, grass and gravel; each square has its own mean."""
-    from skimage import data, img_as_float
+    from skimage import data
 
     squares = []
     for name in ("brick", "grass", "gravel"):
-        photo = img_as_float(getattr(data, name)())[:160, :160]
+        photo = getattr(data, name)()[:160, :160] / 255
         parts = photo.reshape(20, 8, 20, 8).swapaxes(1, 2).reshape(-1, 8, 8, 1)
         squares.append(parts - parts.mean((1, 2, 3), keepdims=True))
     return np.concatenate(squares), np.repeat(np.arange(3), [len(each) for each in squares])
