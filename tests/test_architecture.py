@@ -163,10 +163,15 @@ def test_a_small_module_has_two_importers_or_a_reason():
 
 
 def test_tests_stand_where_their_module_stands():
-    """`tests/ROOM/test_MODULE*.py`; those of faults are about what happens to a whole search."""
+    """`tests/ROOM/test_MODULE*.py`; those of faults are about what happens to a whole search.
+
+    The atlas stands beside the package.
+    """
     known = {house.name_of(path).replace("/_", "/").lstrip("_") for path in house.paths()}
     found = {path.relative_to(TESTS).with_suffix("").as_posix() for path in TESTS.rglob("test_*.py")}
-    places = {place.replace("test_", "") for place in found if place.split("/")[0] not in ("faults", "browser")}
+    places = {
+        place.replace("test_", "") for place in found if place.split("/")[0] not in ("faults", "browser", "atlas")
+    }
     lost = {place for place in places if not any(place == name or place.startswith(f"{name}_") for name in known)}
     assert lost == ABOUT_MORE
 

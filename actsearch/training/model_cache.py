@@ -30,6 +30,7 @@ from actsearch.training.own_fit import has_own_fit
 from actsearch.training.resources import Stopwatch
 
 _OURS = ("keras", "actsearch")
+_VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__", "__ellipsis__")  # between layers
 MAX_OUTPUT_BYTES = 1_000_000_000
 
 
@@ -49,8 +50,7 @@ def trace_key(model: keras.Model, values: Mapping[str, Any]) -> str | None:
     """
     if has_own_steps(model) or not all(_is_keras_loss(loss) for loss in keras.tree.flatten(model.loss)):
         return None
-    text = json_of(model)
-    if text is None:
+    if (text := json_of(model)) is None:
         return None
     config = json.loads(text)
     optimizer = (config.get("compile_config") or {}).get("optimizer") or {}
@@ -84,7 +84,7 @@ def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
 def _is_complete(part: Mapping[str, Any]) -> bool:
     """Returns whether its configuration is surely complete: it is Keras's or ours, and contains no user code."""
     package = (part.get("module") or "").split(".")[0] or (part.get("registered_name") or "").split(">")[0]
-    return package in _OURS and part["class_name"] != "Lambda"
+    return part["class_name"] in _VALUES or (package in _OURS and part["class_name"] != "Lambda")
 
 
 def release_when_unreachable(variables: Iterable[Any]) -> None:

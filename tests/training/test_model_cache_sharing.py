@@ -36,6 +36,21 @@ def test_models_that_differ_in_the_learning_rate_alone_share_a_trace():
     assert key(learning_rate=0.01, learning=1) == key(learning_rate=0.1, learning=2)
 
 
+def functional(parts):
+    inputs, *layers = parts
+    outputs = inputs
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.Model(inputs, keras.layers.Add()([outputs, outputs]))
+
+
+def test_a_functional_model_shares_one_as_a_sequential_one_does():
+    """Keras writes the tensors between its layers as objects without a module."""
+    kind = {"kind": functional}
+    assert key(learning_rate=0.01, learning=1, **kind) == key(learning_rate=0.1, learning=2, **kind)
+    assert key(units=4, **kind) != key(units=8, **kind)
+
+
 def test_a_schedule_stands_in_the_trace():
     schedule = keras.optimizers.schedules.ExponentialDecay
     assert key(learning_rate=schedule(0.1, 10, 0.9)) != key(learning_rate=schedule(0.2, 10, 0.9))
