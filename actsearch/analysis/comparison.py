@@ -261,7 +261,8 @@ def make_family(
     race = None
     if judged.race is not None and not is_joint(search):
         race = _race_on_judged_scores(judged, alpha, margin)
-        pairs = [replace(pair, differences=race.differences(pair.trial.trial_id)) for pair in pairs]
+        if has_baseline:
+            pairs = [replace(pair, differences=race.differences(pair.trial.trial_id)) for pair in pairs]
     together = pooled([pair.differences for pair in pairs])
     pairs = [replace(pair, differences=differences) for pair, differences in zip(pairs, together, strict=True)]
     num_tests = max(len(pairs) if has_baseline else len(pairs) * (len(pairs) + 1) // 2, 1)

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from actsearch.analysis.results import Comparison, CostRatio, Outcome, Verdict
 from actsearch.analysis.units import lacking_data, settling
@@ -22,7 +23,9 @@ def recommend(verdict: Verdict, labels: Mapping[str, str] | None = None) -> str:
     if not verdict.comparisons:
         return "nothing to compare: no two trials with a score"
     if verdict.baseline is None:
-        return _without_baseline(verdict)
+        named = [replace(c, activation=labels.get(c.trial_id, c.activation)) for c in verdict.comparisons]
+        leader = labels.get(verdict.reference or "", verdict.leader or "")
+        return _without_baseline(replace(verdict, comparisons=tuple(named), leader=leader))
     failures = failures_in_words(verdict)
     if len(failed := verdict.with_outcome(Outcome.FAILED)) == len(verdict.comparisons):
         return "; ".join([f"nothing to compare with {verdict.baseline}", *failures])

@@ -212,8 +212,8 @@ class Verdict:
         scores: Judged scores by trial and execution, of the executions used; before any seed is complete, those so far.
         reference: Id of the trial that the others are compared with, that of the baseline or the leader.
         recommended: Id of the trial that the recommendation names: the best of those shown better, else the baseline or
-            an equivalent that trains faster; if that activation has several configurations, the one of the best mean
-            objective. None if nothing could be compared.
+            an equivalent that trains faster; if that activation has several configurations, the one that was compared.
+            None if nothing could be compared.
         recommendation: One sentence that follows from the comparisons alone.
         notes: Remarks on how the search was judged.
         best_trial: The best trial, if several hyperparameters vary.
@@ -271,11 +271,13 @@ class Verdict:
         """Returns a cost of a trial that agrees with its multiple: the reference's mean times the multiple.
 
         A mean over executions and a multiple that was measured in turns may disagree, even in direction. Without a
-        settled multiple, it is the mean over the trial's executions, and None if it was not measured.
+        settled multiple, it is the mean over the trial's executions, and None if it was not measured. Where some trials
+        are not compared, all costs are such means, so that they can be compared with each other.
         """
         comparison = self.of(trial.trial_id)
         ratio = comparison.cost_ratios.get(name) if comparison else None
-        if ratio is None or reference is None or (ratio.has_interval and not ratio.is_settled):
+        is_settled = ratio is not None and (ratio.is_settled or not ratio.has_interval)
+        if ratio is None or reference is None or not self._compares_all or not is_settled:
             return trial.mean_resource(name)
         base = None if COST_UNITS[name].is_counted else reference.mean_resource(name)
         return trial.mean_resource(name) if base is None else base * ratio.estimate
@@ -306,6 +308,10 @@ class Verdict:
     def of(self, trial_id: str) -> Comparison | None:
         """Returns the comparison of a trial; None for the baseline."""
         return self._by_trial.get(trial_id)
+
+    @cached_property
+    def _compares_all(self) -> bool:
+        return self.scores.keys() <= {*self._by_trial, self.reference}
 
     @cached_property
     def _by_trial(self) -> dict[str, Comparison]:

@@ -94,7 +94,7 @@ def judge(search: SearchRecord, *, alpha: float, margin: float | None, samples: 
     return replace(
         verdict,
         fronts=_fronts(family.judged, verdict),
-        recommended=_recommended(family, verdict),
+        recommended=recommended_trial(verdict),
         recommendation=recommend(verdict, labels),
     )
 
@@ -115,16 +115,6 @@ def _with_earlier_claims(family: ComparisonFamily, samples: SampleSource) -> tup
 def verdict_of(search: SearchRecord, samples: SampleSource = no_samples) -> Verdict:
     """Judges a search at its own level and margin."""
     return judge(search, alpha=search.config.alpha, margin=search.config.margin, samples=samples)
-
-
-def _recommended(family: ComparisonFamily, verdict: Verdict) -> str | None:
-    """Returns the trial to use: of several configurations of its activation, the best one by all executions."""
-    search, advised = family.judged.search, recommended_trial(verdict)
-    activation = next((t.activation for t in search.trials if t.trial_id == advised), None)
-    if not is_joint(search) or activation is None:
-        return advised
-    own = (t.trial_id for t in search.ranked if t.activation == activation and family.judged.known(t))
-    return next((t for t in own if family.race is None or t in family.race.unbeaten), advised)
 
 
 def _baseline_beaten(family: ComparisonFamily) -> bool:
@@ -189,15 +179,16 @@ def _on_execution(judged: JudgedScores) -> Iterator[str]:
 
 def _on_reference(family: ComparisonFamily) -> Iterator[str]:
     """Says which trials are compared, and with which."""
-    if is_joint(family.judged.search):
+    if is_joint(family.judged.search) and family.has_baseline and any(s.differences.size for s in family.samples):
         yield (
             "Each activation is compared by its best configuration, chosen by the first third of these executions and "
             "judged by the others."
         )
     if family.samples and not family.has_baseline:
-        yield (
-            "Without a baseline, all trials are compared with the one of the best mean; since it was chosen by the "
-            "same scores, the intervals allow for every pair of trials."
+        yield "Without a baseline, all trials are compared with the one of the best mean." + (
+            " Since it was chosen by the same scores, the intervals allow for every pair of trials."
+            if family.race is None
+            else ""
         )
     failed = sum(family.judged.failed(t) for t in family.judged.baselines)
     if family.has_baseline and failed:
@@ -321,20 +312,22 @@ def _tested_once(
     return _comparison(family, sample, outcome, sample.differences.interval(1 - level), p_value)
 
 
+_NOT_THE_BEST = "the race showed that it is not the best"
+_THE_BEST = "the race showed that no other is the best"
+
+
 def _raced(family: ComparisonFamily, race: RaceTest, sample: PairedSample) -> Comparison:
     trial = sample.trial.trial_id
     beaten = trial not in race.unbeaten
     if not family.has_baseline:
         outcome = Outcome.WORSE if beaten else Outcome.UNDECIDED
-        found = _comparison(
-            family, sample, outcome, UNBOUNDED, None, "the race showed that it is not the best" if beaten else ""
-        )
+        found = _comparison(family, sample, outcome, UNBOUNDED, None, _NOT_THE_BEST if beaten else "")
         return replace(found, beaten=beaten)
     outcome, interval = race.claims.get(trial, Outcome.UNDECIDED), race.interval(trial)
     p_value: float | None = race.p_value(trial)
     reason = ""
     if outcome in (Outcome.BETTER, Outcome.WORSE) and 0.0 in interval:
-        p_value, reason = None, "the race showed of all others that they are not the best"
+        p_value, reason = None, _NOT_THE_BEST if outcome is Outcome.WORSE else _THE_BEST
     elif outcome is Outcome.UNDECIDED and beaten:
         reason = "the race dropped it: it is not the best"
     return replace(_comparison(family, sample, outcome, interval, p_value, reason), beaten=beaten)

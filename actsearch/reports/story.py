@@ -86,7 +86,7 @@ def glance_of(search: SearchRecord, verdict: Verdict) -> Glance:
     subject = subject_of(verdict)
     reason = story_of(search, verdict).reason or "no diagnosis explains it"
     if subject is None:
-        decided = _all_decided(verdict).rstrip(".") or "nothing to compare"
+        decided = _all_decided(search, verdict).rstrip(".") or "nothing to compare"
         reference = _label(search, verdict.reference, verdict.baseline or verdict.leader or "")
         return Glance(reference, "", "", "", decided, reason)
     remark = remark_on_claim(verdict, subject) or _needs(subject)
@@ -127,7 +127,7 @@ def story_of(search: SearchRecord, verdict: Verdict) -> Story:
         return Story(f"{advice}.")
     subject = subject_of(verdict)
     reason = _reason(search, verdict, subject)
-    return Story(f"{advice}.", _evidence(search, verdict, subject), reason, _caution(search))
+    return Story(f"{advice}.", _evidence(search, verdict, subject), reason, _caution(search, verdict))
 
 
 def _advice(search: SearchRecord, verdict: Verdict) -> str:
@@ -138,24 +138,13 @@ def _advice(search: SearchRecord, verdict: Verdict) -> str:
     if verdict.baseline is None:
         return f"{kept} has the best mean {verdict.judged_score}; there is no baseline to keep"
     if better := verdict.with_outcome(Outcome.BETTER):
-        return f"Use {_to_use(search, verdict, better[0])}: better than {kept}"
+        return f"Use {_label(search, better[0].trial_id, better[0].activation)}: better than {kept}"
     if verdict.baseline_beaten and still_open(verdict):
         return f"Do not keep {kept}: it is not the best"
     if cheaper := cheaper_equivalent(verdict):
-        return (
-            f"Use {_to_use(search, verdict, cheaper)}: equivalent to {kept} within {verdict.shown_margin}, and faster"
-        )
-    kept = _to_use(search, verdict, None)
+        name = _label(search, cheaper.trial_id, cheaper.activation)
+        return f"Use {name}: equivalent to {kept} within {verdict.shown_margin}, and faster"
     return f"Keep {kept} for now" if still_open(verdict) else f"Keep {kept}"
-
-
-def _to_use(search: SearchRecord, verdict: Verdict, comparison: Comparison | None) -> str:
-    """Names the configuration to use of an activation, the baseline without a comparison; see `Verdict.recommended`."""
-    trial_id, activation = verdict.reference, verdict.baseline
-    if comparison is not None:
-        trial_id, activation = comparison.trial_id, comparison.activation
-    is_named = any(t.trial_id == verdict.recommended and t.activation == activation for t in search.trials)
-    return _label(search, verdict.recommended if is_named else trial_id, activation or "")
 
 
 def subject_of(verdict: Verdict) -> Comparison | None:
@@ -169,7 +158,7 @@ def subject_of(verdict: Verdict) -> Comparison | None:
 
 def _evidence(search: SearchRecord, verdict: Verdict, subject: Comparison | None) -> str:
     if subject is None:
-        return _all_decided(verdict)
+        return _all_decided(search, verdict)
     gain, time = _gain(verdict, subject, verdict.judged_score), _time(search, verdict, subject)
     figures = f"{gain} ({_sureness(verdict, [subject])}), {time}"
     name = _label(search, subject.trial_id, subject.activation)
@@ -197,17 +186,7 @@ def _time(search: SearchRecord, verdict: Verdict, subject: Comparison) -> str:
     if own is None or other is None or "×" not in time or not (differing := other_values(search, own, other)):
         return time
     changed = joined([f"{name}={new} instead of {old}" for name, (new, old) in differing.items()])
-    return f"{time} ({changed}, not the activation alone{_at_same_values(search, own, other)})"
-
-
-def _at_same_values(search: SearchRecord, own: TrialRecord, other: TrialRecord) -> str:
-    """Compares the training time with that of the other activation at the same values, if that was trained."""
-    same = (t for t in search.trials if t.activation == other.activation and not other_values(search, own, t))
-    times = [trial.mean_resource("train_seconds") for trial in (own, *same)]
-    if len(times) != 2 or not all(times):
-        return ""
-    names = "the same value" if len(other_values(search, own, other)) == 1 else "the same values"
-    return f": at {names}, {(times[0] or 0.0) / (times[1] or 1.0):.1f}× {other.activation}'s"
+    return f"{time} ({changed}, not the activation alone)"
 
 
 def _gain(verdict: Verdict, subject: Comparison, score: str = "") -> str:
@@ -230,15 +209,15 @@ def _sureness(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
     return f"{confidence}, {number} each" if has_interval else f"{number} each, no interval at {confidence}"
 
 
-def _all_decided(verdict: Verdict) -> str:
+def _all_decided(search: SearchRecord, verdict: Verdict) -> str:
     """Names those that are equivalent and those that are worse."""
     same, worse = verdict.with_outcome(Outcome.EQUIVALENT), verdict.with_outcome(Outcome.WORSE)
     undecided = verdict.with_outcome(Outcome.UNDECIDED)
     beaten = [c for c in undecided if c.beaten]
     reasons = {c.reason for c in undecided if c.reason and not c.beaten}
-    parts = [f"{_are(_names(same))} equivalent within {verdict.shown_margin}"] if same else []
-    parts += [f"{_are(_names(worse))} worse"] if worse else []
-    parts += [f"{_are(_names(beaten))} not the best"] if beaten else []
+    parts = [f"{_are(_names(search, verdict, same))} equivalent within {verdict.shown_margin}"] if same else []
+    parts += [f"{_are(_names(search, verdict, worse))} worse"] if worse else []
+    parts += [f"{_are(_names(search, verdict, beaten))} not the best"] if beaten else []
     if parts:
         return f"{'; '.join(parts)} ({_sureness(verdict, [*same, *worse, *beaten])})."
     return f"{capitalized(reasons.pop())}." if len(reasons) == 1 else ""
@@ -249,8 +228,11 @@ def _label(search: SearchRecord, trial_id: str | None, name: str) -> str:
     return next((configuration_label(search, t) for t in search.trials if t.trial_id == trial_id), name)
 
 
-def _names(comparisons: Sequence[Comparison]) -> list[str]:
-    return [c.activation for c in comparisons]
+def _names(search: SearchRecord, verdict: Verdict, comparisons: Sequence[Comparison]) -> list[str]:
+    """Names trials by their activations; by their labels where several trials of an activation are compared."""
+    if verdict.baseline is not None:
+        return [c.activation for c in comparisons]
+    return [_label(search, c.trial_id, c.activation) for c in comparisons]
 
 
 def _are(names: Sequence[str]) -> str:
@@ -321,13 +303,16 @@ def _last_sites(trial: TrialRecord) -> list[Mapping[str, Any]]:
     return list(diagnoses[-1]["sites"]) if diagnoses else []
 
 
-def _caution(search: SearchRecord) -> str:
+def _caution(search: SearchRecord, verdict: Verdict) -> str:
     """Says that the training was short, if most executions had their best epoch at the end of it.
 
     That has to be unlikely for scores without a trend, of which any epoch is the best with the same chance. Executions
-    that got fewer epochs than others, as some in a halving do, are ignored.
+    that got fewer epochs than others, as some in a halving do, are ignored, and so are trials that are shown to be
+    worse or not the best.
     """
-    completed = [e for trial in search.trials for e in trial.completed if e.history.get(search.objective.name)]
+    lost = {c.trial_id for c in verdict.comparisons if c.outcome is Outcome.WORSE or c.beaten}
+    left = [trial for trial in search.trials if trial.trial_id not in lost]
+    completed = [e for trial in left for e in trial.completed if e.history.get(search.objective.name)]
     longest = max((e.epochs for e in completed), default=0)
     full = [e for e in completed if e.epochs == longest]
     num_rising = sum(_is_rising(search, e) for e in full)

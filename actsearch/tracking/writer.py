@@ -170,7 +170,8 @@ class MLflowWriter:
             self._runs.log_data(run, data_sets(search))
         self._best = BestSoFar(search.objective)
         self._runs.log(run, params=search_params(search), tags=tags)
-        self._arrange(search)
+        if not run.is_over:  # else its columns are those of its verdict
+            self._arrange(search)
 
     def _write_trial(self, trial: TrialRecord) -> None:
         self._trials[trial.trial_id], self._executions[trial.trial_id] = trial, []

@@ -82,8 +82,10 @@ def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_complete(part: Mapping[str, Any]) -> bool:
-    """Returns whether its configuration is surely complete: it is Keras's or ours, and contains no user code."""
+    """Returns whether its configuration is surely complete: it is Keras's or ours, and no code or data shaped it."""
     package = (part.get("module") or "").split(".")[0] or (part.get("registered_name") or "").split(">")[0]
+    if hasattr(getattr(keras.layers, part["class_name"], None), "adapt"):
+        return False
     return part["class_name"] in _VALUES or (package in _OURS and part["class_name"] != "Lambda")
 
 

@@ -110,8 +110,9 @@ class SearchResult:
         """Returns one row per trial, the largest gain first: hyperparameters, verdict, score, gain, costs.
 
         `score` is the mean judged score, and `score_name` its name: `test accuracy`, or `val accuracy` without test
-        data. `objective_mean` is the mean validation score. Gains are turned so that + is better. Costs are means in
-        the recorded units; `train_seconds_ratio` and the like are multiples of the baseline's cost.
+        data. `objective_mean` is the mean validation score. Gains are turned so that + is better. Costs are the
+        baseline's mean times the trial's multiple, or means where not all trials are compared, in the recorded units;
+        `train_seconds_ratio` and the like are the multiples.
         """
         import pandas as pd
 

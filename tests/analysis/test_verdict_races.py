@@ -73,6 +73,15 @@ def test_a_failed_trial_and_a_race_without_a_baseline():
     without = verdict_of(replace(record, baseline=None))
     assert without.leader == "selu"
     assert outcomes(without)["tanh"] == "worse"
+    assert all(each.num_pairs for each in without.comparisons if each.activation != "mish")
+    assert not any("every pair of trials" in note for note in without.notes)
+
+
+def test_what_a_race_leaves_to_the_baseline_is_not_called_the_best():
+    verdict = verdict_of(raced({"relu": SCORES["selu"], "elu": SCORES["tanh"]})[0])
+    (elu,) = verdict.comparisons
+    assert elu.outcome is Outcome.WORSE
+    assert "no other is the best" not in elu.reason
 
 
 def test_a_joint_race_is_judged_by_intervals_that_hold_at_every_look():

@@ -141,7 +141,7 @@ def test_costs_that_are_settled_are_multiples_of_the_baselines(store, tmp_path, 
     assert metrics["train_seconds_ratio"] == metrics["inference_microseconds_ratio"] == pytest.approx(1.5)
     assert "peak_rss_bytes_ratio" not in metrics  # of one pair
     note = store.get_run(writer.run_ids["run_id"]).data.tags["mlflow.note.content"]
-    assert "6 rounds" in note
+    assert "took turns at the same batches, 6 times" in note
 
 
 def test_a_failed_trial_says_why(store, tmp_path, address):

@@ -57,6 +57,14 @@ def curve(store, ids, trial="0"):
     return [(point.step, round(point.value, 6)) for point in points]
 
 
+def test_what_is_written_again_after_its_end_keeps_the_columns_of_its_verdict(store, tmp_path, ledger):
+    end(store, tmp_path, ledger)
+    arranged = dict(store.get_experiment_by_name("ending").tags)
+    assert any("sharedViewState" in name for name in arranged)
+    write(store, tmp_path, ledger)
+    assert dict(store.get_experiment_by_name("ending").tags) == arranged
+
+
 def test_a_trial_has_its_mean_curve_once_however_often_it_is_written(store, tmp_path, ledger):
     ids = end(store, tmp_path, ledger)
     assert curve(store, ids) == [(1, 0.2), (2, 0.3)]

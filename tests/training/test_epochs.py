@@ -174,13 +174,13 @@ def test_one_graph_validates_and_tests_unless_their_samples_differ_in_kind(weigh
     calls.clear()
     epochs.trace()
     assert len(calls) == (2 if weighted else 1)
-    assert epochs.test() == pytest.approx(tested(model, *test), abs=1e-6)
+    assert epochs.test() == pytest.approx(evaluated(model, *test), abs=1e-6)
     validated = {name: value for name, value in epochs.train(np.arange(107)).items() if name.startswith("val_")}
-    expected = {f"val_{name}": value for name, value in tested(model, X[:40], Y[:40]).items()}
+    expected = {f"val_{name}": value for name, value in evaluated(model, X[:40], Y[:40]).items()}
     assert validated == pytest.approx(expected, abs=1e-6)
 
 
-def tested(model, x, y, sample_weight=None):
+def evaluated(model, x, y, sample_weight=None):
     return model.evaluate(x, y, sample_weight=sample_weight, batch_size=16, verbose=0, return_dict=True)
 
 

@@ -1,6 +1,9 @@
 """Which models share a trace."""
 
+from functools import partial
+
 import keras
+import numpy as np
 import pytest
 
 from actsearch.layers import PReLU
@@ -49,6 +52,18 @@ def test_a_functional_model_shares_one_as_a_sequential_one_does():
     kind = {"kind": functional}
     assert key(learning_rate=0.01, learning=1, **kind) == key(learning_rate=0.1, learning=2, **kind)
     assert key(units=4, **kind) != key(units=8, **kind)
+
+
+def adapted(scale):
+    layer = keras.layers.Normalization()
+    layer.adapt(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, 1.0]], "float32") * scale)
+    return layer
+
+
+@pytest.mark.parametrize("kind", [keras.Sequential, functional])
+def test_a_layer_that_was_adapted_to_data_keeps_more_than_its_configuration_says(kind):
+    assert key(layer=partial(adapted, 1), kind=kind, scale=1) != key(layer=partial(adapted, 9), kind=kind, scale=9)
+    assert key(layer=partial(adapted, 1), kind=kind, scale=1) == key(layer=partial(adapted, 1), kind=kind, scale=1)
 
 
 def test_a_schedule_stands_in_the_trace():

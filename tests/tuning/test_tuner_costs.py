@@ -52,7 +52,7 @@ def test_a_search_measures_once_and_when_it_is_resumed_only_what_is_new(digits, 
     build = partial(small_network, space=CLASSIC)
     first = run_search(tuner_for(build, executions=1), digits)
     assert len(first.record.measurements) == 1
-    assert any("rounds at the end" in note for note in first.verdict.notes)
+    assert any("measured at the end of the search" in note for note in first.verdict.notes)
     assert actsearch.load_result("found").verdict.notes == first.verdict.notes
     again = run_search(tuner_for(build, executions=1), digits)
     assert again.record.measurements == Ledger("found").read().measurements == first.record.measurements

@@ -240,6 +240,8 @@ def test_costs_agree_with_their_multiples():
     assert verdict.of("1").cost_ratios["train_seconds"].estimate == pytest.approx(0.5)
     assert verdict.cost_of(elu, relu, "train_seconds") == pytest.approx(1.0)
     assert verdict.cost_of(relu, relu, "train_seconds") == 2.0
+    partly = replace(verdict, scores={**verdict.scores, "a configuration that was not compared": {1: 0.9}})
+    assert partly.cost_of(elu, relu, "train_seconds") == 3.0
     axes = plot_costs(record, verdict).axes[0]
     assert sorted(bar.get_width() for bar in axes.patches) == [pytest.approx(1.0), 2.0]
     (point,) = [line for line in plot_pareto(record, verdict).axes[0].get_lines() if line.get_marker() == "P"]
