@@ -84,9 +84,8 @@ def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
 def _is_complete(part: Mapping[str, Any]) -> bool:
     """Returns whether its configuration is surely complete: it is Keras's or ours, and no code or data shaped it."""
     package = (part.get("module") or "").split(".")[0] or (part.get("registered_name") or "").split(">")[0]
-    if hasattr(getattr(keras.layers, part["class_name"], None), "adapt"):
-        return False
-    return part["class_name"] in _VALUES or (package in _OURS and part["class_name"] != "Lambda")
+    is_shaped = part["class_name"] == "Lambda" or hasattr(getattr(keras.layers, part["class_name"], None), "adapt")
+    return part["class_name"] in _VALUES or (package in _OURS and not is_shaped)
 
 
 def release_when_unreachable(variables: Iterable[Any]) -> None:
@@ -189,9 +188,8 @@ def _call_once(model: keras.Model, sample: Any) -> None:
 class ModelCache:
     """Builds models, and keeps traced ones for reuse.
 
-    A later execution builds a fresh model from its own seed and copies its state to a kept model: weights, the random
-    generators of dropout layers, and the optimizer. Training the kept model then gives exactly the same result as
-    training the fresh one.
+    A later execution builds a fresh model from its own seed and copies its state to a kept model, with that of dropout
+    layers and optimizer. Training the kept model then gives exactly the same result as training the fresh one.
 
     Args:
         build: The build function, from hyperparameters to a compiled model.

@@ -9,9 +9,6 @@ import json
 import re
 from pathlib import Path
 
-from lunr.builder import Builder
-from lunr.stop_word_filter import stop_word_filter
-
 
 class SiteSearch:
     """Finds pages of a site.
@@ -21,6 +18,9 @@ class SiteSearch:
     """
 
     def __init__(self, path: Path) -> None:
+        from lunr.builder import Builder
+        from lunr.stop_word_filter import stop_word_filter
+
         known = json.loads(path.read_text("utf-8"))
         builder = Builder()
         builder.pipeline.add(stop_word_filter)
