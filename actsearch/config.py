@@ -61,7 +61,9 @@ class SearchConfig:
     factor: int | None = _number(FACTOR, "Factor by which halving reduces the number of trials at each rung.")
     rungs: int | None = _number(RUNGS, "Number of rungs of halving.")
     alpha: float = _number(0.05, "Probability of any wrong claim in the verdict.")
-    margin: float | None = _number(None, "Difference in the objective that does not matter.")
+    margin: float | None = _number(
+        None, "Difference in the objective that does not matter: 0.01 is a point of accuracy."
+    )
     splits: str | None = _number(None, "Divide the data for each execution (each), once (one), or in folds (5-fold).")
     scope: str = _number("new data", "What the verdict is to hold for: new data, or these data.")
     time_budget: float | None = _number(None, "Stop starting new seeds after this long.")

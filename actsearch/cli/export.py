@@ -47,6 +47,18 @@ def export(
     _copy(directory, file, chosen)
     print(f"{file}: {result.describe_model(chosen.trial_id)}.")
     print("To load it: import actsearch.layers, then keras.saving.load_model.")
+    if how := _preparation_of(search):
+        print(
+            f"Its inputs are prepared as in the search ({how}), which the model does not do itself. With --refit, a "
+            "file that does so is written beside the model."
+        )
+
+
+def _preparation_of(search: "SearchRecord") -> str:
+    """Says how the command line prepared the inputs of a search; empty if it did not."""
+    by_command = str(search.environment.get("command", "")).startswith("actsearch search")
+    steps = str(search.data.get("summary", "")).split("; ")
+    return "; ".join(step for step in steps if "standardised" in step or "divided by" in step) if by_command else ""
 
 
 def _copy(directory: Path, file: Path, trial: "TrialRecord") -> None:
@@ -56,7 +68,7 @@ def _copy(directory: Path, file: Path, trial: "TrialRecord") -> None:
     if not saved.is_file():
         raise UsageError(
             f"{directory}: the model of trial {trial.trial_id} ({trial.activation}) was not saved. Models are saved "
-            "when a search with log_models best (the default) or all is completed."
+            "when a search with log_models best (the default) or all is completed. With --refit, it is trained again."
         )
     try:
         shutil.copyfile(saved, file)

@@ -55,4 +55,5 @@ def how_to_settle(search: SearchRecord, verdict: Verdict, directory: Path) -> st
         words = ["actsearch", "resume", str(directory), "--until-decided", "--max-executions", str(total)]
         return shlex.join([*words, *(word for label in only for word in ("--only", label))])
     for_some = f", only={only}" if only else ""
-    return f"run it again with directory={str(directory)!r}, allocation=Race(max_executions={total}{for_some})"
+    race = f"actsearch.allocation.Race(max_executions={total}{for_some})"
+    return f"run it again with directory={str(directory)!r}, allocation={race}, without executions"

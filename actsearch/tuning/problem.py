@@ -18,11 +18,12 @@ from keras_tuner.engine.hypermodel import HyperModel
 from actsearch._user_code import user_code
 from actsearch.activations import registry
 from actsearch.activations.bound import bind
+from actsearch.analysis.units import Units
 from actsearch.config import SearchConfig
 from actsearch.diagnostics.advice import advise
 from actsearch.diagnostics.issues import Issue
 from actsearch.environment import describe_environment
-from actsearch.errors import DataError, ModelError
+from actsearch.errors import DataError, ModelError, UsageError
 from actsearch.executors.auto import Workload, workload_of
 from actsearch.records import Objective, SearchRecord
 from actsearch.spaces import SearchSpace, choices_on, label_of, matching_of
@@ -265,12 +266,25 @@ class Problem:
         )
 
     def record(self, config: SearchConfig, *, num_workers: int = 0) -> SearchRecord:
-        """Makes the record of a new search: its space, configuration, data and environment."""
+        """Makes the record of a new search: its space, configuration, data and environment.
+
+        Raises:
+            UsageError: The margin is larger than any difference of the objective.
+        """
+        _check_margin(self.objective, config.margin)
         workers = {"workers": num_workers} if num_workers else {}
         record = describe_search(
             self.hypermodel, self.objective, config, self.data_description or describe_data(self.data), workers
         )
         return replace(record, remarks=(*record.remarks, *self.data.remarks))
+
+
+def _check_margin(objective: Objective, margin: float | None) -> None:
+    if margin is not None and margin >= 1 and Units(objective, level=0.5).in_points:
+        raise UsageError(
+            f"margin is in the units of the objective, and no two values of {objective.name} differ by {margin:g}. "
+            f"For {margin:g} points, write {margin / 100:g}."
+        )
 
 
 _USUAL_REASONS = ("inferred from", "the accuracy", "the loss")

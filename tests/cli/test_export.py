@@ -54,6 +54,7 @@ def test_the_best_model_says_which_execution_trained_it(program, found, tmp_path
     )
     assert out.startswith(first)
     assert "test mae" in out
+    assert "Its inputs are prepared as in the search (numbers standardised" in out
     assert (tmp_path / "best.keras").stat().st_size
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import actsearch
 from actsearch.analysis.verdict import verdict_of
 from actsearch.cli.resume import labels_of
 from actsearch.config import SearchConfig
@@ -51,6 +52,14 @@ def test_an_unfinished_search_is_told_to_resume(numbers):
     record = found([("relu", RELU[:5]), ("elu", OTHER[:5])], **numbers)
     assert step(record, "my run") == "actsearch resume 'my run'"
     assert step(replace(record, environment={}), "my run") == "run it again with directory='my run'"
+
+
+def test_what_is_printed_for_a_program_runs_as_it_is():
+    record = replace(found([("relu", RELU[:4]), ("elu", OTHER[:4])], executions=4), environment={})
+    said = step(record)
+    options = said.removeprefix("run it again with ").removesuffix(", without executions")
+    race = eval(f"dict({options})", {"actsearch": actsearch})["allocation"]
+    assert race.numbers["max_executions"] > 4
 
 
 def test_a_race_that_is_used_up_is_told_a_larger_maximum():

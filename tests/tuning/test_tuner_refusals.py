@@ -28,6 +28,12 @@ def test_numbers_that_cannot_be(wrong):
         tuner_for(**wrong)
 
 
+def test_a_margin_in_points_is_taken_for_what_it_says(digits):
+    with pytest.raises(UsageError, match="For 2 points, write 0.02"):
+        run_search(tuner_for(classic, margin=2), digits)
+    assert not Path("found", "ledger.sqlite").exists()
+
+
 def test_an_objective_of_validation_needs_validation_data(digits):
     x, y = digits
     with pytest.raises(UsageError, match="validation_data"):
