@@ -84,7 +84,8 @@ def _show(search: "SearchRecord", verdict: "Verdict", directory: Path) -> None:
             f"{directory / FOLDER}: figures cannot be written: {error.strerror}. Use `--html FILE` to write a page "
             "elsewhere."
         ) from error
-    print(f"\nFigures in {short(directory / FOLDER)}: {', '.join(path.name for path in paths)}")
+    print()
+    print_wrapped(f"Figures in {short(directory / FOLDER)}: {', '.join(path.name for path in paths)}", indent="  ")
 
 
 def _write_page(search: "SearchRecord", verdict: "Verdict", path: Path, *, in_browser: bool) -> None:

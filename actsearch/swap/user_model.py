@@ -1,5 +1,6 @@
 """Loads a user's model from a `.keras` file without running code from the file."""
 
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,11 @@ def load_user_model(path: str | Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             check_unpacked(path, sum(member.file_size for member in archive.infolist()), ModelError)
-        return keras.models.load_model(path, safe_mode=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "Skipping variable loading for optimizer"
+            )  # each execution starts its own
+            return keras.models.load_model(path, safe_mode=True)
     except ModelError:
         raise
     except (zipfile.BadZipFile, OSError) as error:

@@ -1,5 +1,6 @@
 """Loading a saved user model, or refusing it with advice."""
 
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -67,3 +68,16 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "net.h5").write_bytes(b"")
     with pytest.raises(ModelError, match=r"does not end in \.keras"):
         load_user_model(tmp_path / "net.h5")
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_model_loads_without_a_word_on_its_optimizer(tmp_path: Path, epochs: int) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    if epochs:
+        model.fit(np.ones((4, 3)), np.ones(4), epochs=epochs, verbose=0)
+    model.save(tmp_path / "net.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = load_user_model(tmp_path / "net.keras")
+    np.testing.assert_array_equal(loaded.predict(np.ones((4, 3)), verbose=0), model.predict(np.ones((4, 3)), verbose=0))
