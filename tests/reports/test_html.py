@@ -9,7 +9,7 @@ import pytest
 
 from actsearch.analysis.verdict import verdict_of
 from actsearch.config import SearchConfig
-from actsearch.records import CostMeasurement
+from actsearch.records import CostMeasurement, Scope
 from actsearch.reports import html_report
 from actsearch.reports.html import search_html
 from actsearch.reports.markdown import markdown_report
@@ -343,3 +343,10 @@ def test_the_unit_of_the_errors_of_a_regression_is_told():
     told = "an error of 1 is one standard deviation of it, 77.13 in its own unit"
     assert told in Page(report(record)).text
     assert told in markdown_report(record, verdict_of(record))
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_what_is_assumed_is_about_what_the_intervals_hold_for(scope):
+    record = known()
+    text = Page(html_report(record, replace(verdict_of(record), scope=scope))).text
+    assert ("only the variation from seed to seed" in " ".join(text.split())) == (scope is Scope.THESE_DATA)
